@@ -1,0 +1,1 @@
+"""wsdaemon: a WebSocket test server, client and toolkit on Twisted and Autobahn|Python."""

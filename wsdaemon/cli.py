@@ -1,0 +1,60 @@
+"""The `wsdaemon` command: serve, check-config."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+
+from wsdaemon.config import ConfigError
+from wsdaemon.subprotocols.registry import SubprotocolError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; returns its exit code."""
+    options = _parser().parse_args(arguments)
+    command: int = options.run(options)
+    return command
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="wsdaemon", description="A WebSocket test server.")
+    parser.add_argument("--version", action="version", version=f"wsdaemon {version('wsdaemon')}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    serve = commands.add_parser("serve", help="run the server in the foreground")
+    serve.add_argument("--config", "-c", metavar="FILE", help="an INI file; without one, the defaults hold")
+    serve.add_argument("--port", "-p", metavar="N", help="the port for http and ws (default: 8080)")
+    serve.add_argument("--docroot", "-d", metavar="DIR", help="the folder of static files (default: our own pages)")
+    serve.add_argument("--verbose", "-v", action="store_true", help="log every frame, message and close")
+    serve.set_defaults(run=_serve)
+    check = commands.add_parser("check-config", help="say what is wrong with an INI file, or OK")
+    check.add_argument("file", metavar="FILE")
+    check.set_defaults(run=_check_config)
+    return parser
+
+
+def _serve(options: argparse.Namespace) -> int:
+    from twisted.scripts import twistd
+
+    sys.argv = ["twistd", "--nodaemon", "--pidfile=", "wsdaemon"]
+    for name in ("config", "port", "docroot"):
+        value = getattr(options, name)
+        if value is not None:
+            sys.argv.append(f"--{name}={value}")
+    if options.verbose:
+        sys.argv.append("--verbose")
+    twistd.run()
+    return 0
+
+
+def _check_config(options: argparse.Namespace) -> int:
+    from wsdaemon.tap import load
+
+    try:
+        load(options.file).require()
+    except (ConfigError, SubprotocolError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    print("OK")
+    return 0

@@ -1,0 +1,88 @@
+"""The log: one line for each event, as text or as a JSON object. What peers send can never break a line."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import re
+import sys
+from collections.abc import Callable
+from typing import Any, TextIO
+
+from twisted.logger import (
+    FileLogObserver,
+    FilteringLogObserver,
+    ILogObserver,
+    LogEvent,
+    LogLevel,
+    LogLevelFilterPredicate,
+    eventAsText,
+)
+
+_UNPRINTABLE = re.compile(
+    "[^\x20-\x7e\xa1-\u200a\u2010-\u2027\u2030-\u2065\u2070-\ud7ff\ue000-\ufefe\uff00-\U0010ffff]"
+)
+
+
+class _Silent:
+    """A logger of nothing, for a library that says a lot about each message."""
+
+    def _nothing(self, *_: Any, **__: Any) -> None:
+        """Say nothing."""
+
+    trace = debug = info = warn = error = critical = failure = _nothing
+
+
+SILENT = _Silent()
+
+
+def make_observer(level: str, style: str, stream: TextIO | None = None) -> ILogObserver:
+    """Return an observer that writes events of at least `level` to `stream` (the standard output), one a line.
+
+    `style` is `text` or `json`.
+    """
+    predicate = LogLevelFilterPredicate(LogLevel.levelWithName(level))
+    format_event: Callable[[LogEvent], str] = as_json if style == "json" else as_text
+    observer = FileLogObserver(stream or sys.stdout, format_event)
+    return FilteringLogObserver(observer, [predicate])
+
+
+def as_text(event: LogEvent) -> str:
+    """Return the event as `TIME LEVEL TEXT`; a traceback follows on one line."""
+    return f"{_time(event)} {_level(event):<8} {one_line(_text(event))}\n"
+
+
+def as_json(event: LogEvent) -> str:
+    """Return the event as a JSON object: time, level, logger, text, and the event's own fields that JSON can hold."""
+    fields = {
+        name: value
+        for name, value in event.items()
+        if not name.startswith("log_") and isinstance(value, str | int | float | bool | None)
+    }
+    shown = {
+        "time": _time(event),
+        "level": _level(event),
+        "logger": event.get("log_namespace", ""),
+        "text": _text(event),
+    }
+    # Surrogates that came from odd file names are not JSON text.
+    return json.dumps(shown | {name: value for name, value in fields.items() if name not in shown}) + "\n"
+
+
+def one_line(text: str) -> str:
+    """Return `text` with everything escaped that could end a line, hide, or move the cursor."""
+    return _UNPRINTABLE.sub(lambda found: found[0].encode("unicode_escape", "backslashreplace").decode(), text)
+
+
+def _text(event: LogEvent) -> str:
+    return eventAsText(event, includeTimestamp=False, includeSystem=False).rstrip("\n")
+
+
+def _time(event: LogEvent) -> str:
+    moment = datetime.datetime.fromtimestamp(event.get("log_time", 0.0), datetime.UTC)
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+
+
+def _level(event: LogEvent) -> str:
+    level = event.get("log_level")
+    return level.name if level is not None else "info"

@@ -1,0 +1,250 @@
+"""The kinds of value that an INI option can have: text in, checked value out, and how to say both to a person.
+
+A kind's `parse` raises `ValueError` with what is wrong and what to write. `check` looks at the machine (does the
+folder exist?) and is asked only once everything could be parsed; it returns what is wrong, or None.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import Field, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from wsdaemon.origins import parse_origin
+
+_YES = {"yes": True, "true": True, "on": True, "1": True, "no": False, "false": False, "off": False, "0": False}
+_UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
+
+
+class Kind:
+    """A kind of value; `what` says in a few words what to write."""
+
+    what = "a text"
+
+    def parse(self, text: str, base: Path) -> Any:
+        """Return the value that `text` stands for; paths are relative to the folder `base`."""
+        return text
+
+    def show(self, value: Any) -> str:
+        """Return the text that stands for `value`; the empty text for None."""
+        return "" if value is None else str(value)
+
+    def check(self, value: Any) -> str | None:
+        """Return what is wrong with `value` on this machine, or None."""
+        return None
+
+
+@dataclass(frozen=True)
+class Text(Kind):
+    """Any text on one line."""
+
+    what: str = "a text"
+
+    def parse(self, text: str, base: Path) -> str:
+        """Return the text itself; an empty one is refused."""
+        if not text or "\n" in text:
+            raise ValueError(f"is not one line of text; write {self.what}")
+        return text
+
+
+@dataclass(frozen=True)
+class Number(Kind):
+    """A whole number from `low` to `high`."""
+
+    low: int
+    high: int
+
+    @property
+    def what(self) -> str:  # type: ignore[override]  # a constant elsewhere
+        """What to write."""
+        return f"a whole number from {self.low} to {self.high}"
+
+    def parse(self, text: str, base: Path) -> int:
+        """Return the number."""
+        if not re.fullmatch(r"[+-]?[0-9]{1,18}", text):
+            raise ValueError(f"{_quote(text)} is not a whole number; write {self.what}")
+        value = int(text)
+        if not self.low <= value <= self.high:
+            raise ValueError(f"{value} is out of range; write {self.what}")
+        return value
+
+
+@dataclass(frozen=True)
+class Seconds(Kind):
+    """A time in seconds from `low` to `high`, fractions allowed; 0 where `low` is 0 switches it off."""
+
+    low: float
+    high: float
+
+    @property
+    def what(self) -> str:  # type: ignore[override]  # a constant elsewhere
+        """What to write."""
+        off = " (0 switches it off)" if self.low == 0 else ""
+        return f"seconds from {self.low:g} to {self.high:g}{off}"
+
+    def parse(self, text: str, base: Path) -> float:
+        """Return the number of seconds."""
+        if not re.fullmatch(r"[+-]?([0-9]{1,9}(\.[0-9]{0,9})?|\.[0-9]{1,9})", text):
+            raise ValueError(f"{_quote(text)} is not a number of seconds; write {self.what}")
+        value = float(text)
+        if not self.low <= value <= self.high:
+            raise ValueError(f"{text} is out of range; write {self.what}")
+        return value
+
+    def show(self, value: float) -> str:
+        """Return the seconds without needless digits."""
+        return f"{value:g}"
+
+
+@dataclass(frozen=True)
+class Size(Kind):
+    """A number of bytes from `low` to `high`, with an optional k, m or g (1024 each); 0 stands for no limit."""
+
+    low: int
+    high: int
+
+    @property
+    def what(self) -> str:  # type: ignore[override]  # a constant elsewhere
+        """What to write."""
+        return f"bytes from {self.show(self.low)} to {self.show(self.high)}, as 65536, 64k or 16m"
+
+    def parse(self, text: str, base: Path) -> int:
+        """Return the number of bytes."""
+        match = re.fullmatch(r"([0-9]{1,15}) ?([kmg]?)(i?b)?", text.lower())
+        if match is None:
+            raise ValueError(f"{_quote(text)} is not a size; write {self.what}")
+        value = int(match[1]) * _UNITS[match[2]]
+        if not self.low <= value <= self.high:
+            raise ValueError(f"{text} is out of range; write {self.what}")
+        return value
+
+    def show(self, value: int) -> str:
+        """Return the size with the largest unit that divides it."""
+        for unit in ("g", "m", "k"):
+            if value and value % _UNITS[unit] == 0:
+                return f"{value // _UNITS[unit]}{unit}"
+        return str(value)
+
+
+@dataclass(frozen=True)
+class Switch(Kind):
+    """Yes or no."""
+
+    what: str = "yes or no"
+
+    def parse(self, text: str, base: Path) -> bool:
+        """Return True or False."""
+        try:
+            return _YES[text.lower()]
+        except KeyError:
+            raise ValueError(f"{_quote(text)} is neither; write {self.what}") from None
+
+    def show(self, value: bool) -> str:
+        """Return yes or no."""
+        return "yes" if value else "no"
+
+
+@dataclass(frozen=True)
+class Choice(Kind):
+    """One of some words."""
+
+    words: tuple[str, ...]
+
+    @property
+    def what(self) -> str:  # type: ignore[override]  # a constant elsewhere
+        """What to write."""
+        return " or ".join(self.words)
+
+    def parse(self, text: str, base: Path) -> str:
+        """Return the word."""
+        if text.lower() not in self.words:
+            raise ValueError(f"{_quote(text)} is none of them; write {self.what}")
+        return text.lower()
+
+
+@dataclass(frozen=True)
+class Location(Kind):
+    """A path, relative to the INI file's folder."""
+
+    folder: bool = False
+    keyword: str = ""  # a word that may stand in place of a path
+
+    @property
+    def what(self) -> str:  # type: ignore[override]  # a constant elsewhere
+        """What to write."""
+        what = "the path of a folder" if self.folder else "the path of a PEM file"
+        return f"{what}, or {self.keyword}" if self.keyword else what
+
+    def parse(self, text: str, base: Path) -> Path | str:
+        """Return the absolute path, or the keyword."""
+        if self.keyword and text.lower() == self.keyword:
+            return self.keyword
+        if not text or "\n" in text or "\0" in text:
+            raise ValueError(f"is not a path; write {self.what}")
+        return (base / Path(text).expanduser()).resolve()
+
+    def check(self, value: Path | str | None) -> str | None:
+        """Say whether the folder or file is there and can be read."""
+        if value is None or isinstance(value, str):
+            return None
+        try:
+            if self.folder:
+                next(value.iterdir(), None)
+            elif not value.is_file():
+                return f"{value} is not a file; write {self.what}" if value.exists() else f"there is no {value}"
+            else:
+                value.open("rb").close()
+        except FileNotFoundError:
+            return f"there is no {value}"
+        except OSError as error:
+            return f"cannot read {value}: {(error.strerror or 'error').lower()}"
+        return None
+
+
+@dataclass(frozen=True)
+class Lines(Kind):
+    """Several texts, one on each line."""
+
+    what: str = "one on each line, the lines indented"
+
+    def parse(self, text: str, base: Path) -> tuple[str, ...]:
+        """Return the texts."""
+        return tuple(line.strip() for line in text.splitlines() if line.strip())
+
+    def show(self, value: tuple[str, ...]) -> str:
+        """Return the lines, indented."""
+        return "".join(f"\n    {line}" for line in value)
+
+
+@dataclass(frozen=True)
+class Origins(Kind):
+    """Web origins (RFC 6454), `same`, or `*`."""
+
+    what: str = "*, or same, or origins as https://example.org:8443, separated by spaces or lines"
+
+    def parse(self, text: str, base: Path) -> tuple[str, ...]:
+        """Return the origins in their normal form, always with the port."""
+        words = text.replace(",", " ").split()
+        if not words:
+            raise ValueError(f"names no origin; write {self.what}")
+        return tuple(word.lower() if word.lower() in ("*", "same") else str(parse_origin(word)) for word in words)
+
+    def show(self, value: tuple[str, ...]) -> str:
+        """Return the origins on one line."""
+        return " ".join(value)
+
+
+def _quote(text: str) -> str:
+    """Return `text` as it can stand in an error report: on one line, and not endless."""
+    return repr(text if len(text) <= 60 else text[:57] + "...")
+
+
+def option(kind: Kind, default: Any, why: str) -> Any:
+    """Declare an option: a dataclass field that knows its kind and, in a line, why one would change it."""
+    return field(default=default, metadata={"kind": kind, "why": why})
+
+
+def options_of(section: type[Any]) -> dict[str, Field[Any]]:
+    """Return a section's options by name."""
+    return {each.name: each for each in fields(section) if "kind" in each.metadata}

@@ -1,0 +1,80 @@
+"""Web origins (RFC 6454) and who may open a WebSocket: pure comparisons of scheme, host and port.
+
+A browser tells the page's origin with every upgrade, so an allow-list keeps other sites' pages out of the chat; it
+keeps no other client out, as those send what they like.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """A scheme, a host in lower case and a port; `str` always writes the port."""
+
+    scheme: str
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"{self.scheme}://{self.host}:{self.port}"
+
+
+def parse_host(text: str, default_port: int) -> tuple[str, int]:
+    """Return the host and port that a Host header or an origin's authority names.
+
+    Raises `ValueError` where `text` is not `host`, `host:port`, or the same with an IPv6 address in brackets.
+    """
+    match = re.fullmatch(r"(\[[0-9a-fA-F:.]+\]|[^\[\]:/@?#\\\s\x00-\x20\x7f-\x9f]+)(?::([0-9]{1,5}))?", text)
+    if match is None:
+        raise ValueError(f"{text!r} is not a host")
+    host = match[1].lower()
+    if host.startswith("["):
+        host = f"[{ipaddress.IPv6Address(host[1:-1]).compressed}]"
+    port = default_port if match[2] is None else int(match[2])
+    if not 0 < port < 65536:
+        raise ValueError(f"{text!r} names no possible port")
+    return host, port
+
+
+def parse_origin(text: str) -> Origin:
+    """Return the origin that `text` serialises (RFC 6454 section 6.2); raises `ValueError` for anything else."""
+    scheme, separator, rest = text.partition("://")
+    if not separator or not re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*", scheme):
+        raise ValueError(f"{text!r} is not an origin as https://example.org")
+    scheme = scheme.lower()
+    try:
+        host, port = parse_host(rest, _DEFAULT_PORTS.get(scheme, 0) or 1)
+    except ValueError:
+        raise ValueError(f"{text!r} is not an origin as https://example.org") from None
+    return Origin(scheme, host, port if ":" in rest.rpartition("]")[2] else _DEFAULT_PORTS.get(scheme, 0))
+
+
+def origin_allowed(origin: str | None, host: str, is_secure: bool, allowed: Sequence[str]) -> bool:
+    """Say whether a client that sent this Origin header may connect.
+
+    `allowed` holds normal forms of origins, `same` (the origin of the address that was asked for: this transport's
+    scheme and the Host header), or `*`. A client that sends no Origin is not a browser and passes; `null` (a sandboxed
+    or local page) passes only with `*`.
+    """
+    if origin is None or "*" in allowed:
+        return True
+    try:
+        normal = parse_origin(origin)
+    except ValueError:
+        return False
+    if str(normal) in allowed:
+        return True
+    if "same" not in allowed:
+        return False
+    scheme = "https" if is_secure else "http"
+    try:
+        return normal == Origin(scheme, *parse_host(host, _DEFAULT_PORTS[scheme]))
+    except ValueError:
+        return False

@@ -1,0 +1,133 @@
+"""What can be configured: a frozen dataclass for each section of the INI file. Defaults live here and nowhere else.
+
+A subprotocol that needs options of its own subclasses `WebSocketSettings`; see `wsdaemon.subprotocols`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+
+from wsdaemon.options import Choice, Lines, Location, Number, Origins, Seconds, Size, Switch, Text, option
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServerSettings:
+    """Where to listen and what to serve there."""
+
+    port: int = option(Number(0, 65535), 8080, "The port for http and ws; 0 takes any free one and logs it.")
+    interface: str = option(
+        Text("an address of this machine"),
+        "127.0.0.1",
+        "The address to listen on: 127.0.0.1 only this machine, 0.0.0.0 every IPv4 network, :: IPv6 (and IPv4) too.",
+    )
+    endpoints: tuple[str, ...] = option(
+        Lines("Twisted endpoint descriptions, one on each line, the lines indented"),
+        (),
+        "More places to listen on, as Twisted endpoint descriptions, for example unix:/run/wsdaemon.sock.",
+    )
+    docroot: Path | None = option(
+        Location(folder=True), None, "The folder of static files; without it, the pages that come with wsdaemon."
+    )
+    listing: bool = option(Switch(), True, "Whether a folder without an index.html shows what it holds.")
+    default_subprotocol: str = option(
+        Text("the name of a subprotocol"),
+        "log",
+        "What a client gets that offers no subprotocol and names none by its path (Jetty: the logging socket).",
+    )
+    unknown_subprotocol: str = option(
+        Choice(("refuse", "default")),
+        "refuse",
+        "What a client gets that offers only unknown subprotocols: a 400 that names the known ones, or the default.",
+    )
+    idle_timeout: float = option(Seconds(1, 86400), 60.0, "How long an HTTP connection may wait for its next request.")
+    stall_timeout: float = option(Seconds(0.1, 3600), 30.0, "How long a download may stand still before it is dropped.")
+    content_security_policy: str = option(
+        Text("a policy as in the Content-Security-Policy header"),
+        "",
+        "What the docroot's pages may load; empty for pages of your own that need more than a strict policy gives.",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TlsSettings:
+    """https and wss on a port of their own: TLS 1.2 and 1.3."""
+
+    enabled: bool = option(Switch(), False, "Whether to serve https and wss too.")
+    port: int = option(Number(0, 65535), 8443, "The port for https and wss, on the same interface.")
+    certificate: Path | str | None = option(
+        Location(keyword="auto"),
+        None,
+        "The certificate chain in PEM; auto makes a self-signed one once, keeps it and logs its fingerprint.",
+    )
+    private_key: Path | None = option(Location(), None, "The certificate's private key in PEM, without a passphrase.")
+    client_ca: Path | None = option(
+        Location(), None, "Certificates in PEM: where given, clients must show a certificate that one of these signed."
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class WebSocketSettings:
+    """What holds for every WebSocket connection, unless [subprotocol:NAME] says otherwise."""
+
+    compression: bool = option(Switch(), True, "Whether permessage-deflate (RFC 7692) is agreed to when offered.")
+    compression_level: int = option(Number(1, 9), 6, "1 is fastest, 9 smallest.")
+    compression_window: int = option(
+        Number(9, 15), 15, "The LZ77 window of what is sent, in bits: 2**n bytes of memory for each connection."
+    )
+    message_limit: int = option(
+        Size(0, 1 << 32),
+        64 << 10,
+        "The largest message that is collected, after inflating; beyond it the connection ends with 1009. 0: none.",
+    )
+    ping_interval: float = option(
+        Seconds(0, 86400), 30.0, "How often to ask a peer with a ping whether it is still there."
+    )
+    ping_timeout: float = option(Seconds(0.1, 3600), 20.0, "How long the pong may take before the peer counts as dead.")
+    handshake_timeout: float = option(
+        Seconds(0.1, 3600), 10.0, "How long a TLS handshake may take, and then a request's headers, in all."
+    )
+    close_timeout: float = option(
+        Seconds(0.1, 3600), 10.0, "How long a closing connection may take to be gone, whatever its peer does."
+    )
+    stall_timeout: float = option(
+        Seconds(0.1, 3600), 30.0, "How long a peer may read nothing while data waits for it, before it is dropped."
+    )
+    message_timeout: float = option(
+        Seconds(0, 86400),
+        60.0,
+        "How long a collected message may stay unfinished, before the connection ends with 1008.",
+    )
+    allowed_origins: tuple[str, ...] = option(
+        Origins(), ("*",), "Whose pages may connect: * any, same only pages from here, or a list of origins."
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogSettings:
+    """What is logged, to where twistd logs (the standard output, or its --logfile)."""
+
+    level: str = option(
+        Choice(("debug", "info", "warn", "error", "critical")),
+        "info",
+        "The least level to log; debug shows every frame, as --verbose does.",
+    )
+    format: str = option(Choice(("text", "json")), "text", "A readable line for each event, or a JSON object.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """All settings; `subprotocols` has one entry for each known subprotocol, by its short name."""
+
+    server: ServerSettings = field(default_factory=ServerSettings)
+    tls: TlsSettings = field(default_factory=TlsSettings)
+    websocket: WebSocketSettings = field(default_factory=WebSocketSettings)
+    log: LogSettings = field(default_factory=LogSettings)
+    subprotocols: Mapping[str, WebSocketSettings] = field(default_factory=lambda: MappingProxyType({}))
+
+
+SECTIONS: Mapping[str, type] = MappingProxyType(
+    {"server": ServerSettings, "tls": TlsSettings, "websocket": WebSocketSettings, "log": LogSettings}
+)

@@ -1,0 +1,125 @@
+"""One HTTP connection: its deadlines, what it refuses before anyone looks, and its way to become a WebSocket."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.interfaces import ITransport
+from twisted.internet.protocol import Protocol
+from twisted.protocols.policies import ProtocolWrapper
+from twisted.python.failure import Failure
+from twisted.web.http import RESPONSES, HTTPChannel
+
+from wsdaemon.settings import ServerSettings, WebSocketSettings
+from wsdaemon.websocket.deadlines import Deadlines
+from wsdaemon.websocket.handshake import wants_upgrade
+
+
+class Channel(HTTPChannel):
+    """Twisted's HTTP/1 channel with deadlines that a slow peer cannot push back.
+
+    `headers` runs from the connection's start, the TLS handshake included, or the first byte of a later request until
+    the request is complete; `idle` between requests; `stall` while a response waits for the peer to read; `close` from
+    the end of the last response until the transport is gone.
+    """
+
+    site: Any  # the Site, whose buildProtocol sets these
+    server_settings: ServerSettings
+    websocket_settings: WebSocketSettings
+    transport: Any
+    timeOut = None  # Twisted's own is pushed back by every byte
+
+    def connectionMade(self) -> None:
+        """Start the clock."""
+        super().connectionMade()
+        self.deadlines = Deadlines(self.site.reactor)
+        self._expect_headers()
+
+    def dataReceived(self, data: bytes) -> None:
+        """Take bytes of a request."""
+        if self.deadlines.running("idle"):
+            self.deadlines.cancel("idle")
+            self._expect_headers()
+        super().dataReceived(data)
+
+    def allHeadersReceived(self) -> None:
+        """Refuse what no resource should have to think about: a body, and anything but one Host."""
+        self.deadlines.cancel("headers")
+        headers = self.requests[-1].requestHeaders
+        hosts = headers.getRawHeaders(b"host", [])
+        upgrade = wants_upgrade(self._command, [(b"upgrade", each) for each in headers.getRawHeaders(b"upgrade", [])])
+        if len(hosts) > 1 or (not hosts and self._version == b"HTTP/1.1"):
+            self.refuse(400)
+        elif self.length != 0:
+            self.refuse(400 if upgrade else 413)
+        else:
+            super().allHeadersReceived()
+
+    def refuse(self, status: int) -> None:
+        """Answer with `status` alone and take nothing more."""
+        for taker in ("dataReceived", "lineReceived", "rawDataReceived"):
+            setattr(self, taker, _ignore)
+        self.length = None
+        self.requests.clear()
+        reason = RESPONSES[status].decode()
+        self.transport.write(f"HTTP/1.1 {status} {reason}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode())
+        self.loseConnection()
+
+    def requestDone(self, request: Any) -> None:
+        """Wait for the next request, but not for ever."""
+        super().requestDone(request)
+        if self.persistent and not self._handlingRequest and not self.deadlines.running("headers"):
+            self.deadlines.set("idle", self.server_settings.idle_timeout, self.loseConnection)
+
+    def loseConnection(self) -> None:
+        """End the connection, by force where the peer does not take what is still to be sent."""
+        for name in ("headers", "idle", "stall"):
+            self.deadlines.cancel(name)
+        if self.transport is not None:
+            self.deadlines.set("close", self.websocket_settings.close_timeout, self.transport.abortConnection)
+            super().loseConnection()
+
+    def pauseProducing(self) -> None:
+        """The peer does not read its response: wait, but not for ever."""
+        super().pauseProducing()
+        self.deadlines.set("stall", self.server_settings.stall_timeout, self.transport.abortConnection)
+
+    def resumeProducing(self) -> None:
+        """The peer reads again."""
+        self.deadlines.cancel("stall")
+        super().resumeProducing()
+
+    def connectionLost(self, reason: Failure) -> None:  # type: ignore[override]  # Twisted leaves it untyped
+        """Let go of everything."""
+        self.deadlines.clear()
+        super().connectionLost(reason)
+
+    def hand_over(self, protocol: Protocol) -> tuple[ITransport, bytes]:
+        """Give the transport to `protocol` for good; returns it, and what came in behind the request.
+
+        This is the one place that knows how a transport finds its protocol.
+        """
+        transport, self.transport = self.transport, None
+        self.deadlines.clear()
+        self.requests.clear()
+        transport.unregisterProducer()
+        if isinstance(transport, ProtocolWrapper):
+            transport.wrappedProtocol = protocol  # TLS
+        elif isinstance(getattr(transport, "protocol", None), ProtocolWrapper):
+            transport.protocol.wrappedProtocol = protocol
+        elif hasattr(transport, "protocol"):
+            transport.protocol = protocol
+        else:
+            self.dataReceived = protocol.dataReceived  # type: ignore[method-assign]
+            self.connectionLost = protocol.connectionLost  # type: ignore[method-assign]
+        return transport, self.clearLineBuffer()
+
+    def _expect_headers(self) -> None:
+        self.deadlines.set("headers", self.websocket_settings.handshake_timeout, self._headers_late)
+
+    def _headers_late(self) -> None:
+        self.refuse(408)
+
+
+def _ignore(*_: object) -> None:
+    """Take nothing more."""

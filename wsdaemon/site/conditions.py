@@ -1,0 +1,80 @@
+"""Conditional requests and byte ranges (RFC 9110 sections 13 and 14): pure decisions on headers."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from email.utils import parsedate_to_datetime
+from math import ceil
+
+from twisted.web.http_headers import Headers
+
+MAX_RANGES = 5
+_TAG = re.compile(rb'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"')
+_RANGE = re.compile(rb"([0-9]{0,18})-([0-9]{0,18})")
+
+
+def entity_tag(size: int, modified: float) -> bytes:
+    """Return a strong ETag for a file of that size and time."""
+    return b'"%x-%x"' % (int(modified * 1e6), size)
+
+
+def is_not_modified(headers: Headers, tag: bytes, modified: float) -> bool:
+    """Say whether a 304 answers a GET or HEAD; If-None-Match counts before If-Modified-Since."""
+    tags = headers.getRawHeaders(b"if-none-match")
+    if tags is not None:
+        given = b",".join(tags)
+        return given.strip() == b"*" or tag in (each.removeprefix(b"W/") for each in _TAG.findall(given))
+    dates = headers.getRawHeaders(b"if-modified-since")
+    since = _timestamp(dates[-1]) if dates else None
+    return since is not None and ceil(modified) <= since
+
+
+def usable_range(headers: Headers, tag: bytes, modified: float, size: int) -> bytes | None:
+    """Return the Range header to answer, in plain absolute form, or None to send the whole file.
+
+    At most five ranges, that together are no larger than the file and do not overlap; anything else, a wrong syntax or
+    an If-Range that does not hold, is as if there were no Range. A range beyond the file's end stays as it is, for a
+    416.
+    """
+    given = headers.getRawHeaders(b"range", [])
+    if len(given) != 1 or not _if_range_holds(headers, tag, modified):
+        return None
+    unit, _, rest = given[0].partition(b"=")
+    specs = [spec.strip() for spec in rest.split(b",")]
+    if unit.strip().lower() != b"bytes" or len(specs) > MAX_RANGES:
+        return None
+    spans = []
+    for spec in specs:
+        match = _RANGE.fullmatch(spec)
+        if match is None or not any(match.groups()):
+            return None
+        first, last = match.groups()
+        start = int(first) if first else max(0, size - int(last))
+        end = min(int(last), size - 1) if first and last else size - 1
+        if first and last and int(last) < start:
+            return None
+        if start < size and not (not first and int(last) == 0):
+            spans.append((start, end))
+    if not spans:
+        return b"bytes=%d-" % size
+    ordered = sorted(spans)
+    if any(later[0] <= earlier[1] for earlier, later in itertools.pairwise(ordered)):
+        return None
+    return b"bytes=" + b",".join(b"%d-%d" % span for span in spans)
+
+
+def _if_range_holds(headers: Headers, tag: bytes, modified: float) -> bool:
+    given = headers.getRawHeaders(b"if-range")
+    if given is None:
+        return True
+    if len(given) != 1:
+        return False
+    return given[0].strip() == tag or _timestamp(given[0]) == ceil(modified)
+
+
+def _timestamp(date: bytes) -> float | None:
+    try:
+        return parsedate_to_datetime(date.decode("ascii")).timestamp()
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None

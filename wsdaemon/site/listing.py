@@ -1,0 +1,79 @@
+"""The listing of a folder: what may be fetched from it, with sizes and times."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from html import escape
+from urllib.parse import quote
+
+from wsdaemon.site.pages import frame
+
+_UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A file or folder; `name` is as the file system has it, size in bytes, time in seconds since 1970."""
+
+    name: str
+    is_folder: bool
+    size: int
+    modified: float
+
+
+def read_folder(path: str) -> list[Entry]:
+    """Return what a folder holds: folders first, then by name. Dot files, devices and the like are left out.
+
+    Raises `OSError` where the folder cannot be read. It may take long: call it in a thread.
+    """
+    with os.scandir(path) as found:
+        entries = list(_entries(found))
+    return sorted(entries, key=lambda entry: (not entry.is_folder, entry.name.casefold(), entry.name))
+
+
+def listing_page(url_path: str, entries: list[Entry]) -> bytes:
+    """Return the page; `url_path` is the folder's path as a person reads it, with a slash at its end."""
+    rows = [] if url_path == "/" else ['<tr><td><a href="../">../</a><td><td class="time">']
+    rows += [_row(entry) for entry in entries]
+    body = (
+        '<table><thead><tr><th>Name<th class="number">Size<th class="number time">Changed (UTC)<tbody>'
+        + "\n".join(rows)
+        + "</table>"
+    )
+    return frame(f"Index of {url_path}", body if rows else "<p>Nothing is here.</p>")
+
+
+def _entries(found: Iterator[os.DirEntry[str]]) -> Iterator[Entry]:
+    for each in found:
+        if each.name.startswith("."):
+            continue
+        try:
+            status = each.stat()
+        except OSError:  # a dangling link, or gone since
+            continue
+        if stat.S_ISDIR(status.st_mode) or stat.S_ISREG(status.st_mode):
+            yield Entry(each.name, stat.S_ISDIR(status.st_mode), status.st_size, status.st_mtime)
+
+
+def _row(entry: Entry) -> str:
+    slash = "/" if entry.is_folder else ""
+    # "./" keeps a name with a colon from being read as a scheme.
+    link = "./" + quote(os.fsencode(entry.name), safe="") + slash
+    name = escape(os.fsencode(entry.name).decode("utf-8", "replace")) + slash
+    size = "" if entry.is_folder else _size(entry.size)
+    time = datetime.datetime.fromtimestamp(entry.modified, datetime.UTC).strftime("%Y-%m-%d %H:%M")
+    return (
+        f'<tr><td><a href="{escape(link)}"><bdi>{name}</bdi></a><td class="number">{size}<td class="number time">{time}'
+    )
+
+
+def _size(size: float) -> str:
+    for unit in _UNITS[:-1]:
+        if size < 1000:
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1024
+    return f"{size:.1f} {_UNITS[-1]}"

@@ -1,0 +1,53 @@
+"""The pages that wsdaemon makes itself: errors and folder listings, in one plain frame."""
+
+from __future__ import annotations
+
+from html import escape
+
+from twisted.web.http import RESPONSES
+from twisted.web.iweb import IRequest
+
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+_FRAME = """<!DOCTYPE html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<meta name="color-scheme" content="light dark">
+<title>{title}</title>
+<style>
+body {{ font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 60rem; padding: 0 1rem }}
+h1 {{ font-size: 1.4rem; overflow-wrap: anywhere }}
+table {{ border-collapse: collapse; width: 100% }}
+th {{ text-align: left; font-weight: 600 }}
+th, td {{ padding: .3rem .75rem .3rem 0; border-bottom: 1px solid color-mix(in srgb, currentColor 15%, transparent) }}
+td:first-child {{ overflow-wrap: anywhere }}
+.number {{ text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap }}
+a {{ color: light-dark(#0b57d0, #8ab4f8); text-decoration: none }}
+a:hover {{ text-decoration: underline }}
+@media (max-width: 30rem) {{ .time {{ display: none }} }}
+</style>
+<h1>{title}</h1>
+{body}
+</html>
+"""
+
+
+def frame(title: str, body: str) -> bytes:
+    """Return a page; `title` is text, `body` is HTML."""
+    return _FRAME.format(title=escape(title), body=body).encode("utf-8", "replace")
+
+
+def send_page(request: IRequest, page: bytes) -> bytes:
+    """Set the headers of a page of ours; returns it, or nothing for HEAD, so that `render` can return that."""
+    request.setHeader(b"content-type", b"text/html; charset=utf-8")
+    request.setHeader(b"content-security-policy", POLICY.encode())
+    request.setHeader(b"content-length", b"%d" % len(page))
+    return b"" if request.method == b"HEAD" else page
+
+
+def send_error(request: IRequest, status: int, text: str) -> bytes:
+    """Set the response to an error; `text` tells the person who asked what is wrong and what to do."""
+    request.setResponseCode(status)
+    title = f"{status} {RESPONSES.get(status, b'Error').decode()}"
+    return send_page(request, frame(title, f"<p>{escape(text)}</p>"))

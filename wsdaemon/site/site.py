@@ -1,0 +1,90 @@
+"""The site: one URL space on every listening port, shared by files and WebSockets."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+from twisted.internet.interfaces import IAddress, IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from twisted.web import server
+from twisted.web.http import datetimeToString
+from twisted.web.resource import IResource
+
+from wsdaemon.settings import Settings
+from wsdaemon.site.channel import Channel
+from wsdaemon.site.pages import send_error
+from wsdaemon.websocket.handshake import wants_upgrade
+
+
+class Request(server.Request):
+    """One request and its response."""
+
+    channel: Any
+    defaultContentType = None
+    refusal = ""  # why an upgrade was refused, for the log
+
+    def process(self) -> None:
+        """Find the resource and let it answer."""
+        self.setHeader(b"date", datetimeToString())
+        self.setHeader(b"x-content-type-options", b"nosniff")
+        self.prepath: list[bytes] = []
+        self.postpath = list(map(unquote_to_bytes, self.path.removeprefix(b"/").split(b"/")))
+        try:
+            self.render(self.channel.site.getResourceFor(self))
+        except Exception:  # whatever goes wrong in a resource must not end the daemon
+            self.processingFailed(Failure())
+
+    def processingFailed(self, reason: Failure) -> Failure:
+        """Log what went wrong; tell the client only that it did."""
+        self.channel.site.log_events.failure("{method} {path}: failed", reason, method=self.method, path=self.path)
+        if not self.finished and not self._disconnected:
+            if not self.startedWriting:
+                self.write(send_error(self, 500, "Something went wrong here; it is in the log."))
+            self.finish()
+        return reason
+
+
+class Site(server.Site):
+    """Routes each request: one that wants an upgrade to the WebSockets, every other to the files."""
+
+    protocol = Channel  # type: ignore[assignment]  # not the one that may turn to HTTP/2: an upgrade needs HTTP/1.1
+    log_events = Logger(namespace="wsdaemon")
+
+    def __init__(self, files: IResource, upgrade: IResource, settings: Settings, reactor: IReactorTime) -> None:
+        super().__init__(files, requestFactory=Request, parsePOSTFormSubmission=False, reactor=reactor)
+        self._upgrade = upgrade
+        self._settings = settings
+        self.timeOut = None
+
+    def buildProtocol(self, addr: IAddress | None) -> Channel:  # type: ignore[override]  # see `protocol`
+        """Return the channel of a new connection."""
+        channel: Channel = super().buildProtocol(addr)
+        channel.server_settings = self._settings.server
+        channel.websocket_settings = self._settings.websocket
+        return channel
+
+    def getResourceFor(self, request: Any) -> IResource:
+        """Choose between WebSockets and files."""
+        upgrade = request.requestHeaders.getRawHeaders(b"upgrade", [])
+        if wants_upgrade(request.method, [(b"upgrade", each) for each in upgrade]):
+            return self._upgrade
+        return self.resource  # type: ignore[no-any-return]  # Twisted leaves it untyped
+
+    def acceptableProtocols(self) -> list[bytes]:
+        """Offer HTTP/1.1 alone by ALPN."""
+        return [b"http/1.1"]
+
+    def log(self, request: Any) -> None:
+        """Log a request that was answered."""
+        self.log_events.info(
+            "{peer} {method} {path} {status} {sent}{refusal}",
+            peer=_show_peer(request.getClientAddress()), method=request.method.decode("latin-1"),
+            path=request.uri.decode("latin-1"), status=request.code, sent=request.sentLength,
+            refusal=f": {request.refusal}" if request.refusal else "", event="request",
+        )  # fmt: skip
+
+
+def _show_peer(address: Any) -> str:
+    return str(getattr(address, "host", None) or "a local socket")

@@ -1,0 +1,81 @@
+"""Broadcast: every message goes to every connection in the room, its sender included."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import ClassVar
+
+from wsdaemon.options import Origins, Size, option
+from wsdaemon.settings import WebSocketSettings
+from wsdaemon.websocket.codes import CloseCode
+from wsdaemon.websocket.connection import Connection
+from wsdaemon.websocket.hub import Room
+
+ROOM = "echo-broadcast"
+
+
+@dataclass(frozen=True, kw_only=True)
+class BroadcastSettings(WebSocketSettings):
+    """What a page of another site could do here, it could do to the people in the room."""
+
+    allowed_origins: tuple[str, ...] = option(
+        Origins(), ("same",), "Whose pages may connect: same only pages from here, * any, or a list of origins."
+    )
+    queue_limit: int = option(
+        Size(1 << 10, 1 << 30),
+        1 << 20,
+        "How much may wait for a member that reads too slowly; then it leaves with 1013.",
+    )
+
+
+class EchoBroadcast(Connection):
+    """Jetty's echo-broadcast. A member that does not keep up leaves the room; nobody waits for it."""
+
+    names: ClassVar[tuple[str, ...]] = ("org.ietf.websocket.test-echo-broadcast", "echo-broadcast")
+    settings_class: ClassVar[type[WebSocketSettings]] = BroadcastSettings
+
+    def opened(self) -> None:
+        """Join the room."""
+        self._queue: deque[tuple[bytes, bool]] = deque()
+        self._queued = 0
+        self._members().add(self)
+
+    def message_received(self, message: bytes, is_binary: bool) -> None:
+        """Send it to everyone."""
+        for member in self._members():
+            if isinstance(member, EchoBroadcast):
+                member.deliver(message, is_binary)
+
+    def deliver(self, message: bytes, is_binary: bool) -> None:
+        """Send a message of the room, or keep it in order for when the peer reads again, up to `queue_limit`."""
+        if not self.write_paused:
+            self.send_message(message, is_binary)
+            return
+        assert isinstance(self.settings, BroadcastSettings)  # noqa: S101  # it is this class's settings_class
+        self._queued += len(message)
+        if self._queued > self.settings.queue_limit:
+            self._leave()
+            self.close(CloseCode.TRY_AGAIN_LATER, "reads too slowly")
+        else:
+            self._queue.append((message, is_binary))
+
+    def resumeProducing(self) -> None:
+        """Send what was kept, as far as the peer takes it."""
+        super().resumeProducing()
+        while self._queue and not self.write_paused:
+            message, is_binary = self._queue.popleft()
+            self._queued -= len(message)
+            self.send_message(message, is_binary)
+
+    def closed(self) -> None:
+        """Leave the room."""
+        self._leave()
+
+    def _leave(self) -> None:
+        self._members().discard(self)
+        self._queue.clear()
+        self._queued = 0
+
+    def _members(self) -> Room:
+        return self.hub.room(ROOM)

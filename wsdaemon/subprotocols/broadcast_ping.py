@@ -1,0 +1,44 @@
+"""Broadcast with pings: as broadcast, in the same room, and the server pings every ten seconds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from wsdaemon.options import Seconds, option
+from wsdaemon.subprotocols.broadcast import BroadcastSettings, EchoBroadcast
+
+PAYLOAD = b"\x01\x02\x03"
+
+
+@dataclass(frozen=True, kw_only=True)
+class BroadcastPingSettings(BroadcastSettings):
+    """The pings that Jetty sent by a thread for each connection."""
+
+    every: float = option(Seconds(0.01, 86400), 10.0, "How long between two pings with the payload 01 02 03.")
+
+
+class EchoBroadcastPing(EchoBroadcast):
+    """Jetty's echo-broadcast-ping; the pong is reported in the log."""
+
+    names = ("echo-broadcast-ping",)
+    settings_class = BroadcastPingSettings
+
+    def opened(self) -> None:
+        """Join the room and begin to ping."""
+        super().opened()
+        self._wait()
+
+    def pong_received(self, payload: bytes) -> None:
+        """Report the pong."""
+        self.events.info(
+            "connection {number} from {peer}: pong {payload}",
+            number=self.number, peer=self.peer, payload=payload.hex(" "), event="pong",
+        )  # fmt: skip
+
+    def _wait(self) -> None:
+        assert isinstance(self.settings, BroadcastPingSettings)  # noqa: S101  # it is this class's settings_class
+        self.deadlines.set("jetty-ping", self.settings.every, self._ping)
+
+    def _ping(self) -> None:
+        self.send_ping(PAYLOAD)
+        self._wait()

@@ -1,0 +1,75 @@
+"""Echo: every data frame goes back as it came, as soon as it is in, and nothing of it is kept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from wsdaemon.options import Seconds, Size, option
+from wsdaemon.settings import WebSocketSettings
+from wsdaemon.websocket.codes import Opcode
+from wsdaemon.websocket.connection import Connection
+from wsdaemon.websocket.frames import frame_header
+
+HOLD = 1 << 16
+"""Frames up to this many bytes are sent back once they are complete, larger ones while they come in."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EchoSettings(WebSocketSettings):
+    """A message may be endless, in size and in time: nothing of it is collected."""
+
+    message_limit: int = option(Size(0, 1 << 32), 0, "Not used: a message of any size passes through.")
+    message_timeout: float = option(Seconds(0, 86400), 0.0, "0: a message may take as long as it likes.")
+
+
+class Echo(Connection):
+    """Jetty's echo: same opcode, same FIN bit, frame by frame; control frames are not echoed.
+
+    A compressed message goes back compressed, frame by frame as well; where a frame inflates to more than `HOLD`
+    bytes, it goes back as several.
+    """
+
+    names = ("org.ietf.websocket.test-echo", "lws-mirror-protocol", "echo")
+    settings_class = EchoSettings
+
+    def onMessageBegin(self, isBinary: bool) -> None:  # Autobahn's name
+        """Note how the first frame goes back."""
+        self._opcode = Opcode.BINARY if isBinary else Opcode.TEXT
+        self.message = bytearray()
+
+    def onMessageFrameBegin(self, length: int) -> None:
+        """Send the header of a large frame at once."""
+        if length > HOLD and not self._isMessageCompressed and self.can_send:
+            frame = self.current_frame
+            self._trace("sends", self._opcode, length, frame.fin)
+            self.write(frame_header(self._opcode, length, fin=frame.fin))
+            self._opcode = Opcode.CONTINUATION
+            self.frame_left = length
+
+    def onMessageFrameData(self, payload: bytes) -> None:
+        """Pass a piece of a large frame on, or hold that of a small one."""
+        if not self.can_send:
+            return
+        if self.frame_left:
+            self.frame_left -= len(payload)
+            self.write(payload)
+            return
+        self.message += payload
+        if len(self.message) > HOLD:  # only what was compressed can grow so far
+            self._send_held(fin=False)
+
+    def onMessageFrameEnd(self) -> None:
+        """Send a frame back that is not the message's last: that one waits until the text is known to be whole."""
+        frame = self.current_frame
+        if not frame.fin and (self._isMessageCompressed or frame.length <= HOLD):
+            self._send_held(fin=False)
+
+    def onMessageEnd(self) -> None:
+        """Send the last frame back."""
+        if self._isMessageCompressed or self.current_frame.length <= HOLD:
+            self._send_held(fin=True)
+
+    def _send_held(self, *, fin: bool) -> None:
+        held, self.message = bytes(self.message), bytearray()
+        self.send_frame(self._opcode, held, fin=fin, compress=self._isMessageCompressed)
+        self._opcode = Opcode.CONTINUATION

@@ -1,0 +1,39 @@
+"""The logging socket: accepts, answers pings, sends nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from wsdaemon.options import Seconds, Size, option
+from wsdaemon.settings import WebSocketSettings
+from wsdaemon.websocket.connection import Connection
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoggingSettings(WebSocketSettings):
+    """Nothing is collected, so a message may be endless, in size and in time."""
+
+    message_limit: int = option(Size(0, 1 << 32), 0, "Not used: a message of any size is read and dropped.")
+    message_timeout: float = option(Seconds(0, 86400), 0.0, "0: a message may take as long as it likes.")
+
+
+class Logging(Connection):
+    """Jetty's socket for clients that offer no subprotocol; verbose mode shows what it sees."""
+
+    names = ("log",)
+    settings_class = LoggingSettings
+
+    def onMessageFrameData(self, payload: bytes) -> None:
+        """Count the bytes and drop them."""
+        self._length += len(payload)
+
+    def onMessageBegin(self, isBinary: bool) -> None:  # Autobahn's name
+        """Begin to count."""
+        self.message_is_binary = isBinary
+        self._length = 0
+
+    def onMessageEnd(self) -> None:
+        """Say how long the message was."""
+        if self.hub.verbose:
+            kind = "binary" if self.message_is_binary else "text"
+            self._debug("message received: {kind}, {length} bytes", kind=kind, length=self._length)

@@ -1,0 +1,105 @@
+"""Which subprotocols there are, and which one a client gets: by what it offers, else by its path, else the default."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Iterable, Iterator, Mapping
+from importlib.metadata import EntryPoint, entry_points
+
+from wsdaemon import subprotocols
+from wsdaemon.settings import Settings, WebSocketSettings
+from wsdaemon.websocket.connection import Connection, ConnectionFactory
+from wsdaemon.websocket.handshake import Handshake, HandshakeRefused
+from wsdaemon.websocket.hub import Hub
+
+ENTRY_POINTS = "wsdaemon.subprotocols"
+
+
+class SubprotocolError(Exception):
+    """A subprotocol cannot be used; the text names it and says why."""
+
+
+def find_all() -> tuple[type[Connection], ...]:
+    """Return all subprotocols: those of `wsdaemon.subprotocols`, then those of installed packages.
+
+    Raises `SubprotocolError` where one cannot be loaded or takes a name that another has.
+    """
+    found = [*_own(), *(_load(each) for each in sorted(entry_points(group=ENTRY_POINTS)))]
+    taken: dict[str, type[Connection]] = {}
+    for subprotocol in found:
+        for name in subprotocol.names:
+            other = taken.setdefault(name, subprotocol)
+            if other is not subprotocol:
+                raise SubprotocolError(
+                    f"subprotocol {_place(subprotocol)}: the name {name!r} belongs to {_place(other)} already"
+                )
+    return tuple(found)
+
+
+def short_name(subprotocol: type[Connection]) -> str:
+    """Return the name that the INI file and the path use."""
+    return subprotocol.names[-1]
+
+
+def settings_classes(found: Iterable[type[Connection]]) -> dict[str, type[WebSocketSettings]]:
+    """Return the class of each subprotocol's settings, by short name."""
+    return {short_name(each): each.settings_class for each in found}
+
+
+class Registry:
+    """Chooses the factory for a handshake."""
+
+    def __init__(self, found: Iterable[type[Connection]], settings: Settings, hub: Hub) -> None:
+        self._by_name: dict[str, ConnectionFactory] = {}
+        for subprotocol in found:
+            factory = ConnectionFactory(subprotocol, settings.subprotocols[short_name(subprotocol)], hub)
+            self._by_name.update(dict.fromkeys(subprotocol.names, factory))
+        self._default = self._by_name[settings.server.default_subprotocol]
+        self._refuse_unknown = settings.server.unknown_subprotocol == "refuse"
+
+    @property
+    def factories(self) -> Mapping[str, ConnectionFactory]:
+        """The factories by each name of their subprotocol."""
+        return self._by_name
+
+    def choose(self, handshake: Handshake) -> tuple[ConnectionFactory, str | None]:
+        """Return the factory, and the name to answer with: the first of the client's that is known.
+
+        A client that offers none gets what the path's first segment names, else the default. One that offers only
+        unknown ones is refused with 400 (raises `HandshakeRefused`), or gets the default, as configured.
+        """
+        for name in handshake.subprotocols:
+            if name in self._by_name:
+                return self._by_name[name], name
+        if not handshake.subprotocols:
+            return self._by_name.get(handshake.first_segment, self._default), None
+        if self._refuse_unknown:
+            raise HandshakeRefused(400, f"None of the subprotocols is known. Known are: {', '.join(self._by_name)}.")
+        return self._default, None
+
+
+def _own() -> Iterator[type[Connection]]:
+    for module_info in pkgutil.iter_modules(subprotocols.__path__):
+        module = importlib.import_module(f"{subprotocols.__name__}.{module_info.name}")
+        for value in vars(module).values():
+            own = isinstance(value, type) and issubclass(value, Connection) and value.__module__ == module.__name__
+            if own and value.names:
+                yield value
+
+
+def _load(entry_point: EntryPoint) -> type[Connection]:
+    place = f"subprotocol {entry_point.value} (entry point {entry_point.name})"
+    try:
+        loaded = entry_point.load()
+    except Exception as error:  # whatever another package's code raises when it is imported
+        raise SubprotocolError(f"{place}: cannot be loaded: {error!r}") from error
+    if not (isinstance(loaded, type) and issubclass(loaded, Connection)):
+        raise SubprotocolError(f"{place}: is not a subclass of {_place(Connection)}")
+    if not loaded.names:
+        raise SubprotocolError(f"{place}: has no names; give it at least one")
+    return loaded
+
+
+def _place(subprotocol: type[Connection]) -> str:
+    return f"{subprotocol.__module__}:{subprotocol.__qualname__}"

@@ -1,0 +1,83 @@
+"""twistd's door: the options of `twistd wsdaemon`, and the service. The only import of the global reactor."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from twisted.application.service import IService
+from twisted.logger import ILogObserver
+from twisted.python.logfile import LogFile
+from twisted.python.usage import Options as UsageOptions
+
+from wsdaemon.config import ConfigError, Configuration, defaults, read_file
+from wsdaemon.observe.log import make_observer
+from wsdaemon.service import StartupError, endpoint_problems, make_service
+from wsdaemon.subprotocols.registry import SubprotocolError, find_all, settings_classes
+
+
+class Options(UsageOptions):
+    """What `twistd wsdaemon` takes; -p, -d and -v are those of Jetty's TestServer and win over the file."""
+
+    synopsis = "[--config FILE] [--port N] [--docroot DIR] [--verbose]"
+    optParameters = [  # noqa: RUF012  # Twisted's name and type
+        ["config", "c", None, "An INI file; see conf/ws.ini for every option."],
+        ["port", "p", None, "The port for http and ws."],
+        ["docroot", "d", None, "The folder of static files."],
+    ]
+    optFlags = [["verbose", "v", "Log every frame, message and close."]]  # noqa: RUF012
+
+    configuration: Configuration
+
+    def postOptions(self) -> None:
+        """Read and check everything, so that what is wrong shows as plain lines and nothing is started."""
+        try:
+            self.configuration = load(self["config"], port=self["port"], docroot=self["docroot"])
+            self.configuration.require()
+        except (ConfigError, SubprotocolError) as error:
+            raise SystemExit(str(error)) from None
+
+    def make_observer(self) -> ILogObserver | None:
+        """Return the log observer of our settings, writing to where twistd says; None to leave it all to twistd."""
+        twistd: UsageOptions | None = self.parent
+        if twistd is None or twistd.get("logger") or twistd.get("syslog"):
+            return None
+        log = self.configuration.settings.log
+        name = twistd.get("logfile") or ("-" if twistd.get("nodaemon") else "twistd.log")
+        stream = sys.stdout if name == "-" else LogFile.fromFullPath(name)
+        return make_observer("debug" if self["verbose"] else log.level, log.format, stream)
+
+
+def load(config: str | None, *, port: str | None = None, docroot: str | None = None) -> Configuration:
+    """Read the configuration and look at the machine; every problem is in the result."""
+    from twisted.internet import reactor
+
+    known = settings_classes(find_all())
+    configuration = defaults(known) if config is None else read_file(Path(config), known)
+    given = {"port": (port, "--port"), "docroot": (docroot, "--docroot")}
+    overrides = {name: (text, place) for name, (text, place) in given.items() if text is not None}
+    return configuration.overridden(**overrides).check_machine(endpoint_problems(configuration, reactor))
+
+
+def makeService(options: Options) -> IService:  # twistd's name
+    """Return the daemon, ready to be started."""
+    from twisted.internet import reactor
+
+    sys.excepthook = _plain_startup_errors
+    verbose = bool(options["verbose"]) or options.configuration.settings.log.level == "debug"
+    try:
+        service = make_service(options.configuration, find_all(), reactor, verbose=verbose)
+    except StartupError as error:
+        raise SystemExit(str(error)) from None
+    service.observer = options.make_observer()
+    return service
+
+
+def _plain_startup_errors(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> Any:
+    """Show a `StartupError`, which twistd lets through, as the one line that it is."""
+    if issubclass(kind, StartupError):
+        print(error, file=sys.stderr)  # noqa: T201  # this is the place where it is shown
+    else:
+        sys.__excepthook__(kind, error, trace)

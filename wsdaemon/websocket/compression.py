@@ -1,0 +1,105 @@
+"""permessage-deflate (RFC 7692) on Autobahn's negotiation, with a level, and inflated in pieces of bounded size."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from autobahn.exception import PayloadCorruptError
+from autobahn.websocket.compress import (
+    PerMessageDeflate,
+    PerMessageDeflateOffer,
+    PerMessageDeflateOfferAccept,
+)
+
+PIECE = 1 << 16
+_NAME = "permessage-deflate"
+_TAIL = b"\x00\x00\xff\xff"
+
+
+def usable_offers(extensions: Iterable[tuple[str, dict[str, Any]]]) -> list[tuple[str, dict[str, Any]]]:
+    """Return the permessage-deflate offers that can be taken up.
+
+    An offer with an unknown or wrong parameter is declined, as RFC 7692 section 7 asks; it is no reason to refuse the
+    connection.
+    """
+    return [(name, parameters) for name, parameters in extensions if name == _NAME and _is_usable(parameters)]
+
+
+def accept_first(offers: list[PerMessageDeflateOffer], window: int) -> PerMessageDeflateOfferAccept | None:
+    """Accept the client's first offer, compressing with a window of at most `window` bits.
+
+    The client is asked not to keep its context between messages: then one that ends its deflate stream (BFINAL = 1,
+    RFC 7692 section 7.2.3.4) can still be followed by others, and an idle connection needs no window to inflate with.
+    """
+    if not offers:
+        return None
+    offer = offers[0]
+    bits = min(window, offer.request_max_window_bits or zlib.MAX_WBITS)
+    return PerMessageDeflateOfferAccept(offer, request_no_context_takeover=True, window_bits=bits)
+
+
+class Deflate(PerMessageDeflate):
+    """One connection's compressor and decompressor, on the server's side."""
+
+    _compressor: Any
+    _decompressor: Any
+
+    def __init__(self, negotiated: PerMessageDeflate, level: int) -> None:
+        super().__init__(
+            True,
+            negotiated.server_no_context_takeover,
+            negotiated.client_no_context_takeover,
+            negotiated.server_max_window_bits,
+            negotiated.client_max_window_bits,
+            negotiated.mem_level,
+        )
+        self._level = level
+
+    def start_compress_message(self) -> None:
+        """Begin a message; the context of those before it is kept unless the client asked otherwise."""
+        if self._compressor is None or self.server_no_context_takeover:
+            self._compressor = zlib.compressobj(
+                self._level, zlib.DEFLATED, -self.server_max_window_bits, self.mem_level
+            )
+
+    def compress_frame(self, payload: bytes, *, fin: bool) -> bytes:
+        """Return the compressed payload of one frame of the message that was begun.
+
+        A frame ends on a byte border and the message's last one without the tail that the receiver adds (RFC 7692
+        section 7.2.1); a last frame with nothing in it is the single byte 00 (section 7.2.3.6).
+        """
+        data: bytes = self._compressor.compress(payload) + self._compressor.flush(zlib.Z_SYNC_FLUSH)
+        if not fin:
+            return data
+        return data[: -len(_TAIL)] if data else b"\x00"
+
+    def compress(self, message: bytes) -> bytes:
+        """Return a whole message's compressed payload."""
+        self.start_compress_message()
+        return self.compress_frame(message, fin=True)
+
+    def inflate(self, data: bytes) -> Iterator[bytes]:
+        """Yield what `data` inflates to, in pieces of at most `PIECE` bytes; raises `PayloadCorruptError`."""
+        try:
+            while True:
+                piece = self._decompressor.decompress(data, PIECE)
+                if piece:
+                    yield piece
+                data = self._decompressor.unconsumed_tail
+                if self._decompressor.eof:  # BFINAL = 1: what follows in the message is a new deflate stream
+                    data = self._decompressor.unused_data
+                    self._decompressor = zlib.decompressobj(-self.client_max_window_bits)
+                if not data and len(piece) < PIECE:
+                    return
+        except zlib.error as error:
+            raise PayloadCorruptError(f"invalid permessage-deflate data: {error}") from error
+
+
+def _is_usable(parameters: dict[str, Any]) -> bool:
+    try:
+        PerMessageDeflateOffer.parse(parameters)
+    except Exception:  # Autobahn raises bare Exception for whatever is wrong with an offer
+        return False
+    return True

@@ -1,0 +1,60 @@
+"""What the connections of one daemon share: their numbers, their rooms, memory for the slow, and the way out."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+
+if TYPE_CHECKING:
+    from wsdaemon.websocket.connection import Connection
+
+
+class Room(set["Connection"]):
+    """Connections that hear each other. A member may leave while the room is being walked through."""
+
+    def __iter__(self) -> Iterator[Connection]:
+        return iter(tuple(super().__iter__()))
+
+
+class Hub:
+    """One for each daemon. `verbose` says whether every frame is logged."""
+
+    def __init__(self, clock: IReactorTime, *, verbose: bool = False) -> None:
+        self.clock = clock
+        self.verbose = verbose
+        self.connections = Room()
+        self.backlog = 0  # bytes that wait for peers which do not keep up, see Connection.write
+        self._rooms: dict[str, Room] = {}
+        self._numbers = itertools.count(1)
+        self._drained: Deferred[None] | None = None
+
+    def room(self, name: str) -> Room:
+        """Return the room of that name; it comes into being when first asked for."""
+        return self._rooms.setdefault(name, Room())
+
+    def add(self, connection: Connection) -> int:
+        """Note an open connection; returns its number."""
+        self.connections.add(connection)
+        return next(self._numbers)
+
+    def remove(self, connection: Connection) -> None:
+        """Note that a connection is gone."""
+        self.connections.discard(connection)
+        if self._drained is not None and not self.connections:
+            drained, self._drained = self._drained, None
+            drained.callback(None)
+
+    def drain(self, code: int, reason: str) -> Deferred[None]:
+        """Close every connection with `code`; fires once all are gone, which their close timeout bounds."""
+        drained: Deferred[None] = Deferred()
+        self._drained = drained
+        for connection in self.connections:
+            connection.close(code, reason)
+        if not self.connections:
+            self._drained = None
+            drained.callback(None)
+        return drained
