@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from twisted.logger import Logger
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
 
 from wsdaemon.origins import origin_allowed
 from wsdaemon.subprotocols.registry import Registry
-from wsdaemon.websocket.connection import Connection, ConnectionFactory
+from wsdaemon.websocket.connection import Connection
+from wsdaemon.websocket.factory import ConnectionFactory
 from wsdaemon.websocket.handshake import Handshake, HandshakeRefused, read_handshake
 
 
@@ -18,7 +18,6 @@ class Upgrade(Resource):
     """Answers a request that wants an upgrade: with a WebSocket, or with the status that says why not."""
 
     isLeaf = True
-    log = Logger(namespace="wsdaemon")
 
     def __init__(self, registry: Registry) -> None:
         super().__init__()
@@ -35,11 +34,6 @@ class Upgrade(Resource):
         transport, early = request.channel.hand_over(connection)
         connection.makeConnection(transport)
         connection.accept(handshake, subprotocol, early)
-        self.log.info(
-            "upgrade {target} from {peer}: {subprotocol}",
-            target=handshake.target, peer=connection.peer, number=connection.number,
-            subprotocol=connection.subprotocol, event="upgrade",
-        )  # fmt: skip
         return NOT_DONE_YET
 
     def _decide(self, request: Any) -> tuple[Handshake, ConnectionFactory, str | None]:

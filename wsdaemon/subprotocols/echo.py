@@ -32,7 +32,7 @@ class Echo(Connection):
     names = ("org.ietf.websocket.test-echo", "lws-mirror-protocol", "echo")
     settings_class = EchoSettings
 
-    def onMessageBegin(self, isBinary: bool) -> None:  # Autobahn's name
+    def onMessageBegin(self, isBinary: bool) -> None:
         """Note how the first frame goes back."""
         self._opcode = Opcode.BINARY if isBinary else Opcode.TEXT
         self.message = bytearray()
@@ -41,7 +41,7 @@ class Echo(Connection):
         """Send the header of a large frame at once."""
         if length > HOLD and not self._isMessageCompressed and self.can_send:
             frame = self.current_frame
-            self._trace("sends", self._opcode, length, frame.fin)
+            self.trace("sends", self._opcode, length, frame.fin)
             self.write(frame_header(self._opcode, length, fin=frame.fin))
             self._opcode = Opcode.CONTINUATION
             self.frame_left = length

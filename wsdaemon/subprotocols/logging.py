@@ -27,7 +27,7 @@ class Logging(Connection):
         """Count the bytes and drop them."""
         self._length += len(payload)
 
-    def onMessageBegin(self, isBinary: bool) -> None:  # Autobahn's name
+    def onMessageBegin(self, isBinary: bool) -> None:
         """Begin to count."""
         self.message_is_binary = isBinary
         self._length = 0
@@ -36,4 +36,4 @@ class Logging(Connection):
         """Say how long the message was."""
         if self.hub.verbose:
             kind = "binary" if self.message_is_binary else "text"
-            self._debug("message received: {kind}, {length} bytes", kind=kind, length=self._length)
+            self.debug("message received: {kind}, {length} bytes", kind=kind, length=self._length)

@@ -9,7 +9,8 @@ from importlib.metadata import EntryPoint, entry_points
 
 from wsdaemon import subprotocols
 from wsdaemon.settings import Settings, WebSocketSettings
-from wsdaemon.websocket.connection import Connection, ConnectionFactory
+from wsdaemon.websocket.connection import Connection
+from wsdaemon.websocket.factory import ConnectionFactory
 from wsdaemon.websocket.handshake import Handshake, HandshakeRefused
 from wsdaemon.websocket.hub import Hub
 

@@ -10,13 +10,13 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
 if TYPE_CHECKING:
-    from wsdaemon.websocket.connection import Connection
+    from wsdaemon.websocket.engine import Engine
 
 
-class Room(set["Connection"]):
+class Room(set["Engine"]):
     """Connections that hear each other. A member may leave while the room is being walked through."""
 
-    def __iter__(self) -> Iterator[Connection]:
+    def __iter__(self) -> Iterator[Engine]:
         return iter(tuple(super().__iter__()))
 
 
@@ -27,7 +27,7 @@ class Hub:
         self.clock = clock
         self.verbose = verbose
         self.connections = Room()
-        self.backlog = 0  # bytes that wait for peers which do not keep up, see Connection.write
+        self.backlog = 0  # bytes that wait for peers which do not keep up, see Engine.write
         self._rooms: dict[str, Room] = {}
         self._numbers = itertools.count(1)
         self._drained: Deferred[None] | None = None
@@ -36,12 +36,12 @@ class Hub:
         """Return the room of that name; it comes into being when first asked for."""
         return self._rooms.setdefault(name, Room())
 
-    def add(self, connection: Connection) -> int:
+    def add(self, connection: Engine) -> int:
         """Note an open connection; returns its number."""
         self.connections.add(connection)
         return next(self._numbers)
 
-    def remove(self, connection: Connection) -> None:
+    def remove(self, connection: Engine) -> None:
         """Note that a connection is gone."""
         self.connections.discard(connection)
         if self._drained is not None and not self.connections:

@@ -1,0 +1,352 @@
+"""Autobahn's protocol engine as this project uses it: with bounds, deadlines, flow control and its own framing.
+
+Autobahn parses what comes in and keeps the state of the closing handshake. What goes out is framed here. The rules:
+
+- A connection is OPEN from `accept` until a Close frame is sent (CLOSING), and CLOSED once its transport is told to
+  end. Data is handed on and sent only while OPEN.
+- While the peer does not keep up, little more is read from it (`flow`), and after `stall_timeout` it is dropped.
+- A frame whose header is out but whose payload is not (`frame_left`) is never broken into by another frame.
+- From the first Close frame or drop on, the transport is gone within `close_timeout`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from autobahn.exception import PayloadCorruptError
+from autobahn.twisted.websocket import WebSocketServerProtocol
+from twisted.internet.protocol import connectionDone
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from wsdaemon.observe.log import SILENT
+from wsdaemon.settings import WebSocketSettings
+from wsdaemon.websocket.codes import CloseCode, Opcode
+from wsdaemon.websocket.compression import Deflate, usable_offers
+from wsdaemon.websocket.deadlines import Deadlines
+from wsdaemon.websocket.flow import FlowControlled
+from wsdaemon.websocket.frames import frame_header
+from wsdaemon.websocket.handshake import Handshake
+from wsdaemon.websocket.hub import Hub
+from wsdaemon.websocket.transport import Transport, abort_connection, finish_sending, lose_connection
+
+if TYPE_CHECKING:
+    from wsdaemon.websocket.factory import ConnectionFactory
+
+FILL_LIMIT = 1 << 20
+"""How many bytes of a frame that cannot be ended properly are filled up, so that a Close frame can follow it."""
+
+_DATA_OPCODES = (Opcode.CONTINUATION, Opcode.TEXT, Opcode.BINARY)
+
+
+class Engine(FlowControlled, WebSocketServerProtocol):
+    """One connection, from the answer to its handshake until its transport is gone."""
+
+    factory: ConnectionFactory
+    transport: Transport  # type: ignore[assignment]  # narrower than Twisted's, and there from `connectionMade` on
+    peer: Any
+    _transport_details: Any
+    _perMessageCompress: Any
+    _isMessageCompressed: bool
+    log = SILENT  # Autobahn's own words; ours are in `events`
+    events: ClassVar[Logger] = Logger(namespace="wsdaemon")
+
+    @property
+    def settings(self) -> WebSocketSettings:  # type: ignore[override]  # set by the factory
+        """The settings of this subprotocol."""
+        return self.factory.settings
+
+    @property
+    def hub(self) -> Hub:  # type: ignore[override]  # set by the factory
+        """What all connections share."""
+        return self.factory.hub
+
+    @property
+    def can_send(self) -> bool:  # type: ignore[override]  # follows from the state
+        """Whether messages can be sent."""
+        return bool(self.state == self.STATE_OPEN)
+
+    @property
+    def deflate(self) -> Deflate | None:
+        """The compression that was agreed on, or None."""
+        deflate: Deflate | None = self._perMessageCompress
+        return deflate
+
+    # -- what a connection does with it ---------------------------------------------------------------------------
+
+    def opened(self) -> None:
+        """Do what is to be done once the handshake is answered."""
+
+    def pong_received(self, payload: bytes) -> None:
+        """Take a pong that answers none of the keep-alive pings."""
+
+    def closed(self) -> None:
+        """Let go of what was held: the transport is gone. Called once for each connection that was opened."""
+
+    # -- sending --------------------------------------------------------------------------------------------------
+
+    def send_frame(self, opcode: int, payload: bytes, *, fin: bool = True, compress: bool = False) -> None:
+        """Send one frame; nothing happens unless open.
+
+        With `compress`, the frame belongs to a compressed message; one that is no continuation begins it.
+        """
+        if not self.can_send:
+            return
+        if compress and self.deflate is not None:
+            if opcode != Opcode.CONTINUATION:
+                self.deflate.start_compress_message()
+            payload = self.deflate.compress_frame(payload, fin=fin)
+        header = frame_header(opcode, len(payload), fin=fin, rsv1=compress and opcode != Opcode.CONTINUATION)
+        self.trace("sends", opcode, len(payload), fin)
+        self.write(header + payload)
+
+    def send_ping(self, payload: bytes) -> None:
+        """Send a ping of at most 125 bytes, unless a frame is half sent or the peer is not reading."""
+        if not self.frame_left and not self.write_paused:
+            self.send_frame(Opcode.PING, payload)
+
+    def close(self, code: int = CloseCode.NORMAL, reason: str = "") -> None:
+        """Begin the closing handshake; `reason` is cut to 123 bytes. Nothing happens unless open."""
+        self.sendCloseFrame(code, _cut(reason.encode(), 123))
+
+    # -- life -----------------------------------------------------------------------------------------------------
+
+    def connectionMade(self) -> None:
+        """Set up the state; the transport is the one that the request came over."""
+        self.peer = _show_peer(self.transport.getPeer())
+        self.frame_left = 0
+        self.deadlines = Deadlines(self.hub.clock)
+        self.subprotocol = self.factory.name
+        self.target = ""
+        self.number = 0
+        self._ping_payload: bytes | None = None
+        self._cause = ""
+        self._connectionMade()
+
+    def accept(self, handshake: Handshake, subprotocol: str | None, early: bytes) -> None:
+        """Answer the handshake with 101 and begin; `early` is what came in behind the request.
+
+        `subprotocol` is the name to choose in the answer, one of the client's, or None to name none.
+        """
+        self.target = handshake.target
+        self.websocket_version = 13
+        self.websocket_protocols = list(handshake.subprotocols)
+        self.websocket_extensions = usable_offers(self._parseExtensionsHeader(handshake.extensions))
+        self._wskey = handshake.key
+        self.succeedHandshake(subprotocol)
+        if early:
+            self.dataReceived(early)
+
+    def _onOpen(self) -> None:
+        if self._perMessageCompress is not None:
+            self._perMessageCompress = Deflate(self._perMessageCompress, self.settings.compression_level)
+        self.number = self.hub.add(self)
+        # The HTTP channel is gone, and with it the producer that it registered.
+        self.transport.registerProducer(self, True)
+        self._schedule_ping()
+        self.events.info(
+            "connection {number} from {peer}: open, {target}, {subprotocol}",
+            target=self.target, number=self.number, peer=self.peer, subprotocol=self.subprotocol, event="open",
+        )  # fmt: skip
+        self.opened()
+
+    def dataReceived(self, data: bytes) -> None:
+        """Parse what came in; a connection that is told to end takes nothing more."""
+        if self.state == self.STATE_CLOSED:
+            return
+        self._dataReceived(data)
+        waiting = self.can_send and bool(self.inside_message) and self.settings.message_timeout > 0
+        if waiting != self.deadlines.running("message"):
+            if waiting:
+                self.deadlines.set("message", self.settings.message_timeout, self._message_expired)
+            else:
+                self.deadlines.cancel("message")
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """Let go of everything."""
+        self.deadlines.clear()
+        self.forget_backlog()
+        was_open = bool(self.number)
+        self._connectionLost(reason)  # type: ignore[arg-type]  # Autobahn means a Failure too
+        if was_open:
+            self.hub.remove(self)
+            self._log_closed()
+            self.closed()
+
+    # -- frames in ------------------------------------------------------------------------------------------------
+
+    def onFrameBegin(self) -> None:
+        """Show a frame's header where everything is shown."""
+        frame = self.current_frame
+        self.trace("receives", frame.opcode, frame.length, frame.fin)
+        super().onFrameBegin()
+
+    def onFrameData(self, payload: bytes) -> bool | None:
+        """Inflate in pieces of bounded size, where Autobahn would do a whole chunk of input at once."""
+        if self.current_frame.opcode not in _DATA_OPCODES or not self._isMessageCompressed:
+            return super().onFrameData(payload)
+        if not self.can_send or self.deflate is None:
+            return False
+        try:
+            for piece in self.deflate.inflate(payload):
+                if self.utf8validateIncomingCurrentMessage:
+                    self.utf8validateLast = self.utf8validator.validate(piece)
+                    if not self.utf8validateLast[0]:
+                        return not self._invalid_payload("the text is not UTF-8")
+                self.onMessageFrameData(piece)
+                if self.state != self.STATE_OPEN:
+                    return False
+        except PayloadCorruptError as error:
+            return not self._invalid_payload(str(error))
+        return None
+
+    def onPing(self, payload: bytes) -> None:
+        """Answer with a pong of the same payload (RFC 6455 section 5.5.3)."""
+        self.send_frame(Opcode.PONG, payload)
+
+    def onPong(self, payload: bytes) -> None:
+        """Take the answer to our ping, or one that nobody asked for."""
+        if payload == self._ping_payload:
+            self.deadlines.cancel("pong")
+            self._schedule_ping()
+        else:
+            self.pong_received(payload)
+
+    # -- closing --------------------------------------------------------------------------------------------------
+
+    def sendCloseFrame(  # noqa: D102  # as Autobahn's, with our deadline; code and reason are as they go out
+        self,
+        code: int | None = None,
+        reasonUtf8: bytes | None = None,
+        isReply: bool = False,
+    ) -> None:
+        if not self.can_send:
+            return
+        if self.frame_left > FILL_LIMIT:
+            self._cause = self._cause or "a frame could not be finished"
+            self.dropConnection(abort=True)
+            return
+        self.write(b" " * self.frame_left)
+        self.frame_left = 0
+        self.trace("sends", Opcode.CLOSE, 2 + len(reasonUtf8 or b"") if code else 0, True)
+        super().sendCloseFrame(code, reasonUtf8, isReply)
+        self._start_closing()
+
+    def _fail_connection(self, code: int = CloseCode.GOING_AWAY, reason: str = "going away") -> None:
+        """Fail the connection (RFC 6455 section 7.1.7): send Close where that is possible, and look at nothing more.
+
+        What the peer still sends is read and dropped until it ends the stream too, because a socket that is closed
+        with something unread sends a reset, which may overtake the Close frame.
+        """
+        self.failedByMe = True
+        self._cause = self._cause or reason
+        if self.can_send:
+            self.close(code, reason)
+            self._end(finish_sending)
+        else:
+            self.dropConnection()
+
+    def _protocol_violation(self, reason: str) -> bool:
+        self._fail_connection(CloseCode.PROTOCOL_ERROR, reason)
+        return True  # nothing that follows means anything
+
+    def _invalid_payload(self, reason: str) -> bool:
+        self._fail_connection(CloseCode.INVALID_PAYLOAD, reason)
+        return True
+
+    def dropConnection(self, abort: bool = False) -> None:
+        """End the transport: what is written still goes out and a FIN follows, unless the closing was not clean."""
+        self._end(abort_connection if abort and not self.wasClean else lose_connection)
+
+    def _end(self, how: Callable[[Transport], None]) -> None:
+        if self.state == self.STATE_CLOSED:
+            return
+        self.droppedByMe = True
+        self.state = self.STATE_CLOSED
+        self.data = b""
+        self.transport.unregisterProducer()
+        if self.read_paused:
+            self.transport.resumeProducing()
+        self._start_closing()
+        how(self.transport)
+
+    def _start_closing(self) -> None:
+        for name in ("ping", "pong", "message", "stall"):
+            self.deadlines.cancel(name)
+        if not self.deadlines.running("close"):
+            self.deadlines.set("close", self.settings.close_timeout, self._close_expired)
+
+    def _close_expired(self) -> None:
+        self._cause = self._cause or "the peer did not close in time"
+        self.transport.abortConnection()
+
+    def _message_expired(self) -> None:
+        self._fail_connection(CloseCode.POLICY_VIOLATION, "message unfinished for too long")
+
+    # -- deadlines ------------------------------------------------------------------------------------------------
+
+    def stalled(self) -> None:
+        """Drop the peer: it took nothing for too long."""
+        self._cause = "the peer stopped reading"
+        self.dropConnection(abort=True)
+
+    def _schedule_ping(self) -> None:
+        self._ping_payload = None
+        if self.settings.ping_interval:
+            self.deadlines.set("ping", self.settings.ping_interval, self._keep_alive)
+
+    def _keep_alive(self) -> None:
+        if self.frame_left or self.write_paused:
+            self._schedule_ping()  # the peer has other deadlines now
+            return
+        self._ping_payload = os.urandom(8)
+        self.send_ping(self._ping_payload)
+        self.deadlines.set("pong", self.settings.ping_timeout, self._pong_missing)
+
+    def _pong_missing(self) -> None:
+        if self.read_paused:
+            self._schedule_ping()  # it may well be there; we do not look
+            return
+        self._cause = "no pong came back"
+        self.dropConnection(abort=True)
+
+    # -- log ------------------------------------------------------------------------------------------------------
+
+    def _log_closed(self) -> None:
+        if self._cause or self.remoteCloseCode is None:
+            ending = self._cause or self.wasNotCleanReason or "no close code"
+        else:
+            ending = f"the peer's code {self.remoteCloseCode}"
+        self.events.info(
+            "connection {number} from {peer}: closed, {subprotocol}, sent {sent}, received {received}: {cause}",
+            number=self.number, peer=self.peer, subprotocol=self.subprotocol, event="close", cause=ending,
+            sent=self.localCloseCode, received=self.remoteCloseCode,
+        )  # fmt: skip
+
+    def trace(self, verb: str, opcode: int, length: int, fin: bool) -> None:
+        """Log a frame, where every frame is logged."""
+        if self.hub.verbose:
+            name = Opcode(opcode).name.lower() if opcode in set(Opcode) else f"opcode {opcode}"
+            kind = "control" if opcode >= Opcode.CLOSE else "frame"
+            self.debug(
+                "{verb} {kind}: {name}, {length} bytes{rest}",
+                verb=verb, kind=kind, name=name, length=length, rest="" if fin else ", more to come",
+            )  # fmt: skip
+
+    def debug(self, text: str, **fields: Any) -> None:
+        """Log something of this connection that only verbose mode shows; `text` is a format for `fields`."""
+        self.events.debug("connection {number}: " + text, number=self.number, **fields)
+
+
+def _cut(text: bytes, length: int) -> bytes:
+    """Return the start of UTF-8 `text`, at most `length` bytes and cut at a character's border."""
+    return text if len(text) <= length else text[:length].decode("utf-8", "ignore").encode()
+
+
+def _show_peer(address: Any) -> str:
+    host = getattr(address, "host", None)
+    if host is None:
+        return str(getattr(address, "name", None) or "a local socket")
+    return f"[{host}]:{address.port}" if ":" in host else f"{host}:{address.port}"
