@@ -29,6 +29,7 @@ const CLOSE_CODES = {
   1001: "The server is shutting down or restarting.",
   1002: "The server found a protocol error.",
   1003: "The server does not accept this kind of message.",
+  1006: "The connection was lost.",
   1007: "The server found text that is not valid.",
   1008: "The server refused the connection by its rules.",
   1009: "The server refused a message as too big.",
@@ -69,7 +70,7 @@ function recall(key) {
 
 function setState(next, why = "") {
   state = next;
-  ui.connection.dataset.state = next;
+  document.body.dataset.state = next;
   ui.status.textContent = STATES[next];
   ui.countdown.textContent = "";
   ui.send.setAttribute("aria-disabled", String(next !== "online")); // not "disabled": Enter must still explain
@@ -90,8 +91,9 @@ function connect() {
   answerTimer = setTimeout(noAnswer, ANSWER_MS);
 }
 
-// Forgets the current connection and every timer that belongs to it.
+// Forgets the current connection, what was under way on it, and every timer that belongs to it.
 function abandon() {
+  unconfirmed = [];
   for (const timer of [retryTimer, answerTimer, steadyTimer]) clearTimeout(timer);
   const ws = socket;
   socket = null;
@@ -109,10 +111,9 @@ function opened() {
 function lost(code, reason) {
   const wasOnline = state === "online";
   const why = explain(code, reason, wasOnline);
-  abandon();
   if (wasOnline) note(why);
   for (const { text } of unconfirmed) if (text !== null) addLine("note", "This may not have arrived: ", ...fold(text));
-  unconfirmed = [];
+  abandon();
   if (FINAL_CODES.has(code)) return setState("offline", why);
   // Exponential back-off; the jitter keeps all members of a restarted server from returning at once.
   const delay = Math.min(2 ** attempts, RETRY_MAX_S) * (0.5 + Math.random() / 2);
@@ -128,7 +129,7 @@ function noAnswer() {
 
 function explain(code, reason, wasOnline) {
   if (code === 1006 && !navigator.onLine) return "This device has no network.";
-  if (code === 1006) return wasOnline ? "The connection was lost." : "The server cannot be reached, or refuses connections.";
+  if (code === 1006 && !wasOnline) return "The server cannot be reached, or refuses the connection.";
   const words = CLOSE_CODES[code] ?? `The connection was closed with code ${code}.`;
   return reason ? `${words} It says: “${reason}”` : words;
 }
@@ -136,7 +137,7 @@ function explain(code, reason, wasOnline) {
 function countDown() {
   const seconds = Math.ceil((retryAt - Date.now()) / 1000);
   if (seconds <= 0) return connect();
-  ui.countdown.textContent = `in ${seconds} s`;
+  ui.countdown.textContent = `Reconnecting in ${seconds} s.`;
   retryTimer = setTimeout(countDown, 250);
 }
 
@@ -279,7 +280,6 @@ function join(event) {
 
 function leave() {
   sayGoodbye();
-  unconfirmed = [];
   people.clear();
   paintSoon();
   setState("idle");

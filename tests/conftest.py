@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-import selectors
 import shutil
 import subprocess
 import sys
-import time
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -26,13 +25,18 @@ CHROMIUM_FLAGS = [
 class Daemon:
     """A `twistd -n wsdaemon` process that is ready: its ports, and all that it logged."""
 
-    def __init__(self, arguments: list[str], *, cwd: Path | None = None, environment: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, arguments: list[str], *, cwd: Path | None = None, environment: dict[str, str] | None = None
+    ) -> None:
         twistd = Path(sys.executable).with_name("twistd")
         self.process = subprocess.Popen(
             [twistd, "--nodaemon", "--pidfile=", "wsdaemon", *arguments],
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=cwd, env={**os.environ, **(environment or {})},
         )  # fmt: skip
         self.output = ""
+        self._grown = threading.Condition()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
         self.wait_for(r"info +ready|\"text\": \"ready\"")
         self.port = self._listening("http")
         self.http = f"http://127.0.0.1:{self.port}"
@@ -41,31 +45,34 @@ class Daemon:
         self.https = f"https://localhost:{self.tls_port}"
         self.wss = f"wss://localhost:{self.tls_port}"
 
-    def wait_for(self, pattern: str, seconds: float = 30) -> re.Match[str]:
+    def wait_for(self, pattern: str, seconds: float = 60) -> re.Match[str]:
         """Return the first match of `pattern` in what is logged, now or later."""
-        assert self.process.stdout is not None
-        deadline = time.monotonic() + seconds
-        with selectors.DefaultSelector() as selector:
-            selector.register(self.process.stdout, selectors.EVENT_READ)
-            while True:
-                match = re.search(pattern, self.output)
-                if match:
-                    return match
-                left = deadline - time.monotonic()
-                if left <= 0 or not selector.select(left):
-                    raise AssertionError(f"no {pattern!r} within {seconds} s in:\n{self.output}")
-                chunk = os.read(self.process.stdout.fileno(), 65536)
-                if not chunk:
-                    raise AssertionError(f"ended with {self.process.wait()} before {pattern!r}:\n{self.output}")
-                self.output += chunk.decode()
+        with self._grown:
+            self._grown.wait_for(lambda: re.search(pattern, self.output) or not self._reader.is_alive(), seconds)
+            match = re.search(pattern, self.output)
+        if match is None:
+            state = "goes on" if self.process.poll() is None else f"ended with {self.process.returncode}"
+            raise AssertionError(f"no {pattern!r}; the daemon {state}:\n{self.output}")
+        return match
 
     def stop(self) -> int:
         """End it as the system does, with SIGTERM; returns the exit code."""
         if self.process.poll() is None:
             self.process.terminate()
-        rest, _ = self.process.communicate(timeout=30)
-        self.output += rest.decode()
-        return self.process.returncode
+        code = self.process.wait(timeout=30)
+        self._reader.join(timeout=30)
+        return code
+
+    def _read(self) -> None:
+        """Take all that is logged: a full pipe would hold the daemon up."""
+        assert self.process.stdout is not None
+        with self.process.stdout as pipe:
+            for line in pipe:
+                with self._grown:
+                    self.output += line.decode()
+                    self._grown.notify_all()
+        with self._grown:
+            self._grown.notify_all()
 
     def rss(self) -> int:
         """Return the resident memory, in bytes."""
@@ -113,3 +120,14 @@ def browser() -> Iterator[Any]:
         launched = playwright.chromium.launch(executable_path=path, args=CHROMIUM_FLAGS)
         yield launched
         launched.close()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add `--conformance`."""
+    parser.addoption("--conformance", action="store_true", help="run all 517 cases of the Autobahn suite, alone")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Run the whole suite's tests with `--conformance` and no others, and never without it: they take half an hour."""
+    alone = bool(config.getoption("--conformance"))
+    items[:] = [item for item in items if alone == (item.get_closest_marker("conformance") is not None)]

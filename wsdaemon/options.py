@@ -40,10 +40,11 @@ class Text(Kind):
     """Any text on one line."""
 
     what: str = "a text"
+    may_be_empty: bool = False
 
     def parse(self, text: str, base: Path) -> str:
-        """Return the text itself; an empty one is refused."""
-        if not text or "\n" in text:
+        """Return the text itself."""
+        if "\n" in text or not (text or self.may_be_empty):
             raise ValueError(f"is not one line of text; write {self.what}")
         return text
 
@@ -80,7 +81,7 @@ class Seconds(Kind):
     @property
     def what(self) -> str:  # type: ignore[override]  # a constant elsewhere
         """What to write."""
-        off = " (0 switches it off)" if self.low == 0 else ""
+        off = ", 0 switches it off" if self.low == 0 else ""
         return f"seconds from {self.low:g} to {self.high:g}{off}"
 
     def parse(self, text: str, base: Path) -> float:
@@ -94,7 +95,7 @@ class Seconds(Kind):
 
     def show(self, value: float) -> str:
         """Return the seconds without needless digits."""
-        return f"{value:g}"
+        return f"{value:.9f}".rstrip("0").rstrip(".")
 
 
 @dataclass(frozen=True)
@@ -182,7 +183,10 @@ class Location(Kind):
             return self.keyword
         if not text or "\n" in text or "\0" in text:
             raise ValueError(f"is not a path; write {self.what}")
-        return (base / Path(text).expanduser()).resolve()
+        try:
+            return (base / Path(text).expanduser()).resolve()
+        except RuntimeError:  # ~NAME where nobody is called NAME, or a loop of links
+            raise ValueError(f"{_quote(text)} leads nowhere; write {self.what}") from None
 
     def check(self, value: Path | str | None) -> str | None:
         """Say whether the folder or file is there and can be read."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import socket
 from collections.abc import Callable, Generator, Iterable, Iterator
 from importlib.resources import files
 from pathlib import Path
@@ -62,6 +64,7 @@ class DaemonService(MultiService):
         self._hub = hub
         self.ports: list[IListeningPort] = []
         self.observer: ILogObserver | None = None
+        self.stopping = False
 
     def setServiceParent(self, parent: Any) -> None:
         """Become part of twistd's application, which then logs by our observer."""
@@ -88,9 +91,14 @@ class DaemonService(MultiService):
     @inlineCallbacks
     def stopService(self) -> Generator[Deferred[Any], Any, None]:
         """Stop accepting, send 1001 to every WebSocket; fires once all are gone, which their close timeout bounds."""
+        self.stopping = True
         yield super().stopService()
         self._stop_listening()
         yield self._hub.drain(CloseCode.GOING_AWAY, "the server is shutting down")
+
+    def hurry(self) -> None:
+        """While stopping, wait for no peer any more."""
+        self._hub.abort()
 
     def _listens(self, port: IListeningPort, listener: Listener) -> None:
         self.ports.append(port)
@@ -105,13 +113,16 @@ class DaemonService(MultiService):
 
     def _explain(self, listener: Listener, error: BaseException | None) -> str:
         reason = error
+        section, option = listener.section, listener.option
         if isinstance(error, CannotListenError):
             cause = error.socketError
             reason = OSError(getattr(cause, "strerror", None) or str(cause))
+            if listener.option == "port" and _no_such_address(cause):
+                section, option = "server", "interface"
         where = listener.shown.format(port=getattr(error, "port", "?"))
-        place = self._configuration.place(listener.section, listener.option)
-        section = "" if place.startswith("--") else listener.section
-        option = "" if place.startswith("--") else listener.option
+        place = self._configuration.place(section, option)
+        if place.startswith("--"):
+            section = option = ""
         return str(Problem(place, section, option, f"cannot listen on {where}: {str(reason).lower()}"))
 
 
@@ -142,14 +153,14 @@ def endpoint_problems(configuration: Configuration, reactor: Any) -> Iterator[Pr
 
 def pages_folder() -> Path:
     """Return the folder of the pages that come with wsdaemon: beside the code once installed, else in the checkout."""
-    installed = Path(str(files("wsdaemon") / "pages"))
+    installed = Path(str(files("wsdaemon") / "static"))
     return installed if installed.is_dir() else Path(__file__).resolve().parent.parent / "static"
 
 
 def _listeners(configuration: Configuration, reactor: Any) -> Iterator[Listener]:
     settings = configuration.settings
     interface = settings.server.interface
-    host = f"[{interface}]" if ":" in interface else interface
+    host = (f"[{interface}]" if ":" in interface else interface).replace("{", "{{").replace("}", "}}")
     plain = endpoints.TCP4ServerEndpoint(reactor, settings.server.port, backlog=BACKLOG, interface=interface)
     yield Listener(plain, "server", "port", f"http://{host}:{{port}}/ and ws://{host}:{{port}}/")
     if settings.tls.enabled:
@@ -181,6 +192,10 @@ def _auto_file(configuration: Configuration) -> Path:
     state = os.environ.get("STATE_DIRECTORY", "").partition(":")[0]
     folder = Path(state) if state else Path(configuration.file).resolve().parent
     return folder / AUTO_FILE
+
+
+def _no_such_address(error: object) -> bool:
+    return isinstance(error, socket.gaierror) or getattr(error, "errno", None) == errno.EADDRNOTAVAIL
 
 
 def _try(action: Callable[[], object]) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from pathlib import Path
 from types import TracebackType
@@ -14,7 +15,7 @@ from twisted.python.usage import Options as UsageOptions
 
 from wsdaemon.config import ConfigError, Configuration, defaults, read_file
 from wsdaemon.observe.log import make_observer
-from wsdaemon.service import StartupError, endpoint_problems, make_service
+from wsdaemon.service import DaemonService, StartupError, endpoint_problems, make_service
 from wsdaemon.subprotocols.registry import SubprotocolError, find_all, settings_classes
 
 
@@ -46,7 +47,10 @@ class Options(UsageOptions):
             return None
         log = self.configuration.settings.log
         name = twistd.get("logfile") or ("-" if twistd.get("nodaemon") else "twistd.log")
-        stream = sys.stdout if name == "-" else LogFile.fromFullPath(name)
+        try:
+            stream = sys.stdout if name == "-" else LogFile.fromFullPath(name)
+        except OSError as error:
+            raise SystemExit(f"--logfile: cannot write {name}: {(error.strerror or 'error').lower()}") from None
         return make_observer("debug" if self["verbose"] else log.level, log.format, stream)
 
 
@@ -72,7 +76,21 @@ def makeService(options: Options) -> IService:  # twistd's name
     except StartupError as error:
         raise SystemExit(str(error)) from None
     service.observer = options.make_observer()
+    reactor.callWhenRunning(_stop_on_signals, reactor, service)
     return service
+
+
+def _stop_on_signals(reactor: Any, service: DaemonService) -> None:
+    """Have SIGTERM and Ctrl-C end the daemon with exit code 0, where twistd would end it by the signal.
+
+    The second signal does not wait for the peers any more.
+    """
+
+    def stop(*_: object) -> None:
+        reactor.callFromThread(service.hurry if service.stopping else reactor.stop)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
 
 
 def _plain_startup_errors(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> Any:

@@ -48,6 +48,11 @@ class Hub:
             drained, self._drained = self._drained, None
             drained.callback(None)
 
+    def abort(self) -> None:
+        """Cut every connection."""
+        for connection in self.connections:
+            connection.transport.abortConnection()
+
     def drain(self, code: int, reason: str) -> Deferred[None]:
         """Close every connection with `code`; fires once all are gone, which their close timeout bounds."""
         drained: Deferred[None] = Deferred()

@@ -1,0 +1,104 @@
+"""The broadcast room: who hears whom, in what order, and what becomes of those who do not keep up."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.memory import MemorySite, Peer
+from tests.wire import BINARY, PING, PONG, TEXT, Frame, close, close_code
+
+ROOM = ["echo-broadcast", "echo-broadcast-ping"]
+
+
+def room(site: MemorySite, count: int = 3) -> list[Peer]:
+    return [site.open(f"/{ROOM[number % 2]}") for number in range(count)]
+
+
+def test_everyone_hears_everyone() -> None:
+    """Text and binary go to all, the sender included; both broadcast subprotocols share the room."""
+    peers = room(MemorySite())
+    for number, sender in enumerate(peers):
+        sender.send(Frame(TEXT, b"text %d" % number))
+        sender.send(Frame(BINARY, b"binary %d" % number))
+        for peer in peers:
+            assert peer.frames() == [Frame(TEXT, b"text %d" % number), Frame(BINARY, b"binary %d" % number)]
+
+
+def test_others_do_not() -> None:
+    """Connections of other subprotocols hear nothing of the room."""
+    site = MemorySite()
+    outside = [site.open(f"/{name}") for name in ("echo", "echo-assemble", "log")]
+    room(site)[0].send(Frame(TEXT, b"hello"))
+    assert [peer.frames() for peer in outside] == [[], [], []]
+
+
+@pytest.mark.parametrize("leave", [Peer.hang_up, lambda peer: peer.send(close(1000)), lambda peer: peer.send(Frame(3))])
+def test_who_left_is_not_written_to(leave: object) -> None:
+    """A member that hung up, closed, or was closed is in the room no more; the others go on."""
+    first, leaver, other = room(MemorySite())
+    assert callable(leave)
+    leave(leaver)
+    leaver.take()
+    first.send(Frame(TEXT, b"hello"))
+    assert leaver.take() == b""
+    assert other.frames() == [Frame(TEXT, b"hello")]
+
+
+def test_slow_member_gets_all_in_order() -> None:
+    """What is sent while a member does not read waits for it, in order, and reaches the others at once."""
+    sender, slow, fast = room(MemorySite())
+    slow.transport.fill()
+    sent = [Frame(TEXT, b"%d" % number) for number in range(100)]
+    for frame in sent:
+        sender.send(frame)
+    assert fast.frames() == sent
+    assert slow.frames() == []
+    slow.transport.drain()
+    assert slow.frames() == sent
+
+
+def test_member_that_does_not_keep_up() -> None:
+    """Beyond queue_limit the member leaves with 1013, holds nothing more, and is gone within close_timeout."""
+    site = MemorySite("[subprotocol:echo-broadcast]\nqueue_limit = 10k")
+    slow, sender = site.open("/echo-broadcast"), site.open("/echo-broadcast")
+    slow.transport.fill()
+    for _ in range(11):
+        sender.send(Frame(BINARY, bytes(1000)))
+    assert [close_code(frame) for frame in slow.frames()] == [1013]
+    assert len(sender.frames()) == 11
+    sender.send(Frame(BINARY, b"without the slow one"))
+    assert slow.frames() == []
+    site.clock.advance(10.1)
+    assert slow.aborted
+    assert not sender.ended
+
+
+def test_jetty_pings() -> None:
+    """echo-broadcast-ping pings with 01 02 03 every 10 s, and goes on after each pong; echo-broadcast does not."""
+    site = MemorySite("[websocket]\nping_interval = 0")
+    plain, pinged = room(site, 2)
+    for _ in range(3):
+        site.clock.advance(9.9)
+        assert pinged.frames() == []
+        site.clock.advance(0.2)
+        assert pinged.frames() == [Frame(PING, b"\1\2\3")]
+        pinged.send(Frame(PONG, b"\1\2\3"))
+    assert plain.frames() == []
+
+
+def test_jetty_pings_by_ini() -> None:
+    """How often is an option of that subprotocol."""
+    site = MemorySite("[subprotocol:echo-broadcast-ping]\nevery = 0.5")
+    peer = site.open("/echo-broadcast-ping")
+    site.clock.advance(0.6)
+    assert peer.frames() == [Frame(PING, b"\1\2\3")]
+
+
+def test_no_ping_after_close() -> None:
+    """A member that left is pinged no more."""
+    site = MemorySite("[websocket]\nping_interval = 0")
+    peer = site.open("/echo-broadcast-ping")
+    peer.send(close(1000))
+    peer.take()
+    site.clock.advance(9)
+    assert peer.take() == b""

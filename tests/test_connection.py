@@ -1,0 +1,387 @@
+"""What holds for every WebSocket connection: limits, deadlines, flow control, closing. In memory, on a Clock."""
+
+from __future__ import annotations
+
+import zlib
+
+import pytest
+
+from tests.memory import MemorySite, Peer
+from tests.wire import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, Frame, close, close_code
+from wsdaemon.websocket.flow import READ_AHEAD
+
+DEFLATE = "permessage-deflate; client_max_window_bits"
+COLLECTING = ["echo-assemble", "echo-fragment", "echo-broadcast", "echo-broadcast-ping"]
+ALL = [*COLLECTING, "echo", "log"]
+
+
+def deflated(message: bytes, *, final: bool = False) -> bytes:
+    """Return a compressed payload: sync-flushed without its tail, or ending its stream (BFINAL = 1) and 00."""
+    engine = zlib.compressobj(wbits=-15)
+    data = engine.compress(message)
+    return data + engine.flush() + b"\0" if final else data + engine.flush(zlib.Z_SYNC_FLUSH)[:-4]
+
+
+def inflated(frames: list[Frame]) -> bytes:
+    """Return what a compressed message's frames hold."""
+    assert [frame.rsv for frame in frames] == [4] + [0] * (len(frames) - 1)
+    return zlib.decompressobj(wbits=-15).decompress(b"".join(frame.payload for frame in frames) + b"\0\0\xff\xff")
+
+
+class TestLimits:
+    """What is too large is refused before it is held."""
+
+    @pytest.mark.parametrize("name", COLLECTING)
+    def test_header_alone(self, name: str) -> None:
+        """A header that announces more than the limit is answered with 1009 at once."""
+        peer = MemorySite().open(f"/{name}")
+        peer.send(Frame(BINARY, bytes(65537)).masked()[:14])
+        assert [close_code(frame) for frame in peer.frames()] == [1009]
+
+    @pytest.mark.parametrize("name", COLLECTING)
+    def test_limit_from_ini(self, name: str) -> None:
+        """The limit of one subprotocol is its own."""
+        site = MemorySite(f"[subprotocol:{name}]\nmessage_limit = 10")
+        peer = site.open(f"/{name}")
+        peer.send(Frame(TEXT, b"x" * 10))
+        assert peer.frames()
+        peer.send(Frame(TEXT, b"x" * 11))
+        assert [close_code(frame) for frame in peer.frames()] == [1009]
+
+    def test_deflate_bomb(self) -> None:
+        """A small frame that inflates beyond the limit is 1009."""
+        peer = MemorySite().open("/echo-assemble", extensions=DEFLATE)
+        peer.send(Frame(BINARY, deflated(bytes(10_000_000)), rsv=4))
+        assert [close_code(frame) for frame in peer.frames()] == [1009]
+
+    def test_what_cannot_be_compressed_may_grow(self) -> None:
+        """A message at the limit passes though its compressed form is larger than the limit."""
+        peer = MemorySite().open("/echo-assemble", extensions=DEFLATE)
+        stored = zlib.compressobj(0, wbits=-15)
+        message = bytes(range(256)) * 256
+        payload = stored.compress(message) + stored.flush(zlib.Z_SYNC_FLUSH)[:-4]
+        assert len(payload) > len(message)
+        peer.send(Frame(BINARY, payload, rsv=4))
+        assert inflated(peer.frames()) == message
+
+    def test_fragments_cost_their_bytes(self) -> None:
+        """A hundred thousand empty fragments are held in no list."""
+        site = MemorySite()
+        peer = site.open("/echo-assemble")
+        peer.send(Frame(TEXT, b"a", fin=False))
+        peer.send(Frame(CONTINUATION, fin=False).masked() * 100_000, piece=4096)
+        peer.send(Frame(CONTINUATION, b"b"))
+        assert peer.frames() == [Frame(TEXT, b"ab")]
+
+
+class TestCompression:
+    """permessage-deflate (RFC 7692)."""
+
+    @pytest.mark.parametrize("name", ["echo", "echo-assemble", "echo-broadcast"])
+    def test_round_trip(self, name: str) -> None:
+        """A compressed message comes back compressed, one after the other."""
+        peer = MemorySite().open(f"/{name}", extensions=DEFLATE)
+        for message in (b"hello hello hello", b"", b"x" * 60_000):
+            peer.send(Frame(TEXT, deflated(message), rsv=4))
+            frames = peer.frames()
+            assert frames[0].opcode == TEXT
+            assert frames[-1].fin
+
+    def test_fragments_keep_their_content(self) -> None:
+        """echo-fragment halves the message, not its compressed form: each frame can be inflated as it comes."""
+        peer = MemorySite().open("/echo-fragment", extensions=DEFLATE)
+        peer.send(Frame(TEXT, deflated(b"hello"), rsv=4))
+        first, rest = peer.frames()
+        engine = zlib.decompressobj(wbits=-15)
+        assert (first.fin, rest.fin, first.rsv, rest.rsv) == (False, True, 4, 0)
+        assert engine.decompress(first.payload) == b"he"
+        assert engine.decompress(rest.payload + b"\0\0\xff\xff") == b"llo"
+
+    def test_echo_of_fragments(self) -> None:
+        """echo sends a compressed message's fragments back one by one."""
+        peer = MemorySite().open("/echo", extensions=DEFLATE)
+        payload = deflated(b"hello, world")
+        peer.send(Frame(TEXT, payload[:5], fin=False, rsv=4))
+        first = peer.frames()
+        peer.send(Frame(CONTINUATION, payload[5:]))
+        rest = peer.frames()
+        assert len(first) == len(rest) == 1
+        assert inflated([*first, *rest]) == b"hello, world"
+
+    def test_echo_keeps_plain_messages_plain(self) -> None:
+        """A message that came uncompressed goes back so."""
+        peer = MemorySite().open("/echo", extensions=DEFLATE)
+        peer.send(Frame(TEXT, b"hello"))
+        assert peer.frames() == [Frame(TEXT, b"hello")]
+
+    @pytest.mark.parametrize("name", ["echo", "echo-assemble"])
+    def test_final_block(self, name: str) -> None:
+        """A message that ends its deflate stream (BFINAL = 1) and the ones after it come back right."""
+        peer = MemorySite().open(f"/{name}", extensions=DEFLATE)
+        assert b"client_no_context_takeover" in peer.handshake
+        received = []
+        engine = zlib.decompressobj(wbits=-15)
+        for message, final in ((b"first first", True), (b"second", False), (b"third", True), (b"fourth", False)):
+            peer.send(Frame(TEXT, deflated(message, final=final), rsv=4))
+            (frame,) = peer.frames()
+            received.append(engine.decompress(frame.payload + b"\0\0\xff\xff"))
+        assert received == [b"first first", b"second", b"third", b"fourth"]
+
+    @pytest.mark.parametrize("name", ["echo", "echo-assemble"])
+    def test_broken_stream(self, name: str) -> None:
+        """What cannot be inflated is 1007."""
+        peer = MemorySite().open(f"/{name}", extensions=DEFLATE)
+        peer.send(Frame(TEXT, b"\xff\xff\xff\xff", rsv=4))
+        assert [close_code(frame) for frame in peer.frames()] == [1007]
+
+    @pytest.mark.parametrize("name", ["echo", "echo-assemble"])
+    def test_invalid_text_inside(self, name: str) -> None:
+        """Invalid UTF-8 inside a compressed text is 1007."""
+        peer = MemorySite().open(f"/{name}", extensions=DEFLATE)
+        peer.send(Frame(TEXT, deflated(b"fine, then \xff"), rsv=4))
+        assert [close_code(frame) for frame in peer.frames()] == [1007]
+
+    def test_switched_off(self) -> None:
+        """With compression = no the offer is declined, and RSV1 is a violation."""
+        peer = MemorySite("[websocket]\ncompression = no").open("/echo", extensions=DEFLATE)
+        assert b"Sec-WebSocket-Extensions" not in peer.handshake
+        peer.send(Frame(TEXT, deflated(b"x"), rsv=4))
+        assert [close_code(frame) for frame in peer.frames()] == [1002]
+
+    @pytest.mark.parametrize(("level", "smaller"), [(1, False), (9, True)])
+    def test_level(self, level: int, smaller: bool) -> None:
+        """The configured level is the one that is used."""
+        message = b"".join(b"%d," % (number * number) for number in range(8000))[:60_000]
+        peer = MemorySite(f"[websocket]\ncompression_level = {level}").open("/echo-assemble", extensions=DEFLATE)
+        peer.send(Frame(TEXT, deflated(message), rsv=4))
+        (frame,) = peer.frames()
+        reference = zlib.compressobj(level, wbits=-15)
+        assert len(frame.payload) == len(reference.compress(message) + reference.flush(zlib.Z_SYNC_FLUSH)) - 4
+
+    def test_window(self) -> None:
+        """The configured window is kept: what is sent can be inflated with no more than that."""
+        peer = MemorySite("[websocket]\ncompression_window = 9").open("/echo-assemble", extensions=DEFLATE)
+        message = bytes(range(256)) * 200
+        peer.send(Frame(BINARY, deflated(message), rsv=4))
+        (frame,) = peer.frames()
+        assert zlib.decompressobj(wbits=-9).decompress(frame.payload + b"\0\0\xff\xff") == message
+
+
+class TestDeadlines:
+    """Every state ends."""
+
+    def test_silent_peer(self) -> None:
+        """A peer that answers no ping is dropped after ping_interval + ping_timeout."""
+        site = MemorySite()
+        peer = site.open("/log")
+        site.clock.advance(30)
+        (ping,) = peer.frames()
+        assert ping.opcode == PING
+        site.clock.advance(19)
+        assert not peer.aborted
+        site.clock.advance(1.1)
+        assert peer.aborted
+        assert not site.hub.connections
+
+    def test_peer_that_sends_but_never_pongs(self) -> None:
+        """Data is no substitute for the pong."""
+        site = MemorySite()
+        peer = site.open("/log")
+        for _ in range(51):
+            if not peer.aborted:
+                peer.send(Frame(TEXT, b"still here"))
+            site.clock.advance(1)
+        assert peer.aborted
+
+    def test_peer_that_pongs(self) -> None:
+        """A peer that answers its pings stays."""
+        site = MemorySite()
+        peer = site.open("/log")
+        for _ in range(10):
+            site.clock.advance(30)
+            (ping,) = peer.frames()
+            peer.send(Frame(PONG, ping.payload))
+        assert not peer.ended
+
+    def test_no_pings_when_switched_off(self) -> None:
+        """ping_interval = 0 sends none and drops nobody."""
+        site = MemorySite("[websocket]\nping_interval = 0")
+        peer = site.open("/log")
+        site.clock.advance(100_000)
+        assert peer.frames() == []
+        assert not peer.ended
+
+    @pytest.mark.parametrize("name", ALL)
+    def test_peer_that_never_closes(self, name: str) -> None:
+        """After our Close and an end, the stream is cut within close_timeout, whatever the peer does."""
+        site = MemorySite()
+        peer = site.open(f"/{name}")
+        peer.send(Frame(11))
+        assert [close_code(frame) for frame in peer.frames()] == [1002]
+        for _ in range(9):
+            peer.send(Frame(TEXT, b"I go on"))
+            site.clock.advance(1)
+        assert not peer.aborted
+        site.clock.advance(1.1)
+        assert peer.aborted
+
+    @pytest.mark.parametrize("name", COLLECTING)
+    def test_unfinished_message(self, name: str) -> None:
+        """A collected message that stays unfinished is 1008, even when fragments trickle in."""
+        site = MemorySite("[websocket]\nping_interval = 0")
+        peer = site.open(f"/{name}")
+        peer.send(Frame(TEXT, b"to be", fin=False))
+        for _ in range(59):
+            site.clock.advance(1)
+            peer.send(Frame(CONTINUATION, fin=False))
+        assert [frame for frame in peer.frames() if frame.opcode != PING] == []
+        site.clock.advance(1.1)
+        assert [close_code(frame) for frame in peer.frames() if frame.opcode != PING] == [1008]
+
+    def test_finished_messages_start_anew(self) -> None:
+        """The deadline is for one message: a connection may send them for ever."""
+        site = MemorySite("[websocket]\nping_interval = 0")
+        peer = site.open("/echo-assemble")
+        for _ in range(5):
+            peer.send(Frame(TEXT, b"a", fin=False))
+            site.clock.advance(50)
+            peer.send(Frame(CONTINUATION, b"b"))
+            assert peer.frames() == [Frame(TEXT, b"ab")]
+
+    def test_endless_echo(self) -> None:
+        """An echoed message may take as long as it likes."""
+        site = MemorySite("[websocket]\nping_interval = 0")
+        peer = site.open("/echo")
+        peer.send(Frame(TEXT, b"a", fin=False))
+        site.clock.advance(100_000)
+        peer.send(Frame(CONTINUATION, b"b"))
+        assert peer.frames() == [Frame(TEXT, b"a", fin=False), Frame(CONTINUATION, b"b")]
+
+    def test_nothing_is_left(self) -> None:
+        """Once a connection is gone, no timer of its is."""
+        site = MemorySite()
+        for name in ALL:
+            peer = site.open(f"/{name}")
+            peer.send(Frame(TEXT, b"x", fin=False))
+            peer.hang_up()
+        assert site.clock.getDelayedCalls() == []
+        assert not site.hub.connections
+        assert not site.hub.room("echo-broadcast")
+
+
+class TestFlowControl:
+    """Who does not read is not read from, and not for ever."""
+
+    def flood(self, peer: Peer, frame: Frame) -> int:
+        """Send until the server stops reading; return how much it took."""
+        peer.transport.fill()
+        taken = 0
+        while peer.transport.producerState == "producing" and taken < 10 * READ_AHEAD:
+            peer.send(frame)
+            taken += len(frame.payload)
+        return taken
+
+    @pytest.mark.parametrize(
+        "frame", [Frame(BINARY, bytes(60_000)), Frame(BINARY, bytes(1 << 20)), Frame(PING, b"x" * 125)]
+    )
+    def test_flood(self, frame: Frame) -> None:
+        """A client that floods and never reads is stopped after READ_AHEAD bytes, and dropped after stall_timeout."""
+        site = MemorySite()
+        peer = site.open("/echo")
+        assert self.flood(peer, frame) <= READ_AHEAD + 2 * len(frame.payload)
+        site.clock.advance(29)
+        assert not peer.aborted
+        site.clock.advance(1.1)
+        assert peer.aborted
+        assert site.hub.backlog == 0
+
+    def test_goes_on_when_read(self) -> None:
+        """When the peer has read everything, it is served again, and nothing was lost."""
+        site = MemorySite()
+        peer = site.open("/echo")
+        self.flood(peer, Frame(BINARY, b"\1" * 60_000))
+        site.clock.advance(29)
+        peer.transport.drain()
+        assert peer.transport.producerState == "producing"
+        assert site.hub.backlog == 0
+        site.clock.advance(29)
+        assert not peer.aborted
+        peer.send(Frame(TEXT, b"last"))
+        assert peer.frames()[-1] == Frame(TEXT, b"last")
+
+    def test_a_whole_message_before_reading(self) -> None:
+        """A client that begins to read only when its message is sent gets it back, up to READ_AHEAD."""
+        peer = MemorySite().open("/echo")
+        peer.transport.fill()
+        message = Frame(BINARY, bytes(READ_AHEAD - 100))
+        peer.send(message, piece=65536)
+        assert peer.transport.producerState == "producing"
+        assert peer.frames() == [message]
+
+    def test_no_ping_into_half_a_frame(self) -> None:
+        """While a large frame is half sent, no ping breaks into it."""
+        site = MemorySite()
+        peer = site.open("/echo")
+        message = Frame(BINARY, b"\2" * 200_000)
+        octets = message.masked()
+        peer.send(octets[:100_000])
+        site.clock.advance(31)
+        peer.send(octets[100_000:])
+        assert peer.frames() == [message]
+
+    def test_close_after_half_a_frame(self) -> None:
+        """A text that turns out invalid in the middle of a large frame is 1007 all the same: the frame is filled up."""
+        peer = MemorySite().open("/echo")
+        peer.send(Frame(TEXT, b"x" * 100_000 + b"\xff" + b"x" * 99_999).masked()[:150_000], piece=50_000)
+        frame, closing = peer.frames()
+        assert (frame.opcode, len(frame.payload)) == (TEXT, 200_000)
+        assert frame.payload.strip(b" ") == b"x" * 99_986  # what came in whole chunks before the invalid one
+        assert close_code(closing) == 1007
+
+    def test_endless_frame_is_cut(self) -> None:
+        """Where the rest of the frame is too large to be filled up, the connection is cut."""
+        peer = MemorySite().open("/echo")
+        peer.send(b"\x81\xff" + (1 << 40).to_bytes(8, "big") + bytes(4) + b"x" * 70_000 + b"\xff")
+        assert peer.aborted
+
+
+class TestClosing:
+    """The closing handshake."""
+
+    def test_going_away(self) -> None:
+        """drain() closes every connection with 1001 and fires when the last is gone."""
+        site = MemorySite()
+        peers = [site.open(f"/{name}") for name in ALL]
+        drained = site.hub.drain(1001, "bye")
+        for peer in peers:
+            assert peer.frames() == [close(1001, "bye")]
+            assert not drained.called
+            peer.send(close(1001))
+            assert peer.ended
+            peer.hang_up()
+        assert drained.called
+
+    def test_going_away_with_a_mute_peer(self) -> None:
+        """A peer that does not answer holds the end up by no more than close_timeout."""
+        site = MemorySite()
+        site.open("/log")
+        drained = site.hub.drain(1001, "bye")
+        site.clock.advance(10.1)
+        assert drained.called
+
+    def test_nobody_there(self) -> None:
+        """Without connections the daemon ends at once."""
+        assert MemorySite().hub.drain(1001, "bye").called
+
+    @pytest.mark.parametrize("name", ALL)
+    def test_nothing_after_close(self, name: str) -> None:
+        """After the peer's Close nothing more is sent or answered."""
+        peer = MemorySite().open(f"/{name}")
+        peer.send(close(1000).masked() + Frame(PING, b"x").masked() + Frame(TEXT, b"y").masked())
+        assert [frame.opcode for frame in peer.frames()] == [CLOSE]
+
+    def test_unmasked(self) -> None:
+        """An unmasked frame is a violation."""
+        peer = MemorySite().open("/echo")
+        peer.send(b"\x81\x02hi")
+        assert [close_code(frame) for frame in peer.frames()] == [1002]

@@ -1,0 +1,72 @@
+"""WebSocket bytes by hand: the frames that a client sends, and those that a server sent, taken apart."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+TEXT, BINARY, CONTINUATION, CLOSE, PING, PONG = 1, 2, 0, 8, 9, 10
+KEY = b"dGhlIHNhbXBsZSBub25jZQ=="
+MASK = bytes((0x37, 0xFA, 0x21, 0x3D))
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One frame."""
+
+    opcode: int
+    payload: bytes = b""
+    fin: bool = True
+    rsv: int = 0
+
+    def masked(self) -> bytes:
+        """Return the frame as a client sends it."""
+        length = len(self.payload)
+        header = bytes(((0x80 if self.fin else 0) | self.rsv << 4 | self.opcode,))
+        if length < 126:
+            header += bytes((0x80 | length,))
+        elif length < 65536:
+            header += b"\xfe" + length.to_bytes(2, "big")
+        else:
+            header += b"\xff" + length.to_bytes(8, "big")
+        key = (MASK * (length // 4 + 1))[:length]
+        mixed = int.from_bytes(self.payload, "big") ^ int.from_bytes(key, "big")
+        return header + MASK + mixed.to_bytes(length, "big")
+
+
+def close(code: int, reason: str = "") -> Frame:
+    """Return a Close frame."""
+    return Frame(CLOSE, code.to_bytes(2, "big") + reason.encode())
+
+
+def close_code(frame: Frame) -> int:
+    """Return the code of a Close frame; 1005 where it has none (RFC 6455 section 7.1.5)."""
+    assert frame.opcode == CLOSE, frame
+    return int.from_bytes(frame.payload[:2], "big") if frame.payload else 1005
+
+
+def take_frames(data: bytes) -> tuple[list[Frame], bytes]:
+    """Return the whole frames that a server sent, and the rest. A masked frame or a longer length than needed fails."""
+    frames = []
+    while len(data) >= 2:
+        length, start = data[1] & 127, 2
+        assert not data[1] & 128, "a server must not mask"
+        if length > 125:
+            start = 4 if length == 126 else 10
+            length = int.from_bytes(data[2:start], "big")
+            assert len(data) < start or length > (125 if start == 4 else 65535), "not the shortest length"
+        if len(data) < start + length:
+            break
+        frames.append(Frame(data[0] & 15, data[start : start + length], bool(data[0] & 128), data[0] >> 4 & 7))
+        data = data[start + length :]
+    return frames, data
+
+
+def request(path: str = "/", *, subprotocols: str = "", extensions: str = "", more: str = "") -> bytes:
+    """Return a handshake request."""
+    lines = [f"GET {path} HTTP/1.1", "Host: localhost", "Upgrade: websocket", "Connection: Upgrade"]
+    lines += [f"Sec-WebSocket-Key: {KEY.decode()}", "Sec-WebSocket-Version: 13"]
+    if subprotocols:
+        lines.append(f"Sec-WebSocket-Protocol: {subprotocols}")
+    if extensions:
+        lines.append(f"Sec-WebSocket-Extensions: {extensions}")
+    return ("\r\n".join(lines) + "\r\n" + more + "\r\n").encode()

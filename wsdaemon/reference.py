@@ -1,0 +1,95 @@
+"""The reference of the INI file, written from the code: `conf/ws.ini` and the table in `docs/configuration.md`."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import Field
+from typing import Any
+
+from wsdaemon.options import Kind, Location, options_of
+from wsdaemon.settings import SECTIONS, WebSocketSettings
+
+_INI_HEAD = """\
+# The configuration of wsdaemon. Every option is optional; each stands here with its default, and a # before those
+# that have none. Paths are relative to this file. `wsdaemon check-config FILE` says what is wrong with a file.
+"""
+
+_EXAMPLES = {
+    ("server", "docroot"): "../static",
+    ("server", "endpoints"): "\n#     unix:/run/wsdaemon.sock",
+    ("server", "content_security_policy"): "default-src 'self'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'; object-src 'none'",
+    ("tls", "certificate"): "auto",
+    ("tls", "private_key"): "key.pem",
+    ("tls", "client_ca"): "clients-ca.pem",
+}
+_IN_USE = {("server", "docroot"), ("server", "content_security_policy")}  # conf/ws.ini serves our own pages
+
+
+def ini(subprotocols: Mapping[str, type[WebSocketSettings]]) -> str:
+    """Return the text of `conf/ws.ini`: every section and option, documented."""
+    parts = [_INI_HEAD]
+    for name, section in SECTIONS.items():
+        parts.append(_comment(section.__doc__) + f"[{name}]\n")
+        parts += [_ini_option(name, option, option.default) for option in options_of(section).values()]
+    parts.append(
+        _comment(
+            "Any option of [websocket] can stand in a section [subprotocol:NAME] too, and then holds for that one. "
+            "The options below are those that a subprotocol has of its own, or with a default of its own."
+        )
+    )
+    for name, section in subprotocols.items():
+        own = list(_own(section))
+        if own:
+            parts.append(_comment(section.__doc__) + f"[subprotocol:{name}]\n")
+            parts += [_ini_option(name, option, option.default) for option in own]
+    return "\n".join(parts)
+
+
+def markdown(subprotocols: Mapping[str, type[WebSocketSettings]]) -> str:
+    """Return the tables of `docs/configuration.md`."""
+    parts = [_table(f"[{name}]", section, options_of(section).values()) for name, section in SECTIONS.items()]
+    for name, section in subprotocols.items():
+        own = list(_own(section))
+        if own:
+            parts.append(_table(f"[subprotocol:{name}]", section, own))
+    return "\n".join(parts)
+
+
+def _own(section: type[WebSocketSettings]) -> Iterator[Field[Any]]:
+    """Yield the options that the subprotocol adds, or gives another default."""
+    general = options_of(WebSocketSettings)
+    for name, option in options_of(section).items():
+        if name not in general or general[name].default != option.default:
+            yield option
+
+
+def _ini_option(section: str, option: Field[Any], default: Any) -> str:
+    kind: Kind = option.metadata["kind"]
+    example = _EXAMPLES.get((section, option.name))
+    value = kind.show(default) if example is None else example
+    off = "" if example is None or (section, option.name) in _IN_USE else "# "
+    separator = "=" if value.startswith("\n") else "= "
+    comment = _comment(f"{option.metadata['why']} ({_what(kind)})")
+    return f"{comment}{off}{option.name} {separator}{value}\n"
+
+
+def _table(title: str, section: type[Any], options: Iterable[Field[Any]]) -> str:
+    rows = [f"## {title}", "", f"{section.__doc__}", "", "| option | default | what it is for | what to write |"]
+    rows.append("|---|---|---|---|")
+    for option in options:
+        kind: Kind = option.metadata["kind"]
+        shown = kind.show(option.default).strip()
+        default = f"`{shown}`" if shown else "none"
+        cells = (f"`{option.name}`", default, option.metadata["why"], _what(kind))
+        rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join(rows) + "\n"
+
+
+def _what(kind: Kind) -> str:
+    return f"{kind.what}, relative to this file" if isinstance(kind, Location) else kind.what
+
+
+def _comment(text: str | None) -> str:
+    return textwrap.fill(text or "", 116, initial_indent="# ", subsequent_indent="# ") + "\n"
