@@ -51,6 +51,7 @@ class Peer:
     """The client's end: what it sends arrives at once, what it was sent can be taken."""
 
     def __init__(self, site: MemorySite, address: IPv4Address) -> None:
+        self.site = site
         self.transport = Transport(peerAddress=address)
         self.handshake = b""
         self.received = b""
@@ -65,6 +66,13 @@ class Peer:
         for start in range(0, len(octets), step):
             if not self.transport.gone:
                 self.transport.protocol.dataReceived(octets[start : start + step])
+            self.settle()
+
+    def settle(self) -> None:
+        """Have done what the server put off to the next turn of its loop."""
+        clock = self.site.clock
+        while any(call.getTime() <= clock.seconds() for call in clock.getDelayedCalls()):
+            clock.advance(0)
 
     def take(self) -> bytes:
         """Return what was sent to the client since the last time."""
@@ -82,15 +90,13 @@ class Peer:
         """End the stream from the client's side."""
         self.transport.lose()
 
-    @property
-    def ended(self) -> bool:
+    def is_ended(self) -> bool:
         """Whether the server has ended its side of the stream."""
         return self.transport.disconnecting
 
-    @property
-    def aborted(self) -> bool:
+    def is_aborted(self) -> bool:
         """Whether the server cut the stream."""
-        return self.transport.aborted
+        return bool(self.transport.aborted)
 
 
 class Transport(StringTransport):

@@ -69,8 +69,8 @@ def test_member_that_does_not_keep_up() -> None:
     sender.send(Frame(BINARY, b"without the slow one"))
     assert slow.frames() == []
     site.clock.advance(10.1)
-    assert slow.aborted
-    assert not sender.ended
+    assert slow.is_aborted()
+    assert not sender.is_ended()
 
 
 def test_jetty_pings() -> None:

@@ -118,14 +118,40 @@ class TestCompression:
     def test_final_block(self, name: str) -> None:
         """A message that ends its deflate stream (BFINAL = 1) and the ones after it come back right."""
         peer = MemorySite().open(f"/{name}", extensions=DEFLATE)
-        assert b"client_no_context_takeover" in peer.handshake
         received = []
         engine = zlib.decompressobj(wbits=-15)
-        for message, final in ((b"first first", True), (b"second", False), (b"third", True), (b"fourth", False)):
+        messages = [(b"first first", True), (b"second", True), (b"", True), (b"third", False), (b"x" * 65536, True)]
+        for message, final in [*messages, *messages]:
             peer.send(Frame(TEXT, deflated(message, final=final), rsv=4))
+            frames = peer.frames()
+            assert frames[-1].fin
+            received.append(engine.decompress(b"".join(frame.payload for frame in frames) + b"\0\0\xff\xff"))
+            if not final:
+                break
+        assert received == [message for message, _ in messages[:4]]
+
+    @pytest.mark.parametrize("name", ["echo", "echo-assemble"])
+    def test_context_takeover(self, name: str) -> None:
+        """A client may keep its context: the second of two equal messages is a reference to the first."""
+        peer = MemorySite().open(f"/{name}", extensions=DEFLATE)
+        sender, receiver = zlib.compressobj(wbits=-15), zlib.decompressobj(wbits=-15)
+        message = bytes(range(256))
+        sizes = []
+        for _ in range(3):
+            payload = (sender.compress(message) + sender.flush(zlib.Z_SYNC_FLUSH))[:-4]
+            sizes.append(len(payload))
+            peer.send(Frame(BINARY, payload, rsv=4))
             (frame,) = peer.frames()
-            received.append(engine.decompress(frame.payload + b"\0\0\xff\xff"))
-        assert received == [b"first first", b"second", b"third", b"fourth"]
+            assert receiver.decompress(frame.payload + b"\0\0\xff\xff") == message
+        assert sizes[1] < sizes[0] // 4
+
+    @pytest.mark.parametrize("size", [65535, 65536, 65537, 131072, 200_000])
+    def test_pieces(self, size: int) -> None:
+        """Whatever a message inflates to is all there, also where it ends with a piece."""
+        peer = MemorySite("[websocket]\nmessage_limit = 1m").open("/echo-assemble", extensions=DEFLATE)
+        message = bytes(size)
+        peer.send(Frame(BINARY, deflated(message), rsv=4))
+        assert inflated(peer.frames()) == message
 
     @pytest.mark.parametrize("name", ["echo", "echo-assemble"])
     def test_broken_stream(self, name: str) -> None:
@@ -178,9 +204,9 @@ class TestDeadlines:
         (ping,) = peer.frames()
         assert ping.opcode == PING
         site.clock.advance(19)
-        assert not peer.aborted
+        assert not peer.is_aborted()
         site.clock.advance(1.1)
-        assert peer.aborted
+        assert peer.is_aborted()
         assert not site.hub.connections
 
     def test_peer_that_sends_but_never_pongs(self) -> None:
@@ -188,10 +214,10 @@ class TestDeadlines:
         site = MemorySite()
         peer = site.open("/log")
         for _ in range(51):
-            if not peer.aborted:
+            if not peer.is_aborted():
                 peer.send(Frame(TEXT, b"still here"))
             site.clock.advance(1)
-        assert peer.aborted
+        assert peer.is_aborted()
 
     def test_peer_that_pongs(self) -> None:
         """A peer that answers its pings stays."""
@@ -201,7 +227,7 @@ class TestDeadlines:
             site.clock.advance(30)
             (ping,) = peer.frames()
             peer.send(Frame(PONG, ping.payload))
-        assert not peer.ended
+        assert not peer.is_ended()
 
     def test_no_pings_when_switched_off(self) -> None:
         """ping_interval = 0 sends none and drops nobody."""
@@ -209,7 +235,7 @@ class TestDeadlines:
         peer = site.open("/log")
         site.clock.advance(100_000)
         assert peer.frames() == []
-        assert not peer.ended
+        assert not peer.is_ended()
 
     @pytest.mark.parametrize("name", ALL)
     def test_peer_that_never_closes(self, name: str) -> None:
@@ -221,9 +247,9 @@ class TestDeadlines:
         for _ in range(9):
             peer.send(Frame(TEXT, b"I go on"))
             site.clock.advance(1)
-        assert not peer.aborted
+        assert not peer.is_aborted()
         site.clock.advance(1.1)
-        assert peer.aborted
+        assert peer.is_aborted()
 
     @pytest.mark.parametrize("name", COLLECTING)
     def test_unfinished_message(self, name: str) -> None:
@@ -290,9 +316,9 @@ class TestFlowControl:
         peer = site.open("/echo")
         assert self.flood(peer, frame) <= READ_AHEAD + 2 * len(frame.payload)
         site.clock.advance(29)
-        assert not peer.aborted
+        assert not peer.is_aborted()
         site.clock.advance(1.1)
-        assert peer.aborted
+        assert peer.is_aborted()
         assert site.hub.backlog == 0
 
     def test_goes_on_when_read(self) -> None:
@@ -305,7 +331,7 @@ class TestFlowControl:
         assert peer.transport.producerState == "producing"
         assert site.hub.backlog == 0
         site.clock.advance(29)
-        assert not peer.aborted
+        assert not peer.is_aborted()
         peer.send(Frame(TEXT, b"last"))
         assert peer.frames()[-1] == Frame(TEXT, b"last")
 
@@ -333,7 +359,7 @@ class TestFlowControl:
         """A text that turns out invalid in the middle of a large frame is 1007 all the same: the frame is filled up."""
         peer = MemorySite().open("/echo")
         peer.send(Frame(TEXT, b"x" * 100_000 + b"\xff" + b"x" * 99_999).masked()[:150_000], piece=50_000)
-        frame, closing = peer.frames()
+        frame, closing = peer.frames()[:2]
         assert (frame.opcode, len(frame.payload)) == (TEXT, 200_000)
         assert frame.payload.strip(b" ") == b"x" * 99_986  # what came in whole chunks before the invalid one
         assert close_code(closing) == 1007
@@ -342,7 +368,7 @@ class TestFlowControl:
         """Where the rest of the frame is too large to be filled up, the connection is cut."""
         peer = MemorySite().open("/echo")
         peer.send(b"\x81\xff" + (1 << 40).to_bytes(8, "big") + bytes(4) + b"x" * 70_000 + b"\xff")
-        assert peer.aborted
+        assert peer.is_aborted()
 
 
 class TestClosing:
@@ -357,7 +383,7 @@ class TestClosing:
             assert peer.frames() == [close(1001, "bye")]
             assert not drained.called
             peer.send(close(1001))
-            assert peer.ended
+            assert peer.is_ended()
             peer.hang_up()
         assert drained.called
 

@@ -30,8 +30,8 @@ def test_in_memory(scenario: Scenario, piece: int) -> None:
         peer.send(frame, piece=piece)
     assert peer.frames() == scenario.gets
     assert peer.received == b""
-    assert peer.ended == closes(scenario)
-    assert not peer.aborted
+    assert peer.is_ended() == closes(scenario)
+    assert not peer.is_aborted()
 
 
 @pytest.fixture(scope="module")

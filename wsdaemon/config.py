@@ -6,6 +6,7 @@ Nothing here starts anything; `check_machine` only looks whether the files and f
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,6 +21,12 @@ from wsdaemon.tls import load_problems
 
 SUBPROTOCOL = "subprotocol:"
 MAX_BYTES = 1 << 20
+MAX_BAD_LINES = 100
+
+# What `str.splitlines` takes for a line's end and an editor does not: so that our line numbers are the editor's.
+# NUL is ours: it marks a header that we put in place of one that was wrong.
+_HEADER = re.compile(r"\[(?:[0-9]+\0)?([^]#;]*)")
+_NO_LINE_ENDS = dict.fromkeys(map(ord, "\0\v\f\x1c\x1d\x1e\x85\u2028\u2029"), " ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +81,13 @@ class Configuration:
         return replace(self, settings=settings, places=places, problems=tuple(problems))
 
     def check_machine(self, more: Iterable[Problem] = ()) -> Configuration:
-        """Return the configuration with what this machine lacks added to its problems: files, folders, TLS, `more`."""
-        found = [*_missing_files(self), *more]
-        if self.settings.tls.enabled and not any(each.section == "tls" for each in (*self.problems, *found)):
+        """Return the configuration with what can't be had here added to its problems: ports, files, TLS, `more`."""
+        found = [*_same_port(self), *_missing_files(self), *more]
+        if self.settings.tls.enabled:
+            reported = {each.option for each in (*self.problems, *found) if each.section == "tls"}
             for name, message in load_problems(self.settings.tls):
-                found.append(Problem(self.place("tls", name), "tls", name, message))
+                if name not in reported:
+                    found.append(Problem(self.place("tls", name), "tls", name, message))
         return replace(self, problems=(*self.problems, *found))
 
     def require(self) -> Settings:
@@ -91,15 +100,16 @@ class Configuration:
 def read_file(path: Path, subprotocols: Mapping[str, type[WebSocketSettings]]) -> Configuration:
     """Read an INI file. A file that can't be read is a problem of the result, not an exception."""
     try:
-        data = path.read_bytes()[: MAX_BYTES + 1]
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+        if len(data) > MAX_BYTES:
+            return _failed(path, f"is larger than {MAX_BYTES} bytes, so it is not an INI file", subprotocols)
         text = data.decode("utf-8-sig")
     except OSError as error:
         return _failed(path, f"cannot be read: {(error.strerror or 'error').lower()}", subprotocols)
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         return _failed(f"{path}:{line}", "holds bytes that are not UTF-8; save it as UTF-8", subprotocols)
-    if len(data) > MAX_BYTES:
-        return _failed(path, f"is larger than {MAX_BYTES} bytes, so it is not an INI file", subprotocols)
     return parse(text, subprotocols, file=str(path), base=path.resolve().parent)
 
 
@@ -114,16 +124,18 @@ def parse(text: str, subprotocols: Mapping[str, type[WebSocketSettings]], *, fil
     ini = _tolerant_ini(text, file, problems)
     values: dict[str, dict[str, Any]] = {}
     places: dict[tuple[str, str], str] = {}
-    for section, given in ini.sections.items():
-        places[section, ""] = f"{file}:{ini.lineof(section)}"
+    for header, given in ini.sections.items():
+        section = header.rpartition("\0")[2]
+        place = places.setdefault((section, ""), f"{file}:{ini.lineof(header)}")
         known = _known_section(section, subprotocols)
         if known is None:
             names = [*SECTIONS, *(SUBPROTOCOL + name for name in subprotocols)]
-            problems.append(Problem(places[section, ""], section, "", f"unknown section{_nearest(section, names)}"))
+            if section:  # one without a name has been noted already
+                problems.append(Problem(place, section, "", f"unknown section{_nearest(section, names)}"))
             continue
-        values[section] = {}
+        values.setdefault(section, {})
         for name, value in given.items():
-            places[section, name] = place = f"{file}:{ini.lineof(section, name)}"
+            places[section, name] = place = f"{file}:{ini.lineof(header, name)}"
             option = options_of(known).get(name)
             if option is None:
                 message = f"unknown option{_nearest(name, options_of(known))}"
@@ -151,22 +163,35 @@ def _failed(place: object, message: str, subprotocols: Mapping[str, type[WebSock
 
 
 def _tolerant_ini(text: str, file: str, problems: list[Problem]) -> IniConfig:
-    """Parse `text`, noting each line that is not INI as a problem and going on without it, so that all are found."""
-    lines = text.splitlines()
-    while True:
+    """Parse `text`, noting each line that is not INI as a problem and going on without it, so that all are found.
+
+    In place of a wrong header stands one of its own, `NUMBER NUL NAME`: what follows is checked as that section's.
+    """
+    lines = text.translate(_NO_LINE_ENDS).splitlines()
+    for _ in range(MAX_BAD_LINES):
         try:
             return IniConfig(file, data="\n".join(lines), encoding="utf-8")
         except ParseError as error:
-            problems.append(Problem(f"{file}:{error.lineno + 1}", "", "", _explain(error.msg)))
-            lines[error.lineno] = ""
+            number, line = error.lineno, lines[error.lineno]
+            twice = error.msg.startswith("duplicate name")
+            section = next(filter(None, map(_HEADER.match, reversed(lines[:number]))))[1] if twice else ""
+            option = re.split("[=:]", line)[0].strip() if twice else ""
+            problems.append(Problem(f"{file}:{number + 1}", section, option, _explain(error.msg, line)))
+            header = _HEADER.match(line)
+            lines[number] = f"[{number}\0{header[1].strip()}]" if header else ""
+    problems.append(Problem(file, "", "", f"has {MAX_BAD_LINES} wrong lines or more; is it an INI file?"))
+    return IniConfig(file, data="")
 
 
-def _explain(message: str) -> str:
+def _explain(message: str, line: str) -> str:
+    if line.startswith("[") and message.startswith("unexpected value"):
+        return "is a section's name without the ] at its end"
     remedies = {
+        "empty section": "names no section; write its name between the brackets",
         "no section header": "stands before any [section]; write a section's name in brackets above it",
         "unexpected line": "is neither [section], option = value, nor a comment that begins with #",
         "unexpected value continuation": "is indented, but continues no value; begin it at the line's start",
-        "duplicate name": f"{message.partition('name ')[2]} is given twice in this section; keep one",
+        "duplicate name": "is given twice in this section; keep one",
         "duplicate section": f"{message.partition('section ')[2]} stands twice; join the two",
     }
     return next((remedy for start, remedy in remedies.items() if message.startswith(start)), message)
@@ -188,12 +213,8 @@ def _assemble(values: Mapping[str, Mapping[str, Any]], subprotocols: Mapping[str
     general = values.get("websocket", {})
     each = {}
     for name, settings in subprotocols.items():
-        own_default = {
-            key
-            for key, option in options_of(settings).items()
-            if key not in options_of(WebSocketSettings) or option.default != options_of(WebSocketSettings)[key].default
-        }
-        inherited = {key: value for key, value in general.items() if key not in own_default}
+        same = options_of(WebSocketSettings).items() & options_of(settings).items()
+        inherited = {key: general[key] for key, _ in same if key in general}
         each[name] = settings(**{**inherited, **values.get(SUBPROTOCOL + name, {})})
     sections = {name: section(**values.get(name, {})) for name, section in SECTIONS.items()}
     return Settings(**sections, subprotocols=MappingProxyType(each))
@@ -215,9 +236,7 @@ def _contradictions(
         yield problem(
             "server", "default_subprotocol", f"no subprotocol is called {name!r}{_nearest(name, subprotocols)}"
         )
-    if tls.enabled and tls.port == settings.server.port != 0:
-        yield problem("tls", "port", f"{tls.port} is the port of [server] too; write another")
-    for name, message in _half_configured(tls, ("tls", "enabled") in given):
+    for name, message in _half_configured(tls, ("tls", "enabled") in configuration.places):
         if ("tls", name) not in configuration.places or ("tls", name) in given:
             yield problem("tls", name, message)
 
@@ -236,6 +255,16 @@ def _half_configured(tls: TlsSettings, decided: bool) -> Iterator[tuple[str, str
             yield "private_key", "goes with a certificate of your own; remove it, or write that certificate's path"
     elif tls.private_key is None:
         yield "private_key", "is missing, but certificate is given; write the path of its key in PEM"
+
+
+def _same_port(configuration: Configuration) -> Iterator[Problem]:
+    server, tls = configuration.settings.server, configuration.settings.tls
+    wrong = {each.place for each in configuration.problems}
+    places = [configuration.places.get((section, "port")) for section in ("server", "tls")]
+    if tls.enabled and tls.port == server.port != 0 and wrong.isdisjoint(filter(None, places)):
+        other = places[0] if places[0] == "--port" else "[server]"
+        message = f"{tls.port} is the port of {other} too; write another"
+        yield Problem(configuration.place("tls", "port"), "tls", "port", message)
 
 
 def _missing_files(configuration: Configuration) -> Iterator[Problem]:

@@ -31,7 +31,7 @@ def parse_host(text: str, default_port: int) -> tuple[str, int]:
 
     Raises `ValueError` where `text` is not `host`, `host:port`, or the same with an IPv6 address in brackets.
     """
-    match = re.fullmatch(r"(\[[0-9a-fA-F:.]+\]|[^\[\]:/@?#\\\s\x00-\x20\x7f-\x9f]+)(?::([0-9]{1,5}))?", text)
+    match = re.fullmatch(r"(\[[0-9a-fA-F:.]+\]|[^\[\]:/@?#\\\x00-\x20\x7f-\U0010ffff]+)(?::([0-9]{1,5}))?", text)
     if match is None:
         raise ValueError(f"{text!r} is not a host")
     host = match[1].lower()

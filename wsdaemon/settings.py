@@ -44,8 +44,21 @@ class ServerSettings:
     )
     idle_timeout: float = option(Seconds(1, 86400), 60.0, "How long an HTTP connection may wait for its next request.")
     stall_timeout: float = option(Seconds(0.1, 3600), 30.0, "How long a download may stand still before it is dropped.")
+    max_connections: int = option(
+        Number(1, 1_000_000),
+        10_000,
+        "How many connections there may be, HTTP and WebSocket together; the next gets a 503.",
+    )
+    max_per_address: int = option(
+        Number(1, 1_000_000), 5_000, "How many of them from one address, or one /64 of IPv6 addresses."
+    )
+    max_new_per_second: int = option(
+        Number(0, 1_000_000),
+        0,
+        "How many new ones a second from one address, 0 for any: for a server that faces strangers.",
+    )
     content_security_policy: str = option(
-        Text("a policy as in the Content-Security-Policy header"),
+        Text("a policy as in the Content-Security-Policy header", may_be_empty=True),
         "",
         "What the docroot's pages may load; empty for pages of your own that need more than a strict policy gives.",
     )

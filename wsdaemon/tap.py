@@ -96,6 +96,8 @@ def _stop_on_signals(reactor: Any, service: DaemonService) -> None:
 def _plain_startup_errors(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> Any:
     """Show a `StartupError`, which twistd lets through, as the one line that it is."""
     if issubclass(kind, StartupError):
-        print(error, file=sys.stderr)  # noqa: T201  # this is the place where it is shown
+        # Into the log, where twistd has sent sys.stderr, and to the terminal, where someone waits to see it start.
+        for stream in (sys.stderr, sys.__stderr__):
+            print(error, file=stream)
     else:
         sys.__excepthook__(kind, error, trace)

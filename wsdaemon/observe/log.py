@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import datetime
+import io
 import json
-import re
+import math
 import sys
 from collections.abc import Callable
 from typing import Any, TextIO
@@ -17,10 +18,6 @@ from twisted.logger import (
     LogLevel,
     LogLevelFilterPredicate,
     eventAsText,
-)
-
-_UNPRINTABLE = re.compile(
-    "[^\x20-\x7e\xa1-\u200a\u2010-\u2027\u2030-\u2065\u2070-\ud7ff\ue000-\ufefe\uff00-\U0010ffff]"
 )
 
 
@@ -43,7 +40,10 @@ def make_observer(level: str, style: str, stream: TextIO | None = None) -> ILogO
     """
     predicate = LogLevelFilterPredicate(LogLevel.levelWithName(level))
     format_event: Callable[[LogEvent], str] = as_json if style == "json" else as_text
-    observer = FileLogObserver(stream or sys.stdout, format_event)
+    stream = stream or sys.stdout
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(errors="backslashreplace")  # a terminal that isn't UTF-8 must not lose the event
+    observer = FileLogObserver(stream, format_event)
     return FilteringLogObserver(observer, [predicate])
 
 
@@ -65,13 +65,22 @@ def as_json(event: LogEvent) -> str:
         "logger": event.get("log_namespace", ""),
         "text": _text(event),
     }
-    # Surrogates that came from odd file names are not JSON text.
-    return json.dumps(shown | {name: value for name, value in fields.items() if name not in shown}) + "\n"
+    whole = {name: _json_value(value) for name, value in (fields | shown).items()}
+    return json.dumps(shown | whole) + "\n"
 
 
 def one_line(text: str) -> str:
     """Return `text` with everything escaped that could end a line, hide, or move the cursor."""
-    return _UNPRINTABLE.sub(lambda found: found[0].encode("unicode_escape", "backslashreplace").decode(), text)
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
+
+
+def _json_value(value: Any) -> Any:
+    """Return `value` as every JSON parser takes it: surrogates (from odd file names) escaped, no infinite number."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _text(event: LogEvent) -> str:

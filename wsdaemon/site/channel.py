@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Any
 
 from twisted.internet.interfaces import ITransport
 from twisted.internet.protocol import Protocol
 from twisted.protocols.policies import ProtocolWrapper
 from twisted.python.failure import Failure
-from twisted.web.http import RESPONSES, HTTPChannel
+from twisted.web.http import HTTPChannel
 
 from wsdaemon.settings import ServerSettings, WebSocketSettings
 from wsdaemon.websocket.deadlines import Deadlines
@@ -45,6 +46,7 @@ class Channel(HTTPChannel):
     def allHeadersReceived(self) -> None:
         """Refuse what no resource should have to think about: a body, and anything but one Host."""
         self.deadlines.cancel("headers")
+        self.deadlines.cancel("idle")
         headers = self.requests[-1].requestHeaders
         hosts = headers.getRawHeaders(b"host", [])
         upgrade = wants_upgrade(self._command, [(b"upgrade", each) for each in headers.getRawHeaders(b"upgrade", [])])
@@ -55,13 +57,30 @@ class Channel(HTTPChannel):
         else:
             super().allHeadersReceived()
 
+    def headerReceived(self, line: bytes) -> bool:
+        """Take a header; says whether it is one."""
+        try:
+            return bool(super().headerReceived(line))
+        except ValueError:  # a Content-Length of more digits than Python reads
+            self.refuse(400)
+            return False
+
+    def lineLengthExceeded(self, line: bytes) -> None:
+        """Refuse a line that is longer than all headers may be."""
+        self.refuse(431)
+
+    def _respondToBadRequestAndDisconnect(self) -> None:
+        """Refuse what is no HTTP. Twisted writes as much, but goes on to parse what a TLS transport still hands on."""
+        too_large = self._receivedHeaderSize > self.totalHeadersSize or self._receivedHeaderCount > self.maxHeaders
+        self.refuse(431 if too_large else 400)
+
     def refuse(self, status: int) -> None:
         """Answer with `status` alone and take nothing more."""
         for taker in ("dataReceived", "lineReceived", "rawDataReceived"):
             setattr(self, taker, _ignore)
         self.length = None
         self.requests.clear()
-        reason = RESPONSES[status].decode()
+        reason = HTTPStatus(status).phrase
         self.transport.write(f"HTTP/1.1 {status} {reason}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode())
         self.loseConnection()
 
@@ -76,13 +95,24 @@ class Channel(HTTPChannel):
         for name in ("headers", "idle", "stall"):
             self.deadlines.cancel(name)
         if self.transport is not None:
-            self.deadlines.set("close", self.websocket_settings.close_timeout, self.transport.abortConnection)
+            if not self.deadlines.running("close"):
+                self.deadlines.set("close", self.websocket_settings.close_timeout, self.transport.abortConnection)
             super().loseConnection()
 
+    def registerProducer(self, producer: object, streaming: bool) -> None:
+        """Take a response's body, not before the peer has read what is written already."""
+        super().registerProducer(producer, streaming)
+        if self._waitingForTransport and self._requestProducer is not None:
+            self._requestProducer.pauseProducing()
+
     def pauseProducing(self) -> None:
-        """The peer does not read its response: wait, but not for ever."""
-        super().pauseProducing()
-        self.deadlines.set("stall", self.server_settings.stall_timeout, self.transport.abortConnection)
+        """The peer does not read its response: wait, but not for ever.
+
+        A transport says so at each write, but only once that it goes on, and Twisted counts.
+        """
+        if not self._waitingForTransport:
+            super().pauseProducing()
+            self.deadlines.set("stall", self.server_settings.stall_timeout, self.transport.abortConnection)
 
     def resumeProducing(self) -> None:
         """The peer reads again."""

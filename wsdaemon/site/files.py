@@ -16,26 +16,29 @@ from twisted.python.failure import Failure
 from twisted.web.iweb import IRequest
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
-from twisted.web.static import File
+from twisted.web.static import File, MultipleRangeStaticProducer, SingleRangeStaticProducer
 
 from wsdaemon.site.conditions import entity_tag, is_not_modified, usable_range
-from wsdaemon.site.listing import Entry, listing_page, read_folder
+from wsdaemon.site.listing import listing_page, read_folder
 from wsdaemon.site.pages import send_error, send_page
+from wsdaemon.site.producer import FileProducer
 
 INDEX = "index.html"
 _MISSING = "Nothing is here under that name."
+_LAST_DATE = 253402300799.0  # the year 9999 ends
 
 # Not the machine's table: a file has the same type everywhere.
 _TYPES = mimetypes.MimeTypes(filenames=())
-for _type, _ending in {
-    "application/manifest+json": ".webmanifest",
-    "application/wasm": ".wasm",
-    "application/gzip": ".gz",
-    "font/woff": ".woff",
-    "font/woff2": ".woff2",
-    "image/webp": ".webp",
-    "text/javascript": ".js",
-    "text/markdown": ".md",
+for _ending, _type in {
+    ".webmanifest": "application/manifest+json",
+    ".wasm": "application/wasm",
+    ".gz": "application/gzip",
+    ".woff": "font/woff",
+    ".woff2": "font/woff2",
+    ".webp": "image/webp",
+    ".js": "text/javascript",
+    ".mjs": "text/javascript",
+    ".md": "text/markdown",
 }.items():
     _TYPES.add_type(_type, _ending)
 
@@ -105,8 +108,10 @@ class Docroot(Resource):
         url_path = "/" + b"/".join(segments).decode("utf-8", "replace")
 
         def read() -> bytes:
-            entries: list[Entry] = read_folder(path)
-            return listing_page(url_path, entries)
+            return listing_page(url_path, read_folder(path, is_served))
+
+        def is_served(name: str) -> bool:
+            return self.resolve([*segments[:-1], os.fsencode(name)]) is not None
 
         def send(page: bytes) -> None:
             request.write(send_page(request, page))
@@ -131,6 +136,10 @@ class PlainFile(File):
         super().__init__(path)
         self.type, self.encoding = content_type(path), None
 
+    def getModificationTime(self) -> float:
+        """Return the time that the file system gives, or the nearest that an HTTP date can say."""
+        return min(max(0.0, super().getModificationTime()), _LAST_DATE)
+
     def openForReading(self) -> IO[bytes]:
         """Open the file; never waits, and raises `OSError` where it is not a regular one (any more)."""
         descriptor = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -139,7 +148,18 @@ class PlainFile(File):
             raise OSError(errno.EACCES, "not a regular file")
         return os.fdopen(descriptor, "rb")
 
-    def render_GET(self, request: IRequest) -> Any:  # Twisted's name
+    def makeProducer(self, request: IRequest, fileForReading: IO[bytes]) -> FileProducer:
+        """Set the headers as Twisted does, and return what sends the body that they announce."""
+        announced = super().makeProducer(request, fileForReading)
+        if isinstance(announced, MultipleRangeStaticProducer):
+            parts = announced.rangeInfo
+        elif isinstance(announced, SingleRangeStaticProducer):
+            parts = [(b"", announced.offset, announced.size)]
+        else:
+            parts = [(b"", 0, self.getsize())]
+        return FileProducer(request, fileForReading, parts)
+
+    def render_GET(self, request: IRequest) -> Any:
         """Answer with the file, a part of it, or that it has not changed."""
         with contextlib.suppress(OSError):
             self.restat()
@@ -154,7 +174,8 @@ class PlainFile(File):
         if is_not_modified(headers, tag, modified):
             request.setLastModified(modified)
             request.setResponseCode(304)
-            return b""
+            request.finish()  # not by returning no body, which would announce its length: that is not the file's
+            return NOT_DONE_YET
         byte_range = usable_range(headers, tag, modified, size)
         headers.removeHeader(b"if-modified-since")  # has had its say
         headers.removeHeader(b"range")

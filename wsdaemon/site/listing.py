@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from html import escape
 from urllib.parse import quote
@@ -25,13 +25,14 @@ class Entry:
     modified: float
 
 
-def read_folder(path: str) -> list[Entry]:
+def read_folder(path: str, is_served: Callable[[str], bool]) -> list[Entry]:
     """Return what a folder holds: folders first, then by name. Dot files, devices and the like are left out.
 
-    Raises `OSError` where the folder cannot be read. It may take long: call it in a thread.
+    So are symbolic links whose name `is_served` does not say yes to. Raises `OSError` where the folder cannot be read.
+    It may take long: call it in a thread.
     """
     with os.scandir(path) as found:
-        entries = list(_entries(found))
+        entries = list(_entries(each for each in found if not each.is_symlink() or is_served(each.name)))
     return sorted(entries, key=lambda entry: (not entry.is_folder, entry.name.casefold(), entry.name))
 
 
@@ -47,7 +48,7 @@ def listing_page(url_path: str, entries: list[Entry]) -> bytes:
     return frame(f"Index of {url_path}", body if rows else "<p>Nothing is here.</p>")
 
 
-def _entries(found: Iterator[os.DirEntry[str]]) -> Iterator[Entry]:
+def _entries(found: Iterable[os.DirEntry[str]]) -> Iterator[Entry]:
     for each in found:
         if each.name.startswith("."):
             continue
@@ -65,10 +66,17 @@ def _row(entry: Entry) -> str:
     link = "./" + quote(os.fsencode(entry.name), safe="") + slash
     name = escape(os.fsencode(entry.name).decode("utf-8", "replace")) + slash
     size = "" if entry.is_folder else _size(entry.size)
-    time = datetime.datetime.fromtimestamp(entry.modified, datetime.UTC).strftime("%Y-%m-%d %H:%M")
+    time = _time(entry.modified)
     return (
         f'<tr><td><a href="{escape(link)}"><bdi>{name}</bdi></a><td class="number">{size}<td class="number time">{time}'
     )
+
+
+def _time(modified: float) -> str:
+    try:
+        return datetime.datetime.fromtimestamp(modified, datetime.UTC).strftime("%Y-%m-%d %H:%M")
+    except (ValueError, OverflowError, OSError):  # a file's time may be one that no calendar has
+        return ""
 
 
 def _size(size: float) -> str:

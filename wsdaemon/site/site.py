@@ -49,6 +49,7 @@ class Request(server.Request):
 class Site(server.Site):
     """Routes each request: one that wants an upgrade to the WebSockets, every other to the files."""
 
+    noisy = False
     protocol = Channel  # type: ignore[assignment]  # not the one that may turn to HTTP/2: an upgrade needs HTTP/1.1
     log_events = Logger(namespace="wsdaemon")
 

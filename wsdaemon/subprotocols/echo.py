@@ -8,7 +8,7 @@ from wsdaemon.options import Seconds, Size, option
 from wsdaemon.settings import WebSocketSettings
 from wsdaemon.websocket.codes import Opcode
 from wsdaemon.websocket.connection import Connection
-from wsdaemon.websocket.frames import frame_header
+from wsdaemon.websocket.frames import frame_header, join_frames
 
 HOLD = 1 << 16
 """Frames up to this many bytes are sent back once they are complete, larger ones while they come in."""
@@ -31,6 +31,11 @@ class Echo(Connection):
 
     names = ("org.ietf.websocket.test-echo", "lws-mirror-protocol", "echo")
     settings_class = EchoSettings
+
+    def messages_in(self, frames: list[tuple[int, bytes]]) -> None:
+        """Send whole messages back in one write; each came in one frame that was not compressed."""
+        if self.can_send:
+            self.write(join_frames(frames))
 
     def onMessageBegin(self, isBinary: bool) -> None:
         """Note how the first frame goes back."""

@@ -23,6 +23,9 @@ class Logging(Connection):
     names = ("log",)
     settings_class = LoggingSettings
 
+    def messages_in(self, frames: list[tuple[int, bytes]]) -> None:
+        """Drop whole messages; verbose mode, which shows each, does not come here."""
+
     def onMessageFrameData(self, payload: bytes) -> None:
         """Count the bytes and drop them."""
         self._length += len(payload)

@@ -30,14 +30,13 @@ def usable_offers(extensions: Iterable[tuple[str, dict[str, Any]]]) -> list[tupl
 def accept_first(offers: list[PerMessageDeflateOffer], window: int) -> PerMessageDeflateOfferAccept | None:
     """Accept the client's first offer, compressing with a window of at most `window` bits.
 
-    The client is asked not to keep its context between messages: then one that ends its deflate stream (BFINAL = 1,
-    RFC 7692 section 7.2.3.4) can still be followed by others, and an idle connection needs no window to inflate with.
+    The client may keep its context between messages: to forbid it would cost every client a new compressor for each.
     """
     if not offers:
         return None
     offer = offers[0]
     bits = min(window, offer.request_max_window_bits or zlib.MAX_WBITS)
-    return PerMessageDeflateOfferAccept(offer, request_no_context_takeover=True, window_bits=bits)
+    return PerMessageDeflateOfferAccept(offer, window_bits=bits)
 
 
 class Deflate(PerMessageDeflate):
@@ -81,18 +80,23 @@ class Deflate(PerMessageDeflate):
         return self.compress_frame(message, fin=True)
 
     def inflate(self, data: bytes) -> Iterator[bytes]:
-        """Yield what `data` inflates to, in pieces of at most `PIECE` bytes; raises `PayloadCorruptError`."""
+        """Yield what `data` inflates to, in pieces of at most `PIECE` bytes; raises `PayloadCorruptError`.
+
+        A deflate stream that ends (BFINAL = 1, RFC 7692 section 7.2.3.4) is followed by a new one, in the same message
+        or the next.
+        """
         try:
-            while True:
+            while data:
+                if self._decompressor.eof:
+                    self._decompressor = zlib.decompressobj(-self.client_max_window_bits)
                 piece = self._decompressor.decompress(data, PIECE)
                 if piece:
                     yield piece
-                data = self._decompressor.unconsumed_tail
-                if self._decompressor.eof:  # BFINAL = 1: what follows in the message is a new deflate stream
-                    data = self._decompressor.unused_data
-                    self._decompressor = zlib.decompressobj(-self.client_max_window_bits)
-                if not data and len(piece) < PIECE:
-                    return
+                while len(piece) == PIECE and not self._decompressor.unconsumed_tail and not self._decompressor.eof:
+                    piece = self._decompressor.decompress(b"", PIECE)  # all is read, but not all is out
+                    if piece:
+                        yield piece
+                data = self._decompressor.unused_data or self._decompressor.unconsumed_tail
         except zlib.error as error:
             raise PayloadCorruptError(f"invalid permessage-deflate data: {error}") from error
 

@@ -35,6 +35,13 @@ class Connection(Engine):
 
     # -- messages in ----------------------------------------------------------------------------------------------
 
+    def messages_in(self, frames: list[tuple[int, bytes]]) -> None:
+        """Hand whole messages on, one by one."""
+        for opcode, payload in frames:
+            if not self.can_send:
+                return
+            self.message_received(payload, opcode == Opcode.BINARY)
+
     def onMessageBegin(self, isBinary: bool) -> None:
         """Begin to collect a message."""
         self.message_is_binary = isBinary

@@ -26,10 +26,10 @@ from wsdaemon.settings import WebSocketSettings
 from wsdaemon.websocket.codes import CloseCode, Opcode
 from wsdaemon.websocket.compression import Deflate, usable_offers
 from wsdaemon.websocket.deadlines import Deadlines
-from wsdaemon.websocket.flow import FlowControlled
 from wsdaemon.websocket.frames import frame_header
 from wsdaemon.websocket.handshake import Handshake
 from wsdaemon.websocket.hub import Hub
+from wsdaemon.websocket.intake import Intake
 from wsdaemon.websocket.transport import Transport, abort_connection, finish_sending, lose_connection
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ FILL_LIMIT = 1 << 20
 _DATA_OPCODES = (Opcode.CONTINUATION, Opcode.TEXT, Opcode.BINARY)
 
 
-class Engine(FlowControlled, WebSocketServerProtocol):
+class Engine(Intake, WebSocketServerProtocol):
     """One connection, from the answer to its handshake until its transport is gone."""
 
     factory: ConnectionFactory
@@ -62,6 +62,11 @@ class Engine(FlowControlled, WebSocketServerProtocol):
     def hub(self) -> Hub:  # type: ignore[override]  # set by the factory
         """What all connections share."""
         return self.factory.hub
+
+    @property
+    def largest_message(self) -> int:
+        """The largest message in bytes, 0 for any."""
+        return self.settings.message_limit
 
     @property
     def can_send(self) -> bool:  # type: ignore[override]  # follows from the state
@@ -101,6 +106,10 @@ class Engine(FlowControlled, WebSocketServerProtocol):
         header = frame_header(opcode, len(payload), fin=fin, rsv1=compress and opcode != Opcode.CONTINUATION)
         self.trace("sends", opcode, len(payload), fin)
         self.write(header + payload)
+
+    def sendData(self, data: bytes, sync: bool = False, chopsize: int | None = None) -> None:
+        """Take the bytes of Autobahn's own frames, and of its answer to the handshake, into the order of ours."""
+        self.write(data)
 
     def send_ping(self, payload: bytes) -> None:
         """Send a ping of at most 125 bytes, unless a frame is half sent or the peer is not reading."""
@@ -152,11 +161,12 @@ class Engine(FlowControlled, WebSocketServerProtocol):
         )  # fmt: skip
         self.opened()
 
-    def dataReceived(self, data: bytes) -> None:
-        """Parse what came in; a connection that is told to end takes nothing more."""
-        if self.state == self.STATE_CLOSED:
-            return
+    def parse(self, data: bytes) -> None:
+        """Have Autobahn parse bytes of one frame."""
         self._dataReceived(data)
+
+    def progressed(self) -> None:
+        """Watch the time of a message that is not whole yet."""
         waiting = self.can_send and bool(self.inside_message) and self.settings.message_timeout > 0
         if waiting != self.deadlines.running("message"):
             if waiting:
@@ -263,6 +273,7 @@ class Engine(FlowControlled, WebSocketServerProtocol):
     def _end(self, how: Callable[[Transport], None]) -> None:
         if self.state == self.STATE_CLOSED:
             return
+        self.uncork()
         self.droppedByMe = True
         self.state = self.STATE_CLOSED
         self.data = b""

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 class ConnectionFactory(WebSocketServerFactory):
     """Makes the connections of one subprotocol."""
 
+    noisy = False
+
     def __init__(self, subprotocol: type[Connection], settings: WebSocketSettings, hub: Hub) -> None:
         super().__init__(server="")
         self.protocol = subprotocol

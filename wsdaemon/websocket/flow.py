@@ -19,6 +19,9 @@ from wsdaemon.websocket.transport import Transport
 READ_AHEAD = 1 << 20
 READ_AHEAD_ALL = 64 << 20
 
+# Why nothing is read from a peer: it does not take its answers, or what it sent is still being worked on.
+FULL, BUSY = 1, 2
+
 
 @implementer(IPushProducer)
 class FlowControlled:
@@ -31,23 +34,37 @@ class FlowControlled:
     can_send: bool
 
     write_paused = False
-    read_paused = False
+    read_paused = 0
     _backlog = 0
+    _corked: list[bytes] | None = None
+
+    def cork(self) -> None:
+        """Keep what is written until `uncork`, so that it goes out at once."""
+        self._corked = []
+
+    def uncork(self) -> None:
+        """Send what was kept; nothing happens where nothing was."""
+        corked, self._corked = self._corked, None
+        if corked:
+            self.write(corked[0] if len(corked) == 1 else b"".join(corked))
 
     def write(self, data: bytes) -> None:
         """Send bytes of whole frames, or of the frame that is half sent."""
+        if self._corked is not None:
+            self._corked.append(data)
+            return
         self.transport.write(data)
         if self.write_paused:
             self._backlog += len(data)
             self.hub.backlog += len(data)
             if self._backlog > READ_AHEAD or self.hub.backlog > READ_AHEAD_ALL:
-                self._pause_reading()
+                self.pause_reading(FULL)
 
     def pauseProducing(self) -> None:
         """The peer does not keep up (called by the transport, maybe within `write`)."""
         self.write_paused = True
         if self.hub.backlog > READ_AHEAD_ALL:
-            self._pause_reading()
+            self.pause_reading(FULL)
         if self.can_send:
             self.deadlines.set("stall", self.settings.stall_timeout, self.stalled)
 
@@ -56,9 +73,7 @@ class FlowControlled:
         self.forget_backlog()
         self.write_paused = False
         self.deadlines.cancel("stall")
-        if self.read_paused:
-            self.read_paused = False
-            self.transport.resumeProducing()
+        self.resume_reading(FULL)
 
     def stopProducing(self) -> None:
         """The transport is gone; `connectionLost` follows."""
@@ -72,7 +87,14 @@ class FlowControlled:
         self.hub.backlog -= self._backlog
         self._backlog = 0
 
-    def _pause_reading(self) -> None:
+    def pause_reading(self, why: int) -> None:
+        """Read nothing from the peer, for one reason or two."""
         if not self.read_paused:
-            self.read_paused = True
             self.transport.pauseProducing()
+        self.read_paused |= why
+
+    def resume_reading(self, why: int) -> None:
+        """Read again, unless there is another reason not to."""
+        if self.read_paused == why:
+            self.transport.resumeProducing()
+        self.read_paused &= ~why

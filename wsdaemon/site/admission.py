@@ -1,0 +1,98 @@
+"""Who may connect: caps on connections in all, from one address, and new ones a second. No I/O, reads no clock."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from wsdaemon.settings import ServerSettings
+
+PREFIX_V6 = 64
+"""An IPv6 customer gets at least a /64, so that is what counts as one address."""
+
+
+@dataclass(slots=True)
+class Lease:
+    """A place that a connection holds; `release` may be called more than once."""
+
+    _release: Callable[[], None] | None
+
+    def release(self) -> None:
+        """Give the place back."""
+        release, self._release = self._release, None
+        if release is not None:
+            release()
+
+
+class Admission:
+    """Counts connections, HTTP and WebSocket alike. `refused` counts the refusals by cause."""
+
+    def __init__(self, settings: ServerSettings) -> None:
+        self.total = 0
+        self.refused: Counter[str] = Counter()
+        self._settings = settings
+        self._by_group: Counter[str] = Counter()
+        self._buckets: dict[str, tuple[float, float]] = {}  # group -> (tokens left, when that was)
+
+    def admit(self, host: str, now: float) -> Lease | str:
+        """Give a place to a connection from the address `host` at `now` (seconds), or say by which cap it has none.
+
+        An empty host stands for a local socket, which counts in all but is nobody's address.
+        """
+        group = address_group(host)
+        cause = self._refusal(group, now)
+        if cause is not None:
+            self.refused[cause] += 1
+            return cause
+        self.total += 1
+        if group:
+            self._by_group[group] += 1
+        return Lease(lambda: self._leave(group))
+
+    def _refusal(self, group: str, now: float) -> str | None:
+        settings = self._settings
+        if self.total >= settings.max_connections:
+            return "max_connections"
+        if not group:
+            return None
+        if self._by_group[group] >= settings.max_per_address:
+            return "max_per_address"
+        if settings.max_new_per_second and not self._take_token(group, now):
+            return "max_new_per_second"
+        return None
+
+    def _take_token(self, group: str, now: float) -> bool:
+        """Take a token from the group's bucket, which holds what comes in in a second."""
+        rate = float(self._settings.max_new_per_second)
+        tokens, since = self._buckets.get(group, (rate, now))
+        tokens = min(rate, tokens + (now - since) * rate)
+        if tokens < 1:
+            self._buckets[group] = (tokens, now)
+            return False
+        self._buckets[group] = (tokens - 1, now)
+        if len(self._buckets) > 2 * self._settings.max_connections:
+            # A bucket that is full again says nothing: forget all of those that rested for a second.
+            self._buckets = {key: value for key, value in self._buckets.items() if now - value[1] < 1}
+        return True
+
+    def _leave(self, group: str) -> None:
+        self.total -= 1
+        if group:
+            self._by_group[group] -= 1
+            if not self._by_group[group]:
+                del self._by_group[group]
+
+
+def address_group(host: str) -> str:
+    """Return what counts as one address: an IPv4 address, also where it is mapped into IPv6, or an IPv6 /64."""
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return ""
+    if isinstance(address, ipaddress.IPv6Address):
+        if address.ipv4_mapped is not None:
+            return str(address.ipv4_mapped)
+        return str(ipaddress.ip_network((address, PREFIX_V6), strict=False))
+    return str(address)

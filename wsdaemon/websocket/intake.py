@@ -1,0 +1,99 @@
+"""How input is taken in: plainly right frames in one pass, every other byte by Autobahn, and never too much at once.
+
+Autobahn gets exactly the bytes of one frame at a time, so the fast way (`frames`) goes on right behind a ping or a
+fragment. Work on one connection's input stops after `BUDGET` seconds; what is left waits for the next turn of the loop
+while nothing more is read, so that a flood of tiny frames delays nobody else. What is answered to one chunk goes out in
+one write.
+"""
+
+from __future__ import annotations
+
+from time import perf_counter
+from typing import Any
+
+from wsdaemon.websocket.deadlines import Deadlines
+from wsdaemon.websocket.flow import BUSY, FlowControlled
+from wsdaemon.websocket.frames import frame_extent, take_whole_frames
+
+BUDGET = 0.005
+BATCH = 256
+"""Frames that are taken before the clock is looked at again."""
+
+
+class Intake(FlowControlled):
+    """The receiving side of a connection. Autobahn's state is read here and nowhere else but in `engine`."""
+
+    STATE_CLOSED: int
+    state: Any
+    data: bytes  # what Autobahn has not parsed yet: part of a frame's header
+    current_frame: Any  # the frame that is half-way, or None
+    current_frame_masker: Any
+    inside_message: bool
+    deadlines: Deadlines
+    _held = b""
+
+    def dataReceived(self, data: bytes) -> None:
+        """Take bytes from the transport."""
+        if self._held:
+            self._held += data  # in TLS some may come though reading is paused
+        else:
+            self._take_in(data)
+
+    def messages_in(self, frames: list[tuple[int, bytes]]) -> None:
+        """Take whole messages of one frame each: opcode (text or binary) and payload."""
+        raise NotImplementedError
+
+    def parse(self, data: bytes) -> None:
+        """Have Autobahn parse bytes."""
+        raise NotImplementedError
+
+    def progressed(self) -> None:
+        """Some input has been worked on."""
+
+    @property
+    def largest_message(self) -> int:
+        """The largest message in bytes, 0 for any."""
+        raise NotImplementedError
+
+    def _take_in(self, data: bytes) -> None:
+        self.cork()
+        try:
+            rest = self._work(data)
+        finally:
+            self.uncork()
+        self.progressed()
+        if rest and self.state != self.STATE_CLOSED:
+            self._held = rest
+            self.pause_reading(BUSY)
+            self.deadlines.set("held", 0, self._go_on)
+
+    def _go_on(self) -> None:
+        held, self._held = self._held, b""
+        self._take_in(held)
+        if not self._held:
+            self.resume_reading(BUSY)
+
+    def _work(self, data: bytes) -> bytes:
+        """Work on input for `BUDGET` seconds; returns what is left."""
+        if self.current_frame is None and self.data:
+            data, self.data = self.data + data, b""
+        at, end = 0, len(data)
+        until = perf_counter() + BUDGET
+        while at < end and self.state != self.STATE_CLOSED:
+            if self.current_frame is not None:
+                extent = self.current_frame.length - self.current_frame_masker.pointer()
+            else:
+                if not self.inside_message and not self.hub.verbose:
+                    frames, at = take_whole_frames(data, at, limit=self.largest_message, count=BATCH)
+                    if frames:
+                        self.messages_in(frames)
+                        if perf_counter() > until:
+                            return data[at:]
+                        continue
+                extent = frame_extent(data, at)
+            extent = min(extent or end, end - at)
+            self.parse(data[at : at + extent])
+            at += extent
+            if perf_counter() > until:
+                return data[at:]
+        return b""
