@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from twisted.internet.address import IPv4Address
 
+from tests.memory import MemorySite
 from wsdaemon.settings import ServerSettings
-from wsdaemon.site.admission import Admission, Lease, address_group
+from wsdaemon.site.admission import Admission, address_group
+from wsdaemon.websocket.lease import Lease
 
 
 def admit(admission: Admission, host: str, now: float = 0.0) -> Lease:
@@ -84,3 +87,30 @@ def test_nothing_is_kept_of_those_who_left() -> None:
 )
 def test_groups(host: str, group: str) -> None:
     assert address_group(host) == group
+
+
+def test_503_beyond_a_cap() -> None:
+    """The connection beyond the cap is answered 503, whatever it sends, and its place is free when another has gone."""
+    site = MemorySite("[server]\nmax_connections = 2")
+    websocket, http = site.open("/echo"), site.connect()
+    late = site.connect()
+    late.send(b"GET / HTTP/1.1\r\n")
+    assert late.take().startswith(b"HTTP/1.1 503 ")
+    assert late.is_ended()
+    late.hang_up()
+    websocket.hang_up()
+    site.open("/echo")
+    http.hang_up()
+    site.open("/echo")
+    assert site.site.admission.refused == {"max_connections": 1}
+
+
+def test_refused_connection_that_stays() -> None:
+    """One that does not go is cut, and only so many are told at all."""
+    site = MemorySite("[server]\nmax_connections = 1")
+    site.connect()
+    late = [site.connect() for _ in range(100)]
+    assert site.site.buildProtocol(IPv4Address("TCP", "127.0.0.1", 1)) is None
+    site.clock.advance(10.1)
+    assert all(peer.is_aborted() for peer in late)
+    assert site.connect().take().startswith(b"HTTP/1.1 503 ")

@@ -4,26 +4,12 @@ from __future__ import annotations
 
 import ipaddress
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass
 
 from wsdaemon.settings import ServerSettings
+from wsdaemon.websocket.lease import Lease
 
 PREFIX_V6 = 64
 """An IPv6 customer gets at least a /64, so that is what counts as one address."""
-
-
-@dataclass(slots=True)
-class Lease:
-    """A place that a connection holds; `release` may be called more than once."""
-
-    _release: Callable[[], None] | None
-
-    def release(self) -> None:
-        """Give the place back."""
-        release, self._release = self._release, None
-        if release is not None:
-            release()
 
 
 class Admission:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
-from twisted.internet.interfaces import ITransport
-from twisted.internet.protocol import Protocol
+from twisted.internet.interfaces import IReactorTime, ITransport
+from twisted.internet.protocol import Protocol, connectionDone
 from twisted.protocols.policies import ProtocolWrapper
 from twisted.python.failure import Failure
 from twisted.web.http import HTTPChannel
 
 from wsdaemon.settings import ServerSettings, WebSocketSettings
 from wsdaemon.websocket.deadlines import Deadlines
+from wsdaemon.websocket.engine import Engine
 from wsdaemon.websocket.handshake import wants_upgrade
+from wsdaemon.websocket.lease import Lease
+from wsdaemon.websocket.transport import finish_sending
 
 
 class Channel(HTTPChannel):
@@ -28,6 +32,7 @@ class Channel(HTTPChannel):
     server_settings: ServerSettings
     websocket_settings: WebSocketSettings
     transport: Any
+    lease: Lease | None = None  # its place among all connections; a WebSocket takes it along
     timeOut = None  # Twisted's own is pushed back by every byte
 
     def connectionMade(self) -> None:
@@ -122,14 +127,17 @@ class Channel(HTTPChannel):
     def connectionLost(self, reason: Failure) -> None:  # type: ignore[override]  # Twisted leaves it untyped
         """Let go of everything."""
         self.deadlines.clear()
+        if self.lease is not None:
+            self.lease.release()
         super().connectionLost(reason)
 
-    def hand_over(self, protocol: Protocol) -> tuple[ITransport, bytes]:
+    def hand_over(self, protocol: Engine) -> tuple[ITransport, bytes]:
         """Give the transport to `protocol` for good; returns it, and what came in behind the request.
 
         This is the one place that knows how a transport finds its protocol.
         """
         transport, self.transport = self.transport, None
+        protocol.lease, self.lease = self.lease, None
         self.deadlines.clear()
         self.requests.clear()
         transport.unregisterProducer()
@@ -153,3 +161,26 @@ class Channel(HTTPChannel):
 
 def _ignore(*_: object) -> None:
     """Take nothing more."""
+
+
+class NoRoom(Protocol):
+    """A connection beyond a cap: it gets a 503 and ends, whatever it sends, within `close_timeout`."""
+
+    def __init__(self, clock: IReactorTime, close_timeout: float, gone: Callable[[], None]) -> None:
+        self._deadlines = Deadlines(clock)
+        self._close_timeout = close_timeout
+        self._gone = gone
+
+    def connectionMade(self) -> None:
+        """Say it and go."""
+        transport: Any = self.transport
+        transport.write(
+            b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+        )
+        self._deadlines.set("close", self._close_timeout, transport.abortConnection)
+        finish_sending(transport)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """It is gone."""
+        self._deadlines.clear()
+        self._gone()

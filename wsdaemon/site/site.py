@@ -13,9 +13,13 @@ from twisted.web.http import datetimeToString
 from twisted.web.resource import IResource
 
 from wsdaemon.settings import Settings
-from wsdaemon.site.channel import Channel
+from wsdaemon.site.admission import Admission
+from wsdaemon.site.channel import Channel, NoRoom
 from wsdaemon.site.pages import send_error
 from wsdaemon.websocket.handshake import wants_upgrade
+
+MAX_REFUSING = 100
+"""How many connections beyond a cap get a 503 at once; the others are closed without a word."""
 
 
 class Request(server.Request):
@@ -58,13 +62,33 @@ class Site(server.Site):
         self._upgrade = upgrade
         self._settings = settings
         self.timeOut = None
+        self.admission = Admission(settings.server)
+        self._refusing = 0
 
-    def buildProtocol(self, addr: IAddress | None) -> Channel:  # type: ignore[override]  # see `protocol`
-        """Return the channel of a new connection."""
+    def buildProtocol(self, addr: IAddress | None) -> Channel | NoRoom | None:  # type: ignore[override]  # see above
+        """Return the channel of a new connection; beyond a cap one that says 503, or None where too many get that."""
+        place = self.admission.admit(str(getattr(addr, "host", "")), self.reactor.seconds())
+        if isinstance(place, str):
+            return self._refuse(place)
         channel: Channel = super().buildProtocol(addr)
+        channel.lease = place
         channel.server_settings = self._settings.server
         channel.websocket_settings = self._settings.websocket
         return channel
+
+    def _refuse(self, cause: str) -> NoRoom | None:
+        count = self.admission.refused[cause]
+        if count & (count - 1) == 0:  # 1, 2, 4, 8, …: a flood is no flood of log lines
+            self.log_events.warn(
+                "refused {count} connections so far: over {cause}", count=count, cause=cause, event="refused"
+            )
+        if self._refusing >= MAX_REFUSING:
+            return None
+        self._refusing += 1
+        return NoRoom(self.reactor, self._settings.websocket.close_timeout, self._refused)
+
+    def _refused(self) -> None:
+        self._refusing -= 1
 
     def getResourceFor(self, request: Any) -> IResource:
         """Choose between WebSockets and files."""

@@ -30,6 +30,7 @@ from wsdaemon.websocket.frames import frame_header
 from wsdaemon.websocket.handshake import Handshake
 from wsdaemon.websocket.hub import Hub
 from wsdaemon.websocket.intake import Intake
+from wsdaemon.websocket.lease import Lease
 from wsdaemon.websocket.transport import Transport, abort_connection, finish_sending, lose_connection
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ class Engine(Intake, WebSocketServerProtocol):
     """One connection, from the answer to its handshake until its transport is gone."""
 
     factory: ConnectionFactory
+    lease: Lease | None = None  # the place among all connections
     transport: Transport  # type: ignore[assignment]  # narrower than Twisted's, and there from `connectionMade` on
     peer: Any
     _transport_details: Any
@@ -178,6 +180,8 @@ class Engine(Intake, WebSocketServerProtocol):
         """Let go of everything."""
         self.deadlines.clear()
         self.forget_backlog()
+        if self.lease is not None:
+            self.lease.release()
         was_open = bool(self.number)
         self._connectionLost(reason)  # type: ignore[arg-type]  # Autobahn means a Failure too
         if was_open:
