@@ -135,7 +135,7 @@ class TestWebsockets:
                 assert connection.close_code == 1001
 
         run(client)
-        assert own.stop() == 0
+        assert own.process.wait(timeout=30) == 0
 
 
 def test_endless_message_in_constant_memory(daemon: Callable[..., Daemon]) -> None:

@@ -13,6 +13,7 @@ from wsdaemon.origins import parse_host
 _FORBIDDEN = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f-\x9f]")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VERSION = "13"
+_SPACE = " \t"  # all that may surround a value (RFC 9110 section 5.6.3); Python would take off a no-break space too
 
 
 class HandshakeRefused(Exception):
@@ -61,7 +62,7 @@ def read_handshake(target: bytes, version: bytes, headers: Sequence[tuple[bytes,
         raise HandshakeRefused(400, "The request's target is not a path.")
     by_name: dict[str, list[str]] = {}
     for name, value in headers:
-        by_name.setdefault(name.decode("latin-1").lower(), []).append(value.decode("latin-1").strip())
+        by_name.setdefault(name.decode("latin-1").lower(), []).append(value.decode("latin-1").strip(_SPACE))
     if "upgrade" not in _list(by_name, "connection", lower=True):
         raise HandshakeRefused(400, "The Connection header does not name upgrade.")
     if "transfer-encoding" in by_name or any(length.strip("0") for length in by_name.get("content-length", ())):
@@ -106,7 +107,7 @@ def _subprotocols(by_name: dict[str, list[str]]) -> tuple[str, ...]:
 
 
 def _list(by_name: dict[str, list[str]], name: str, *, lower: bool = False) -> list[str]:
-    return [(word.lower() if lower else word).strip() for value in by_name.get(name, ()) for word in value.split(",")]
+    return [(word.lower() if lower else word).strip(_SPACE) for value in by_name.get(name, ()) for word in value.split(",")]
 
 
 def _single(by_name: dict[str, list[str]], name: str, written: str) -> str:
