@@ -274,6 +274,16 @@ class TestDeadlines:
             peer.send(Frame(CONTINUATION, b"b"))
             assert peer.frames() == [Frame(TEXT, b"ab")]
 
+    def test_always_one_unfinished(self) -> None:
+        """A connection may be in the middle of a message whenever one looks, as long as it is not the same one."""
+        site = MemorySite("[websocket]\nping_interval = 0")
+        peer = site.open("/echo-assemble")
+        peer.send(Frame(TEXT, b"a", fin=False))
+        for _ in range(20):
+            site.clock.advance(30)
+            peer.send(Frame(CONTINUATION, b"b").masked() + Frame(TEXT, b"a", fin=False).masked())
+            assert peer.frames() == [Frame(TEXT, b"ab")]
+
     def test_endless_echo(self) -> None:
         """An echoed message may take as long as it likes."""
         site = MemorySite("[websocket]\nping_interval = 0")

@@ -134,6 +134,7 @@ class Engine(Intake, WebSocketServerProtocol):
         self.number = 0
         self._ping_payload: bytes | None = None
         self._cause = ""
+        self._begun = self._watched = 0  # messages that have begun, and the one whose time is watched
         self._connectionMade()
 
     def accept(self, handshake: Handshake, subprotocol: str | None, early: bytes) -> None:
@@ -169,12 +170,11 @@ class Engine(Intake, WebSocketServerProtocol):
 
     def progressed(self) -> None:
         """Watch the time of a message that is not whole yet."""
-        waiting = self.can_send and bool(self.inside_message) and self.settings.message_timeout > 0
-        if waiting != self.deadlines.running("message"):
-            if waiting:
-                self.deadlines.set("message", self.settings.message_timeout, self._message_expired)
-            else:
-                self.deadlines.cancel("message")
+        if not self.can_send or not self.inside_message:
+            self.deadlines.cancel("message")
+        elif self.settings.message_timeout and (not self.deadlines.running("message") or self._watched != self._begun):
+            self._watched = self._begun
+            self.deadlines.set("message", self.settings.message_timeout, self._message_expired)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Let go of everything."""
@@ -195,6 +195,8 @@ class Engine(Intake, WebSocketServerProtocol):
         """Show a frame's header where everything is shown."""
         frame = self.current_frame
         self.trace("receives", frame.opcode, frame.length, frame.fin)
+        if frame.opcode in (Opcode.TEXT, Opcode.BINARY):
+            self._begun += 1
         super().onFrameBegin()
 
     def onFrameData(self, payload: bytes) -> bool | None:
