@@ -54,6 +54,20 @@ class TestLimits:
         peer.send(Frame(BINARY, deflated(bytes(10_000_000)), rsv=4))
         assert [close_code(frame) for frame in peer.frames()] == [1009]
 
+    def test_deflate_bomb_in_echo(self) -> None:
+        """Where messages have no limit, one that inflates a thousandfold is 1009 too, once it is large."""
+        peer = MemorySite().open("/echo", extensions=DEFLATE)
+        peer.send(Frame(BINARY, deflated(bytes(100 << 20)), rsv=4), piece=65536)
+        *echoed, closing = peer.frames()
+        assert close_code(closing) == 1009
+        assert sum(len(frame.payload) for frame in echoed) < 1 << 20
+
+    def test_large_zeros_in_echo(self) -> None:
+        """Ten million zeros are no bomb."""
+        peer = MemorySite().open("/echo", extensions=DEFLATE)
+        peer.send(Frame(BINARY, deflated(bytes(10_000_000)), rsv=4))
+        assert inflated(peer.frames()) == bytes(10_000_000)
+
     def test_what_cannot_be_compressed_may_grow(self) -> None:
         """A message at the limit passes though its compressed form is larger than the limit."""
         peer = MemorySite().open("/echo-assemble", extensions=DEFLATE)

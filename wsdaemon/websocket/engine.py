@@ -39,6 +39,11 @@ if TYPE_CHECKING:
 FILL_LIMIT = 1 << 20
 """How many bytes of a frame that cannot be ended properly are filled up, so that a Close frame can follow it."""
 
+INFLATE_FREE = 16 << 20
+INFLATE_RATIO = 200
+"""A message may inflate to `INFLATE_FREE` bytes, and beyond that to `INFLATE_RATIO` times what came in: real data does
+not, a bomb does."""
+
 _DATA_OPCODES = (Opcode.CONTINUATION, Opcode.TEXT, Opcode.BINARY)
 
 
@@ -197,6 +202,7 @@ class Engine(Intake, WebSocketServerProtocol):
         self.trace("receives", frame.opcode, frame.length, frame.fin)
         if frame.opcode in (Opcode.TEXT, Opcode.BINARY):
             self._begun += 1
+            self._deflated = self._inflated = 0
         super().onFrameBegin()
 
     def onFrameData(self, payload: bytes) -> bool | None:
@@ -205,8 +211,13 @@ class Engine(Intake, WebSocketServerProtocol):
             return super().onFrameData(payload)
         if not self.can_send or self.deflate is None:
             return False
+        self._deflated += len(payload)
         try:
             for piece in self.deflate.inflate(payload):
+                self._inflated += len(piece)
+                if self._inflated > max(INFLATE_FREE, INFLATE_RATIO * self._deflated):
+                    self._fail_connection(CloseCode.MESSAGE_TOO_BIG, "message inflates too much")
+                    return False
                 if self.utf8validateIncomingCurrentMessage:
                     self.utf8validateLast = self.utf8validator.validate(piece)
                     if not self.utf8validateLast[0]:

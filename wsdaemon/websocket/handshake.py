@@ -107,7 +107,9 @@ def _subprotocols(by_name: dict[str, list[str]]) -> tuple[str, ...]:
 
 
 def _list(by_name: dict[str, list[str]], name: str, *, lower: bool = False) -> list[str]:
-    return [(word.lower() if lower else word).strip(_SPACE) for value in by_name.get(name, ()) for word in value.split(",")]
+    return [
+        (word.lower() if lower else word).strip(_SPACE) for value in by_name.get(name, ()) for word in value.split(",")
+    ]
 
 
 def _single(by_name: dict[str, list[str]], name: str, written: str) -> str:
