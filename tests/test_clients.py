@@ -9,6 +9,7 @@ import random
 import shutil
 import subprocess
 from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -35,7 +36,9 @@ def run(client: Callable[[], Coroutine[Any, Any, None]]) -> None:
         async with asyncio.timeout(60):
             await client()
 
-    asyncio.run(within_time())
+    # In a thread of its own: Playwright, once started, keeps a loop running in this one.
+    with ThreadPoolExecutor(1) as threads:
+        threads.submit(asyncio.run, within_time()).result()
 
 
 class TestWebsockets:
