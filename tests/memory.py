@@ -56,6 +56,7 @@ class Peer:
         self.handshake = b""
         self.received = b""
         channel = site.site.buildProtocol(address)
+        assert channel is not None
         self.transport.protocol = channel
         channel.makeConnection(self.transport)
 
