@@ -34,6 +34,7 @@ class EchoBroadcast(Connection):
 
     names: ClassVar[tuple[str, ...]] = ("org.ietf.websocket.test-echo-broadcast", "echo-broadcast")
     settings_class: ClassVar[type[WebSocketSettings]] = BroadcastSettings
+    settings: BroadcastSettings
 
     def opened(self) -> None:
         """Join the room."""
@@ -52,7 +53,6 @@ class EchoBroadcast(Connection):
         if not self.write_paused:
             self.send_message(message, is_binary)
             return
-        assert isinstance(self.settings, BroadcastSettings)  # noqa: S101  # it is this class's settings_class
         self._queued += len(message)
         if self._queued > self.settings.queue_limit:
             self._leave()

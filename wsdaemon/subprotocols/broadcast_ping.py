@@ -22,6 +22,7 @@ class EchoBroadcastPing(EchoBroadcast):
 
     names = ("echo-broadcast-ping",)
     settings_class = BroadcastPingSettings
+    settings: BroadcastPingSettings
 
     def opened(self) -> None:
         """Join the room and begin to ping."""
@@ -36,7 +37,6 @@ class EchoBroadcastPing(EchoBroadcast):
         )  # fmt: skip
 
     def _wait(self) -> None:
-        assert isinstance(self.settings, BroadcastPingSettings)  # noqa: S101  # it is this class's settings_class
         self.deadlines.set("jetty-ping", self.settings.every, self._ping)
 
     def _ping(self) -> None:

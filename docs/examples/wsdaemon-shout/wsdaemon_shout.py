@@ -20,6 +20,7 @@ class Shout(Connection):
 
     names = ("shout.example.org", "shout")  # the last is the short name: the path, and the INI file's
     settings_class = ShoutSettings
+    settings: ShoutSettings
 
     def opened(self) -> None:
         """Greet the client."""
