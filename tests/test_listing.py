@@ -10,7 +10,7 @@ from urllib.parse import urljoin, urlsplit
 
 import pytest
 
-from tests.http_client import Response, Server, failures, request, wait
+from tests.http_client import Server, failures, request
 from wsdaemon.site.listing import Entry, listing_page
 
 
@@ -139,7 +139,7 @@ def test_switched_off(tmp_path: Path) -> None:
 
 
 HOSTILE = [
-    b"<script>alert(1)</script>"[:-9], b"<b>bold", b"a&b", b"a&amp;b", b'"quoted"', b"it's", b"a'onclick='x", b"a b",
+    b"<script>alert(1)", b"<b>bold", b"a&b", b"a&amp;b", b'"quoted"', b"it's", b"a'onclick='x", b"a b",
     b"javascript:alert(1)", b"http:", b"c:d", b"mailto:x@y", b"#fragment", b"?query", b"a?b=c#d", b"100%", b"%41",
     b"%2e%2e", b"back\\slash", b"\\\\host", b"new\nline", b"tab\t", b"\x01\x1b[31m", b"\x7f", "é ü 漢字 😀".encode(),
     "\u202egpj.exe".encode(), "\u2028".encode(), b"\xff\xfe", b"caf\xe9", b"\x80", b"~tilde", b"-dash", b"a;b", b"@a",
@@ -203,8 +203,6 @@ def test_client_that_leaves_while_the_folder_is_read(tmp_path: Path) -> None:
     left.send(request("/"))
     left.transport.lose()
     stays.send(request("/"))
-    responses: list[Response] = [stays.response()]
-    wait(lambda: bool(responses))
-    assert responses[0].status == 200
+    assert stays.response().status == 200
     assert left.transport.value() == b""
     assert failures() == []

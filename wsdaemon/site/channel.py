@@ -141,6 +141,7 @@ class Channel(HTTPChannel):
         self.deadlines.clear()
         self.requests.clear()
         transport.unregisterProducer()
+        transport.resumeProducing()  # it may be paused, for the sake of earlier responses
         if isinstance(transport, ProtocolWrapper):
             transport.wrappedProtocol = protocol  # TLS
         elif isinstance(getattr(transport, "protocol", None), ProtocolWrapper):
