@@ -15,6 +15,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.http_client import Response, Server, request, wait
+from wsdaemon.site.files import Docroot
 
 SECRET = b"nobody outside may read this"
 
@@ -229,6 +230,12 @@ def test_the_docroot_is_a_wall(server: Server, target: str, method: str) -> None
     assert SECRET not in response.body
     assert b"docroot" not in response.body
     assert_safe_headers(response)
+
+
+@pytest.mark.parametrize("name", [b"fifo", b"socket", b"link-to-device", b"loop", b"dangling", b"link-out"])
+def test_what_is_no_file_is_not_even_opened(folder: Path, name: bytes) -> None:
+    """To open a device or a FIFO can do something already."""
+    assert Docroot(folder).resolve([name]) is None
 
 
 INSIDE = {
