@@ -20,7 +20,6 @@ run: .venv/.run
 
 test: .venv/.test tests/node/node_modules/.made browser lint
 	$(BIN)/python -m pytest --cov --cov-report= $(PYTEST_ARGS)
-	$(BIN)/coverage combine --quiet --append
 	$(BIN)/coverage report
 
 conformance: .venv/.test
