@@ -9,7 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.http_client import Peer, Response, Server, failures, request, take_response, wait
+from tests.memory import MemorySite
 from tests.wire import PING, TEXT, Frame, take_frames
+from wsdaemon.site.site import origin_form
 
 KEY = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="
 UPGRADE = ("Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13", KEY)
@@ -280,7 +282,6 @@ def test_origin(server: Server, origin: str | None, target: str, status: int) ->
         (b"Upgrade: websocket", b"Upgrade: websocket\r\nX: a\x85Sec-WebSocket-Protocol: echo", 400),
         (b"Upgrade: websocket", b"Upgrade: websocket\r\nX: a\x01", 400),
         (b"GET / ", b"GET /#x ", 400),
-        (b"GET / ", b"GET http://site.test/ ", 400),
     ],
 )
 def test_wrong_handshake(server: Server, old: bytes, new: bytes, status: int) -> None:
@@ -387,3 +388,27 @@ def test_any_headers(folder: Path, more: list[tuple[str, str]]) -> None:
     peer.transport.lose()
     assert server.clock.getDelayedCalls() == []
     assert failures() == []
+
+
+@pytest.mark.parametrize(
+    ("target", "path"),
+    [
+        (b"http://host/echo?x=y", b"/echo?x=y"),
+        (b"HTTPS://host:1/", b"/"),
+        (b"ws://host", b"/"),
+        (b"http://host?x=http://other/", b"/?x=http://other/"),
+        (b"/http://host/", b"/http://host/"),
+        (b"ftp://host/", b"ftp://host/"),
+        (b"*", b"*"),
+    ],
+)
+def test_a_target_may_be_a_whole_url(target: bytes, path: bytes) -> None:
+    """A request whose target is a URL (RFC 9112 section 3.2.2) is one for its path."""
+    assert origin_form(target) == path
+
+
+def test_an_upgrade_by_a_whole_url() -> None:
+    """So is an upgrade (RFC 6455 section 4.1)."""
+    site = MemorySite()
+    site.open("http://localhost/echo-assemble/x")
+    assert [connection.subprotocol for connection in site.hub.connections] == ["echo-assemble"]

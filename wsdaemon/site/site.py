@@ -22,6 +22,16 @@ MAX_REFUSING = 100
 """How many connections beyond a cap get a 503 at once; the others are closed without a word."""
 
 
+def origin_form(target: bytes) -> bytes:
+    """Return the path and query of a request target, which may be a whole URL (RFC 9112 section 3.2.2)."""
+    scheme, separator, rest = target.partition(b"://")
+    if not separator or scheme.lower() not in (b"http", b"https", b"ws", b"wss"):
+        return target
+    ends = [at for at in (rest.find(b"/"), rest.find(b"?")) if at >= 0]
+    path = rest[min(ends) :] if ends else b""
+    return path if path.startswith(b"/") else b"/" + path
+
+
 class Request(server.Request):
     """One request and its response."""
 
@@ -33,6 +43,8 @@ class Request(server.Request):
         """Find the resource and let it answer."""
         self.setHeader(b"date", datetimeToString())
         self.setHeader(b"x-content-type-options", b"nosniff")
+        self.uri = origin_form(self.uri)
+        self.path = self.uri.partition(b"?")[0]
         self.prepath: list[bytes] = []
         self.postpath = list(map(unquote_to_bytes, self.path.removeprefix(b"/").split(b"/")))
         try:
