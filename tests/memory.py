@@ -56,7 +56,6 @@ class Peer:
         self.handshake = b""
         self.received = b""
         channel = site.site.buildProtocol(address)
-        assert channel is not None
         self.transport.protocol = channel
         channel.makeConnection(self.transport)
 

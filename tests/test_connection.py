@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import zlib
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
+from twisted.logger import globalLogPublisher
 
 from tests.memory import MemorySite, Peer
-from tests.wire import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, Frame, close, close_code
+from tests.wire import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, Frame, close, close_code, request
+from wsdaemon.subprotocols.assemble import EchoAssemble
+from wsdaemon.subprotocols.echo import Echo
+from wsdaemon.subprotocols.logging import Logging
+from wsdaemon.websocket import intake
+from wsdaemon.websocket.connection import Connection
 from wsdaemon.websocket.flow import READ_AHEAD
 
 DEFLATE = "permessage-deflate; client_max_window_bits"
@@ -20,6 +29,21 @@ def deflated(message: bytes, *, final: bool = False) -> bytes:
     engine = zlib.compressobj(wbits=-15)
     data = engine.compress(message)
     return data + engine.flush() + b"\0" if final else data + engine.flush(zlib.Z_SYNC_FLUSH)[:-4]
+
+
+@contextlib.contextmanager
+def capture(events: list[object]) -> Iterator[None]:
+    """Keep the failures that are logged."""
+
+    def observe(event: Any) -> None:
+        if event.get("log_failure") is not None:
+            events.append(event)
+
+    globalLogPublisher.addObserver(observe)  # type: ignore[arg-type]  # any callable will do
+    try:
+        yield
+    finally:
+        globalLogPublisher.removeObserver(observe)  # type: ignore[arg-type]  # any callable will do
 
 
 def inflated(frames: list[Frame]) -> bytes:
@@ -435,3 +459,81 @@ class TestClosing:
         peer = MemorySite().open("/echo")
         peer.send(b"\x81\x02hi")
         assert [close_code(frame) for frame in peer.frames()] == [1002]
+
+    @pytest.mark.parametrize("name", ALL)
+    def test_close_behind_compressed_frames(self, name: str) -> None:
+        """While closing, the peer's Close is found behind whatever else it had sent already."""
+        site = MemorySite()
+        peer = site.open(f"/{name}", extensions=DEFLATE)
+        drained = site.hub.drain(1001, "bye")
+        assert close_code(peer.frames()[-1]) == 1001
+        peer.send(
+            Frame(TEXT, deflated(b"x" * 100_000), rsv=4).masked() + Frame(TEXT, b"y").masked() + close(1001).masked()
+        )
+        assert peer.is_ended()
+        assert not peer.is_aborted()
+        peer.hang_up()
+        assert drained.called
+
+    def test_nothing_is_made_up(self) -> None:
+        """A frame that is half sent back when the daemon ends is cut, not filled up: what was sent is what came."""
+        site = MemorySite()
+        peer = site.open("/echo")
+        peer.send(Frame(BINARY, b"\2" * 200_000).masked()[:100_000])
+        site.hub.drain(1001, "bye")
+        assert peer.is_aborted()
+        assert b" " not in peer.take()
+
+    def test_no_upgrade_while_draining(self) -> None:
+        """A connection that asks for an upgrade while the daemon ends gets a 503."""
+        site = MemorySite()
+        site.open("/echo")
+        late = site.connect()
+        site.hub.drain(1001, "bye")
+        late.send(request("/echo"))
+        assert late.take().startswith(b"HTTP/1.1 503 ")
+
+
+class TestOthersCode:
+    """A subprotocol that somebody else wrote."""
+
+    def test_hooks_see_every_message(self) -> None:
+        """A class that has Autobahn's hooks gets whole messages by them too; one that has `messages_in` by that."""
+
+        class Hooked(Connection):
+            names = ("hooked",)
+
+            def onMessageEnd(self) -> None:
+                """See it."""
+
+        class Both(Hooked):
+            names = ("both",)
+
+            def messages_in(self, frames: list[tuple[int, bytes]]) -> None:
+                """Take it."""
+
+        class Plain(Connection):
+            names = ("plain",)
+
+        takes = [each.takes_whole_messages for each in (Hooked, Both, Plain, Echo, Logging, EchoAssemble)]
+        assert takes == [False, True, True, True, True, True]
+
+    def test_exception_in_a_later_turn(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """What a subprotocol raises ends its connection, also when it is raised in a later turn of the loop."""
+        ticks = iter(range(1_000_000))
+        monkeypatch.setattr(intake, "perf_counter", lambda: float(next(ticks)))
+        site = MemorySite()
+        peer = site.open("/echo-assemble")
+        (connection,) = site.hub.connections
+
+        def fail(*_: object) -> None:
+            raise ValueError("as a mistake would")
+
+        peer.transport.protocol.dataReceived(Frame(PING).masked() * 2 + Frame(TEXT, b"x").masked())
+        monkeypatch.setattr(connection, "message_received", fail)
+        events: list[object] = []
+        with capture(events):
+            peer.settle()
+        assert peer.is_aborted()
+        assert not site.hub.connections
+        assert len(events) == 1

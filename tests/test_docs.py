@@ -23,7 +23,7 @@ def test_ini_is_current() -> None:
 
 
 def test_ini_holds_the_defaults() -> None:
-    """conf/ws.ini changes nothing but what it must: the docroot, and the policy for its pages."""
+    """conf/ws.ini changes nothing but the docroot."""
     settings = read_file(ROOT / "conf" / "ws.ini", KNOWN).check_machine().require()
     assert settings.server.docroot == ROOT / "static"
     defaults = Settings()

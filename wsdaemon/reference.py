@@ -24,7 +24,7 @@ _EXAMPLES = {
     ("tls", "private_key"): "key.pem",
     ("tls", "client_ca"): "clients-ca.pem",
 }
-_IN_USE = {("server", "docroot"), ("server", "content_security_policy")}  # conf/ws.ini serves our own pages
+_IN_USE = {("server", "docroot")}  # conf/ws.ini serves our own pages
 
 
 def ini(subprotocols: Mapping[str, type[WebSocketSettings]]) -> str:

@@ -132,11 +132,11 @@ def make_service(
     """Put the daemon together; raises `StartupError` where a part can't be made, `ConfigError` for bad settings."""
     settings = configuration.require()
     hub = Hub(reactor, verbose=verbose)
-    own_pages = settings.server.docroot is None
+    own_pages = settings.server.docroot in (None, pages_folder())
     docroot = Docroot(
         settings.server.docroot or pages_folder(),
         listing=settings.server.listing,
-        policy=PAGES_POLICY if own_pages else settings.server.content_security_policy,
+        policy=settings.server.content_security_policy or (PAGES_POLICY if own_pages else ""),
     )
     site = Site(docroot, Upgrade(Registry(found, settings, hub)), settings, reactor)
     return DaemonService(configuration, list(_listeners(configuration, reactor)), site, hub)

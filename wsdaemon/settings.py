@@ -60,7 +60,7 @@ class ServerSettings:
     content_security_policy: str = option(
         Text("a policy as in the Content-Security-Policy header", may_be_empty=True),
         "",
-        "What the docroot's pages may load; empty for pages of your own that need more than a strict policy gives.",
+        "What the docroot's pages may load; without it anything, but for the pages that come with wsdaemon.",
     )
 
 
@@ -106,7 +106,7 @@ class WebSocketSettings:
         Seconds(0.1, 3600), 10.0, "How long a closing connection may take to be gone, whatever its peer does."
     )
     stall_timeout: float = option(
-        Seconds(0.1, 3600), 30.0, "How long a peer may read nothing while data waits for it, before it is dropped."
+        Seconds(0.1, 3600), 30.0, "How long a peer may take to read what waits for it, before it is dropped."
     )
     message_timeout: float = option(
         Seconds(0, 86400),

@@ -10,6 +10,7 @@ from ipaddress import ip_address
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPrivateKeyTypes, PrivateKeyTypes
@@ -18,7 +19,7 @@ from twisted.internet import ssl
 
 from wsdaemon.settings import TlsSettings
 
-AUTO_FILE = "wsdaemon-auto.pem"
+AUTO_FILE = ".wsdaemon-auto.pem"  # hidden, so that it is not served should it lie below the docroot
 _AUTO_DAYS = 825  # the longest that today's browsers and phones accept in a certificate added by hand
 _RENEW_DAYS = 30
 
@@ -132,7 +133,7 @@ def _self_signed(key: CertificateIssuerPrivateKeyTypes) -> x509.Certificate:
 def _load_certificates(path: Path) -> list[x509.Certificate]:
     try:
         return x509.load_pem_x509_certificates(path.read_bytes())
-    except ValueError:
+    except (ValueError, UnsupportedAlgorithm):
         raise ValueError(f"{path} holds no certificate in PEM; write the path of one that does") from None
 
 
@@ -141,7 +142,7 @@ def _load_key(path: Path) -> PrivateKeyTypes:
         return serialization.load_pem_private_key(path.read_bytes(), password=None)
     except TypeError:
         raise ValueError(f"{path} is protected by a passphrase; write the path of a key without one") from None
-    except ValueError:
+    except (ValueError, UnsupportedAlgorithm):
         raise ValueError(f"{path} holds no private key in PEM; write the path of one that does") from None
 
 

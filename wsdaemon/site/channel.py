@@ -165,9 +165,15 @@ def _ignore(*_: object) -> None:
 
 
 class NoRoom(Protocol):
-    """A connection beyond a cap: it gets a 503 and ends, whatever it sends, within `close_timeout`."""
+    """A connection beyond a cap: it gets a 503 and ends, whatever it sends, within `close_timeout`.
 
-    def __init__(self, clock: IReactorTime, close_timeout: float, gone: Callable[[], None]) -> None:
+    With `quiet` it is cut at once.
+    """
+
+    def __init__(
+        self, clock: IReactorTime, close_timeout: float, gone: Callable[[], None], *, quiet: bool = False
+    ) -> None:
+        self._quiet = quiet
         self._deadlines = Deadlines(clock)
         self._close_timeout = close_timeout
         self._gone = gone
@@ -175,6 +181,9 @@ class NoRoom(Protocol):
     def connectionMade(self) -> None:
         """Say it and go."""
         transport: Any = self.transport
+        if self._quiet:
+            transport.abortConnection()
+            return
         transport.write(
             b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
         )

@@ -19,7 +19,7 @@ from wsdaemon.site.pages import send_error
 from wsdaemon.websocket.handshake import wants_upgrade
 
 MAX_REFUSING = 100
-"""How many connections beyond a cap get a 503 at once; the others are closed without a word."""
+"""How many connections beyond a cap get a 503 at once; the others are cut without a word."""
 
 
 def origin_form(target: bytes) -> bytes:
@@ -77,8 +77,8 @@ class Site(server.Site):
         self.admission = Admission(settings.server)
         self._refusing = 0
 
-    def buildProtocol(self, addr: IAddress | None) -> Channel | NoRoom | None:  # type: ignore[override]  # see above
-        """Return the channel of a new connection; beyond a cap one that says 503, or None where too many get that."""
+    def buildProtocol(self, addr: IAddress | None) -> Channel | NoRoom:  # type: ignore[override]  # see above
+        """Return the channel of a new connection; beyond a cap one that says 503 and goes."""
         place = self.admission.admit(str(getattr(addr, "host", "")), self.reactor.seconds())
         if isinstance(place, str):
             return self._refuse(place)
@@ -88,16 +88,15 @@ class Site(server.Site):
         channel.websocket_settings = self._settings.websocket
         return channel
 
-    def _refuse(self, cause: str) -> NoRoom | None:
+    def _refuse(self, cause: str) -> NoRoom:
         count = self.admission.refused[cause]
         if count & (count - 1) == 0:  # 1, 2, 4, 8, …: a flood is no flood of log lines
             self.log_events.warn(
                 "refused {count} connections so far: over {cause}", count=count, cause=cause, event="refused"
             )
-        if self._refusing >= MAX_REFUSING:
-            return None
         self._refusing += 1
-        return NoRoom(self.reactor, self._settings.websocket.close_timeout, self._refused)
+        quiet = self._refusing > MAX_REFUSING
+        return NoRoom(self.reactor, self._settings.websocket.close_timeout, self._refused, quiet=quiet)
 
     def _refused(self) -> None:
         self._refusing -= 1

@@ -13,6 +13,8 @@ from wsdaemon.websocket.connection import Connection
 from wsdaemon.websocket.hub import Room
 
 ROOM = "echo-broadcast"
+OVERHEAD = 150
+"""What a message that waits costs beside its bytes, so that empty ones are bounded too."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +37,7 @@ class EchoBroadcast(Connection):
     names: ClassVar[tuple[str, ...]] = ("org.ietf.websocket.test-echo-broadcast", "echo-broadcast")
     settings_class: ClassVar[type[WebSocketSettings]] = BroadcastSettings
     settings: BroadcastSettings
+    batch = 8  # each is sent to everyone
 
     def opened(self) -> None:
         """Join the room."""
@@ -53,7 +56,7 @@ class EchoBroadcast(Connection):
         if not self.write_paused:
             self.send_message(message, is_binary)
             return
-        self._queued += len(message)
+        self._queued += len(message) + OVERHEAD
         if self._queued > self.settings.queue_limit:
             self._leave()
             self.close(CloseCode.TRY_AGAIN_LATER, "reads too slowly")
@@ -65,7 +68,7 @@ class EchoBroadcast(Connection):
         super().resumeProducing()
         while self._queue and not self.write_paused:
             message, is_binary = self._queue.popleft()
-            self._queued -= len(message)
+            self._queued -= len(message) + OVERHEAD
             self.send_message(message, is_binary)
 
     def closed(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from importlib.metadata import EntryPoint, entry_points
 
 from wsdaemon import subprotocols
@@ -52,6 +52,7 @@ class Registry:
     """Chooses the factory for a handshake."""
 
     def __init__(self, found: Iterable[type[Connection]], settings: Settings, hub: Hub) -> None:
+        self._hub = hub
         self._by_name: dict[str, ConnectionFactory] = {}
         for subprotocol in found:
             factory = ConnectionFactory(subprotocol, settings.subprotocols[short_name(subprotocol)], hub)
@@ -59,17 +60,14 @@ class Registry:
         self._default = self._by_name[settings.server.default_subprotocol]
         self._refuse_unknown = settings.server.unknown_subprotocol == "refuse"
 
-    @property
-    def factories(self) -> Mapping[str, ConnectionFactory]:
-        """The factories by each name of their subprotocol."""
-        return self._by_name
-
     def choose(self, handshake: Handshake) -> tuple[ConnectionFactory, str | None]:
         """Return the factory, and the name to answer with: the first of the client's that is known.
 
         A client that offers none gets what the path's first segment names, else the default. One that offers only
         unknown ones is refused with 400 (raises `HandshakeRefused`), or gets the default, as configured.
         """
+        if self._hub.draining:
+            raise HandshakeRefused(503, "The server is shutting down.")
         for name in handshake.subprotocols:
             if name in self._by_name:
                 return self._by_name[name], name

@@ -22,6 +22,14 @@ class Connection(Engine):
     settings_class: ClassVar[type[WebSocketSettings]] = WebSocketSettings
     """The options that [subprotocol:NAME] takes, with this subprotocol's defaults."""
 
+    def __init_subclass__(cls) -> None:
+        """Give all messages to Autobahn's hooks where a class has hooks of its own, unless it takes whole ones too."""
+        super().__init_subclass__()
+        if "messages_in" in vars(cls):
+            cls.takes_whole_messages = True
+        elif any(name.startswith("onMessage") for name in vars(cls)):
+            cls.takes_whole_messages = False
+
     # -- what a subprotocol may override --------------------------------------------------------------------------
 
     def message_received(self, message: bytes, is_binary: bool) -> None:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from wsdaemon.websocket.factory import ConnectionFactory
 
 FILL_LIMIT = 1 << 20
-"""How many bytes of a frame that cannot be ended properly are filled up, so that a Close frame can follow it."""
+"""How many bytes of a text frame that turned out invalid half-way are filled up, so that a Close can follow it."""
 
 INFLATE_FREE = 16 << 20
 INFLATE_RATIO = 200
@@ -139,6 +139,7 @@ class Engine(Intake, WebSocketServerProtocol):
         self.number = 0
         self._ping_payload: bytes | None = None
         self._cause = ""
+        self._heard = False  # whether anything came in since the last ping
         self._begun = self._watched = 0  # messages that have begun, and the one whose time is watched
         self._connectionMade()
 
@@ -175,6 +176,7 @@ class Engine(Intake, WebSocketServerProtocol):
 
     def progressed(self) -> None:
         """Watch the time of a message that is not whole yet."""
+        self._heard = True
         if not self.can_send or not self.inside_message:
             self.deadlines.cancel("message")
         elif self.settings.message_timeout and (not self.deadlines.running("message") or self._watched != self._begun):
@@ -210,7 +212,9 @@ class Engine(Intake, WebSocketServerProtocol):
         if self.current_frame.opcode not in _DATA_OPCODES or not self._isMessageCompressed:
             return super().onFrameData(payload)
         if not self.can_send or self.deflate is None:
-            return False
+            # Closing: only the frames' borders count now, so that the peer's Close is found behind them.
+            self._isMessageCompressed = self.utf8validateIncomingCurrentMessage = False
+            return None
         self._deflated += len(payload)
         try:
             for piece in self.deflate.inflate(payload):
@@ -223,8 +227,11 @@ class Engine(Intake, WebSocketServerProtocol):
                     if not self.utf8validateLast[0]:
                         return not self._invalid_payload("the text is not UTF-8")
                 self.onMessageFrameData(piece)
-                if self.state != self.STATE_OPEN:
+                if self.state == self.STATE_CLOSED:
                     return False
+                if self.state != self.STATE_OPEN:
+                    self._isMessageCompressed = self.utf8validateIncomingCurrentMessage = False
+                    return None
         except PayloadCorruptError as error:
             return not self._invalid_payload(str(error))
         return None
@@ -251,7 +258,7 @@ class Engine(Intake, WebSocketServerProtocol):
     ) -> None:
         if not self.can_send:
             return
-        if self.frame_left > FILL_LIMIT:
+        if self.frame_left and (self.frame_left > FILL_LIMIT or code != CloseCode.INVALID_PAYLOAD):
             self._cause = self._cause or "a frame could not be finished"
             self.dropConnection(abort=True)
             return
@@ -296,6 +303,7 @@ class Engine(Intake, WebSocketServerProtocol):
         self.data = b""
         self.transport.unregisterProducer()
         if self.read_paused:
+            self.read_paused = 0
             self.transport.resumeProducing()
         self._start_closing()
         how(self.transport)
@@ -330,12 +338,13 @@ class Engine(Intake, WebSocketServerProtocol):
             self._schedule_ping()  # the peer has other deadlines now
             return
         self._ping_payload = os.urandom(8)
+        self._heard = False
         self.send_ping(self._ping_payload)
         self.deadlines.set("pong", self.settings.ping_timeout, self._pong_missing)
 
     def _pong_missing(self) -> None:
-        if self.read_paused:
-            self._schedule_ping()  # it may well be there; we do not look
+        if self.read_paused or (self.current_frame is not None and self._heard):
+            self._schedule_ping()  # we do not look, or the pong waits behind a long frame that is coming in
             return
         self._cause = "no pong came back"
         self.dropConnection(abort=True)

@@ -65,7 +65,7 @@ class FlowControlled:
         self.write_paused = True
         if self.hub.backlog > READ_AHEAD_ALL:
             self.pause_reading(FULL)
-        if self.can_send:
+        if self.can_send and not self.deadlines.running("stall"):  # TCP says it anew at every write
             self.deadlines.set("stall", self.settings.stall_timeout, self.stalled)
 
     def resumeProducing(self) -> None:

@@ -30,6 +30,7 @@ class Hub:
         self.backlog = 0  # bytes that wait for peers which do not keep up, see Engine.write
         self._rooms: dict[str, Room] = {}
         self._numbers = itertools.count(1)
+        self.draining = False
         self._drained: Deferred[None] | None = None
 
     def room(self, name: str) -> Room:
@@ -54,12 +55,16 @@ class Hub:
             connection.transport.abortConnection()
 
     def drain(self, code: int, reason: str) -> Deferred[None]:
-        """Close every connection with `code`; fires once all are gone, which their close timeout bounds."""
+        """Take no more connections and close every one with `code`; fires once all are gone.
+
+        Their close timeout bounds that.
+        """
+        self.draining = True
         drained: Deferred[None] = Deferred()
         self._drained = drained
         for connection in self.connections:
             connection.close(code, reason)
-        if not self.connections:
+        if not self.connections and not drained.called:
             self._drained = None
             drained.callback(None)
         return drained

@@ -9,15 +9,13 @@ one write.
 from __future__ import annotations
 
 from time import perf_counter
-from typing import Any
+from typing import Any, ClassVar
 
 from wsdaemon.websocket.deadlines import Deadlines
 from wsdaemon.websocket.flow import BUSY, FlowControlled
 from wsdaemon.websocket.frames import frame_extent, take_whole_frames
 
 BUDGET = 0.005
-BATCH = 256
-"""Frames that are taken before the clock is looked at again."""
 
 
 class Intake(FlowControlled):
@@ -30,6 +28,12 @@ class Intake(FlowControlled):
     current_frame_masker: Any
     inside_message: bool
     deadlines: Deadlines
+    events: ClassVar[Any]
+    number: int
+    takes_whole_messages = True
+    """Whether `messages_in` may be given messages; else Autobahn's hooks see all of them."""
+    batch = 256
+    """Frames that are taken before the clock is looked at again."""
     _held = b""
 
     def dataReceived(self, data: bytes) -> None:
@@ -69,9 +73,14 @@ class Intake(FlowControlled):
 
     def _go_on(self) -> None:
         held, self._held = self._held, b""
-        self._take_in(held)
-        if not self._held:
-            self.resume_reading(BUSY)
+        try:
+            self._take_in(held)
+        except Exception:  # as a transport does with what its protocol raises
+            self.events.failure("connection {number}: failed", number=self.number)
+            self.transport.abortConnection()
+        else:
+            if not self._held:
+                self.resume_reading(BUSY)
 
     def _work(self, data: bytes) -> bytes:
         """Work on input for `BUDGET` seconds; returns what is left."""
@@ -83,8 +92,8 @@ class Intake(FlowControlled):
             if self.current_frame is not None:
                 extent = self.current_frame.length - self.current_frame_masker.pointer()
             else:
-                if not self.inside_message and not self.hub.verbose:
-                    frames, at = take_whole_frames(data, at, limit=self.largest_message, count=BATCH)
+                if not self.inside_message and self.takes_whole_messages and not self.hub.verbose:
+                    frames, at = take_whole_frames(data, at, limit=self.largest_message, count=self.batch)
                     if frames:
                         self.messages_in(frames)
                         if perf_counter() > until:
