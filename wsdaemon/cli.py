@@ -1,4 +1,4 @@
-"""The `wsdaemon` command: serve, check-config."""
+"""The `wsdaemon` command: serve, ping, load, check-config."""
 
 from __future__ import annotations
 
@@ -7,12 +7,18 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 
+from wsdaemon.client.load.command import add_load_parser
 from wsdaemon.config import ConfigError
 from wsdaemon.subprotocols.registry import SubprotocolError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit code."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments[:1] == ["ping"]:  # its -h is the host, as Jetty's
+        from wsdaemon.client.cli import main_ping
+
+        return main_ping(arguments[1:], "wsdaemon ping")
     options = _parser().parse_args(arguments)
     command: int = options.run(options)
     return command
@@ -28,6 +34,8 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--docroot", "-d", metavar="DIR", help="the folder of static files (default: our own pages)")
     serve.add_argument("--verbose", "-v", action="store_true", help="log every frame, message and close")
     serve.set_defaults(run=_serve)
+    commands.add_parser("ping", help="measure a WebSocket endpoint, as the command wsping does", add_help=False)
+    add_load_parser(commands)
     check = commands.add_parser("check-config", help="say what is wrong with an INI file, or OK")
     check.add_argument("file", metavar="FILE")
     check.set_defaults(run=_check_config)

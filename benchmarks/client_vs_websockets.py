@@ -1,0 +1,162 @@
+"""Is `wsdaemon load` at least as fast as a client on websockets and uvloop? Both run the same closed-loop echo.
+
+    python -m pip install -e '.[bench]'
+    python benchmarks/client_vs_websockets.py [--rounds 5] [--seconds 4] [--json FILE]
+
+The server, this project's, runs on one core and the client on another. The two clients take turns, so that a machine
+that gets slower or faster meets both. For each setting: the median of messages per second, the spread, and the ratio
+of the medians. Where both are equally fast, it is the server that sets the pace; so the processor time per message is
+measured as well.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+BIN = Path(sys.executable).parent
+SERVER_CORE, CLIENT_CORE = 0, 1
+SETTINGS = [
+    {"clients": 1, "in_flight": 1, "size": 64},
+    {"clients": 50, "in_flight": 1, "size": 64},
+    {"clients": 50, "in_flight": 16, "size": 64},
+    {"clients": 50, "in_flight": 1, "size": 4096},
+]
+
+
+def main() -> None:
+    """Run all settings and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=5, metavar="N")
+    parser.add_argument("--seconds", type=float, default=4.0, metavar="S")
+    parser.add_argument("--json", type=Path, metavar="FILE", default=Path(__file__).with_suffix(".json"))
+    parser.add_argument("--websockets", nargs=5, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.websockets:
+        url, *numbers = options.websockets
+        websockets_client(url, int(numbers[0]), int(numbers[1]), int(numbers[2]), float(numbers[3]))
+        return
+    daemon, url = start_daemon()
+    try:
+        results = [measure(url, setting, options.rounds, options.seconds) for setting in SETTINGS]
+    finally:
+        daemon.terminate()
+        daemon.wait()
+    options.json.write_text(json.dumps(results, indent=1) + "\n")
+
+
+def start_daemon() -> tuple[subprocess.Popen[str], str]:
+    """Start the server on its core; returns it and the URL of its echo."""
+    daemon = subprocess.Popen(
+        [BIN / "wsdaemon", "serve", "--port=0"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        preexec_fn=lambda: os.sched_setaffinity(0, {SERVER_CORE}), cwd="/",
+    )  # fmt: skip
+    assert daemon.stdout is not None
+    log = ""
+    for line in daemon.stdout:
+        log += line
+        if " ready" in line:
+            break
+    port = re.search(r"ws://[^ ]*?:([0-9]+)/", log)
+    assert port is not None, log
+    # What it logs from here on is of no interest, but must not fill the pipe.
+    subprocess.Popen(["cat"], stdin=daemon.stdout, stdout=subprocess.DEVNULL)
+    return daemon, f"ws://127.0.0.1:{port[1]}/echo"
+
+
+def measure(url: str, setting: dict[str, int], rounds: int, seconds: float) -> dict[str, Any]:
+    """Let the clients take turns; prints and returns what came out."""
+    runs: dict[str, list[dict[str, float]]] = {"wsdaemon": [], "websockets": []}
+    for number in range(rounds):
+        order = list(runs) if number % 2 == 0 else list(reversed(runs))
+        for name in order:
+            runs[name].append(run_client(name, url, setting, seconds))
+    rates = {name: [each["messages_per_second"] for each in found] for name, found in runs.items()}
+    cpu = {name: statistics.median(each["cpu_us_per_message"] for each in found) for name, found in runs.items()}
+    medians = {name: statistics.median(each) for name, each in rates.items()}
+    ratio = medians["wsdaemon"] / medians["websockets"]
+    print(f"{setting['clients']} clients, {setting['in_flight']} in flight each, {setting['size']} B")
+    for name in runs:
+        print(
+            f"  {name:<12}{medians[name]:>10,.0f} messages/s  ({min(rates[name]):,.0f} to {max(rates[name]):,.0f})"
+            f"{cpu[name]:>8.1f} us of the client's processor each"
+        )
+    print(f"  ratio       {ratio:>10.2f}; by processor time {cpu['websockets'] / cpu['wsdaemon']:.2f}", flush=True)
+    return {
+        **setting, "messages_per_second": rates, "median_messages_per_second": medians, "ratio": round(ratio, 3),
+        "median_cpu_us_per_message": cpu,
+    }  # fmt: skip
+
+
+def run_client(name: str, url: str, setting: dict[str, int], seconds: float) -> dict[str, float]:
+    """Run one client on its core."""
+    numbers = [str(setting[each]) for each in ("clients", "in_flight", "size")]
+    if name == "wsdaemon":
+        command: list[str | Path] = [
+            BIN / "wsdaemon", "load", url, f"--clients={numbers[0]}", f"--in-flight={numbers[1]}",
+            f"--size={numbers[2]}", f"--duration={seconds}", "--json=-", "--quiet",
+        ]  # fmt: skip
+    else:
+        command = [sys.executable, __file__, "--websockets", url, *numbers, str(seconds)]
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False,
+        preexec_fn=lambda: os.sched_setaffinity(0, {CLIENT_CORE}),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    if name == "wsdaemon":
+        rate = found["rates"]["messages_per_second"]
+        share = found["client"]["cpu_percent_of_a_core"] / 100
+        return {"messages_per_second": rate, "cpu_us_per_message": 1e6 * share / rate}
+    result: dict[str, float] = found
+    return result
+
+
+def websockets_client(url: str, clients: int, in_flight: int, size: int, seconds: float) -> None:
+    """Do with websockets what `wsdaemon load` does: check each reply, and note each latency."""
+    import asyncio
+    import time
+    from collections import deque
+
+    import uvloop
+    from websockets.asyncio.client import connect
+
+    message = "x" * size
+    latencies: list[float] = []
+
+    async def one(end: float, connection: Any) -> None:
+        waiting: deque[float] = deque()
+        for _ in range(in_flight):
+            waiting.append(time.perf_counter())
+            await connection.send(message)
+        while waiting:
+            reply = await connection.recv()
+            assert reply == message
+            now = time.perf_counter()
+            latencies.append(now - waiting.popleft())
+            if now < end:
+                waiting.append(now)
+                await connection.send(message)
+
+    async def run() -> None:
+        connections = [await connect(url, compression=None, max_queue=None, proxy=None) for _ in range(clients)]
+        begin, cpu = time.perf_counter(), time.process_time()
+        await asyncio.gather(*(one(begin + seconds, each) for each in connections))
+        elapsed = time.perf_counter() - begin
+        used = time.process_time() - cpu
+        count = len(latencies)
+        print(json.dumps({"messages_per_second": count / elapsed, "cpu_us_per_message": 1e6 * used / count}))
+        await asyncio.gather(*(each.close() for each in connections))
+
+    uvloop.run(run())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,78 @@
+"""Times are summed up exactly where that can be, and to three digits where it cannot."""
+
+from __future__ import annotations
+
+import statistics
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from wsdaemon.client.statistics import Times, per_second
+
+SECONDS = st.lists(st.floats(1e-6, 3600), min_size=1, max_size=50)
+
+
+def recorded(values: list[float]) -> Times:
+    times = Times()
+    for value in values:
+        times.record(value)
+    return times
+
+
+@settings(deadline=None)  # a histogram is made in 0.1 s on a busy machine
+@given(SECONDS)
+def test_mean_and_deviation_are_exact(values: list[float]) -> None:
+    times = recorded(values)
+    assert (times.count, times.minimum, times.maximum) == (len(values), min(values), max(values))
+    assert times.mean == pytest.approx(statistics.fmean(values))
+    assert times.deviation == pytest.approx(statistics.pstdev(values), rel=1e-6, abs=1e-6)
+
+
+@settings(deadline=None)  # a histogram is made in 0.1 s on a busy machine
+@given(SECONDS, st.sampled_from([50.0, 90.0, 99.0, 99.9, 100.0]))
+def test_a_percentile_is_a_value_that_so_many_do_not_exceed(values: list[float], percent: float) -> None:
+    """To three digits: that share, to the nearest whole number, lies at or below it, and it is one of the values."""
+    found = recorded(values).percentile(percent)
+    nearest = min(values, key=lambda value: abs(value - found))
+    assert found == pytest.approx(nearest, rel=2e-3, abs=2e-9)
+    assert sum(value <= found * 1.002 for value in values) >= len(values) * percent / 100 - 0.5
+
+
+@settings(deadline=None)  # a histogram is made in 0.1 s on a busy machine
+@given(SECONDS, SECONDS)
+def test_two_added_are_as_one(first: list[float], second: list[float]) -> None:
+    times, whole = recorded(first), recorded(first + second)
+    times.add(recorded(second))
+    assert (times.count, times.minimum, times.maximum) == (whole.count, whole.minimum, whole.maximum)
+    assert times.mean == pytest.approx(whole.mean)
+    assert times.deviation == pytest.approx(whole.deviation, rel=1e-6, abs=1e-6)
+    assert times.percentile(90) == whole.percentile(90)
+
+
+def test_one_outlier_of_a_second_among_a_hundred_shows() -> None:
+    """It is not averaged away: the maximum and p99.9 show it, the median does not."""
+    times = recorded([0.001] * 999 + [1.0])
+    assert times.percentile(50) == pytest.approx(0.001, rel=1e-3)
+    assert times.percentile(99.9) == pytest.approx(0.001, rel=1e-3)
+    assert times.percentile(99.99) == times.maximum == 1.0
+
+
+def test_nothing_recorded_is_zero_and_adds_nothing() -> None:
+    times = Times()
+    assert (times.mean, times.deviation, times.percentile(99)) == (0.0, 0.0, 0.0)
+    times.add(Times())
+    assert times.count == 0
+
+
+def test_a_clock_that_was_set_back_gives_no_negative_time() -> None:
+    assert recorded([-5.0]).minimum == 0.0
+
+
+def test_a_day_and_longer_still_counts() -> None:
+    assert recorded([1e6]).maximum == 1e6
+
+
+def test_rates() -> None:
+    assert per_second(10, 4) == 2.5
+    assert per_second(10, 0) == 0.0

@@ -1,0 +1,267 @@
+"""Connecting: TCP, a proxy's tunnel, TLS, the upgrade, each timed, all within one deadline."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from twisted.internet import error as errors
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.endpoints import HostnameEndpoint
+from twisted.internet.error import ConnectError, ConnectionDone, DNSLookupError
+from twisted.internet.interfaces import IStreamClientEndpoint
+from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.protocols.tls import TLSMemoryBIOFactory
+from twisted.python.failure import Failure
+
+from wsdaemon.client.connection import ClientConnection, HandshakeTimes, Listener
+from wsdaemon.client.errors import CannotConnect, ClientError, HandshakeRefused, HandshakeTimeout
+from wsdaemon.client.handshake import BODY_LIMIT, Answer, proxy_request, read_answer, request
+from wsdaemon.client.target import Target, bracketed, parse_proxy
+from wsdaemon.client.tls import ClientTls, explain
+
+_BODY_SECONDS = 1.0
+"""How long to wait for the body of a refusal."""
+
+
+def connect(
+    target: Target, listener: Listener, *, reactor: Any, endpoint: IStreamClientEndpoint | None = None
+) -> Deferred[ClientConnection]:
+    """Open a WebSocket; fires with the connection just after `listener.opened` was called.
+
+    `reactor` gives the time and, where no `endpoint` is given, the network. An `endpoint` takes the place of the
+    target's address; TLS, where the target asks for it, and the proxy's tunnel go over it. Errbacks with a
+    `ClientError`; raises `OSError` or `ValueError` at once where a certificate or key cannot be read. Cancelling the
+    Deferred cuts the attempt.
+    """
+    tls = ClientTls.of(target) if target.is_secure else None
+    return _Attempt(target, listener, reactor, tls).start(endpoint or _endpoint(target, reactor))
+
+
+def _endpoint(target: Target, reactor: Any) -> IStreamClientEndpoint:
+    """Return where to open TCP to; a name's addresses are tried in turn (RFC 8305)."""
+    host, port = target.tcp_address if target.proxy is None else parse_proxy(target.proxy)[:2]
+    endpoint: IStreamClientEndpoint = HostnameEndpoint(reactor, host, port, timeout=target.timeout)
+    return endpoint
+
+
+class _Attempt:
+    """One attempt to connect, from TCP to the 101."""
+
+    def __init__(self, target: Target, listener: Listener, clock: Any, tls: ClientTls | None) -> None:
+        self.target = target
+        self._tls = tls
+        self._clock = clock
+        self._step = "tcp"
+        self._result: Deferred[ClientConnection] | None = Deferred(lambda _: self._fail(None))
+        self._pending: Deferred[Any] | None = None
+        self._stream: _Stream | None = None
+        self._received = b""
+        self._refusal: Answer | None = None
+        self._connection = ClientConnection(target, listener, clock)
+        self._connection.ready = self._secured
+        self._connection.answered = self._answered
+        self._connection.failed = self.lost
+        self._started = self._last = clock.seconds()
+        self._tcp = 0.0
+        self._tls_time: float | None = None
+
+    def start(self, endpoint: IStreamClientEndpoint) -> Deferred[ClientConnection]:
+        """Open TCP."""
+        result = self._result
+        assert result is not None  # noqa: S101
+        self._connection.deadlines.set("handshake", self.target.timeout, self._expired)
+        self._pending = endpoint.connect(Factory.forProtocol(lambda: _Stream(self)))
+        self._pending.addErrback(self._unreachable)
+        return result
+
+    def stream_made(self, stream: _Stream) -> None:
+        """TCP is there: ask the proxy, or go on."""
+        if self._result is None:
+            stream.transport.abortConnection()
+            return
+        self._stream = stream
+        if self.target.proxy is None:
+            self._tunnelled(b"")
+        else:
+            self._step = "proxy"
+            stream.transport.write(proxy_request(self.target))
+
+    def proxy_answered(self, data: bytes) -> None:
+        """Take what the proxy says."""
+        self._received += data
+        try:
+            read = read_answer(self._received, "proxy")
+        except CannotConnect as error:
+            self._fail(error)
+            return
+        if read is None:
+            return
+        answer, end = read
+        if 200 <= answer.status < 300:
+            rest, self._received = self._received[end:], b""
+            self._tunnelled(rest)
+        else:
+            self._fail(CannotConnect("proxy", f"it answered {answer.status} {answer.reason}".rstrip()))
+
+    def _tunnelled(self, early: bytes) -> None:
+        """The stream to the server is there; `early` is what it sent already."""
+        assert self._stream is not None  # noqa: S101
+        self._tcp = self._lap()
+        if self._tls is None:
+            self._stream.hand_over(self._connection, early)
+            self._secured()
+            return
+        self._step = "tls"
+        factory = TLSMemoryBIOFactory(self._tls, True, _Made(self._connection), self._clock)
+        self._stream.hand_over(factory.buildProtocol(None), early)
+
+    def _secured(self) -> None:
+        """The stream can carry the request."""
+        if self._tls is not None:
+            self._tls_time = self._lap()
+        self._step = "upgrade"
+        self._connection.begin(lambda key: request(self.target, key))
+
+    def _answered(self, data: bytes) -> None:
+        """Take what the server says until the connection is open."""
+        self._received += data
+        if self._refusal is None:
+            try:
+                read = read_answer(self._received, "upgrade")
+            except CannotConnect as error:
+                self._fail(error)
+                return
+            if read is None:
+                return
+            answer, end = read
+            self._received = self._received[end:]
+            if answer.status == 101:
+                self._open(answer)
+                return
+            self._refusal = answer
+            self._connection.deadlines.set("handshake", _BODY_SECONDS, self._refused)
+        if len(self._received) >= self._refusal.body_length:
+            self._refused()
+
+    def _open(self, answer: Answer) -> None:
+        try:
+            self._connection.open(answer)
+        except CannotConnect as error:
+            self._fail(error)
+        except ValueError as error:
+            self._fail(CannotConnect("upgrade", str(error)))
+        else:
+            result, self._result = self._result, None
+            connection, rest = self._connection, self._received
+            connection.times = HandshakeTimes(self._tcp, self._tls_time, self._lap())
+            connection.deadlines.cancel("handshake")
+            connection.listener.opened(connection)
+            if result is not None:
+                result.callback(connection)
+            if rest:
+                connection.dataReceived(rest)
+
+    def _refused(self) -> None:
+        answer = self._refusal
+        assert answer is not None  # noqa: S101
+        body = self._received[: min(answer.body_length, BODY_LIMIT)]
+        self._fail(HandshakeRefused(answer.status, answer.reason, answer.headers, body))
+
+    # -- what can go wrong ----------------------------------------------------------------------------------------
+
+    def lost(self, reason: Failure) -> None:
+        """The stream is gone before the connection was open."""
+        if self._refusal is not None:
+            self._refused()
+        elif self._step == "tls" and self._tls is not None and not reason.check(ConnectionDone):
+            self._fail(CannotConnect("tls", self._tls.why(reason)))
+        elif self._step == "upgrade" and not reason.check(ConnectionDone):
+            wants = self._tls is not None and self.target.certificate is None
+            hint = "; maybe it wants a client's certificate" if wants else ""
+            self._fail(CannotConnect("upgrade", explain(reason) + hint))
+        else:
+            peer = "proxy" if self._step == "proxy" else "server"
+            self._fail(CannotConnect(self._step, f"the {peer} closed the connection without an answer"))
+
+    def _unreachable(self, reason: Failure) -> None:
+        if reason.check(CancelledError):
+            return
+        host, port = self.target.tcp_address if self.target.proxy is None else parse_proxy(self.target.proxy)[:2]
+        where = f"{bracketed(host)}:{port}"
+        if reason.check(DNSLookupError):
+            self._fail(CannotConnect("resolve", f"there is no address for {host}"))
+        elif reason.check(errors.ConnectionRefusedError):
+            self._fail(CannotConnect("tcp", f"nothing listens on {where}"))
+        elif isinstance(reason.value, ConnectError) and reason.value.osError:
+            self._fail(CannotConnect("tcp", f"{where}: {os.strerror(reason.value.osError)}"))
+        else:
+            self._fail(CannotConnect("tcp", f"{where}: {reason.getErrorMessage()}"))
+
+    def _expired(self) -> None:
+        self._fail(HandshakeTimeout(self._step, self.target.timeout))
+
+    def _fail(self, error: ClientError | None) -> None:
+        """End the attempt; without an error, it was cancelled."""
+        result, self._result = self._result, None
+        self._connection.deadlines.clear()
+        if self._pending is not None:
+            self._pending.cancel()
+        if self._stream is not None:
+            self._stream.transport.abortConnection()
+        if result is not None and error is not None:
+            result.errback(error)
+
+    def _lap(self) -> float:
+        now = self._clock.seconds()
+        self._last, elapsed = now, now - self._last
+        return float(elapsed)
+
+
+class _Made(Factory):
+    """A factory of one protocol, which is there already and has its own factory."""
+
+    noisy = False
+
+    def __init__(self, protocol: Protocol) -> None:
+        self._protocol = protocol
+
+    def buildProtocol(self, addr: object) -> Protocol:
+        """Return it."""
+        return self._protocol
+
+
+class _Stream(Protocol):
+    """The TCP stream: first the proxy's, then what TLS or the connection reads."""
+
+    transport: Any
+
+    def __init__(self, attempt: _Attempt) -> None:
+        self._attempt = attempt
+        self._inner: Any = None
+
+    def connectionMade(self) -> None:
+        """TCP is there."""
+        no_delay = getattr(self.transport, "setTcpNoDelay", None)
+        if no_delay is not None:
+            no_delay(True)
+        self._attempt.stream_made(self)
+
+    def hand_over(self, inner: Any, early: bytes) -> None:
+        """Give the stream to `inner`, which has it from now on; `early` is what came in already."""
+        self._inner = inner
+        self.dataReceived = inner.dataReceived  # type: ignore[method-assign]  # a call less for each chunk
+        inner.makeConnection(self.transport)
+        if early:
+            inner.dataReceived(early)
+
+    def dataReceived(self, data: bytes) -> None:
+        """Take what the proxy says."""
+        self._attempt.proxy_answered(data)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """The stream is gone."""
+        if self._inner is not None:
+            self._inner.connectionLost(reason)
+        else:
+            self._attempt.lost(reason)

@@ -1,0 +1,82 @@
+"""permessage-deflate (RFC 7692) on the client's side: what may be agreed on, and messages in and out."""
+
+from __future__ import annotations
+
+import zlib
+from typing import Any
+
+from autobahn.exception import PayloadCorruptError, PayloadExceededError
+from autobahn.websocket.compress import (
+    PerMessageDeflate,
+    PerMessageDeflateOffer,
+    PerMessageDeflateResponse,
+    PerMessageDeflateResponseAccept,
+)
+
+
+class ClientDeflate(PerMessageDeflate):
+    """One connection's compressor and decompressor; `limit` bounds a message's inflated size, in bytes."""
+
+    _decompressor: Any
+
+    def __init__(self, negotiated: PerMessageDeflate, limit: int) -> None:
+        super().__init__(
+            False,
+            negotiated.server_no_context_takeover,
+            negotiated.client_no_context_takeover,
+            negotiated.server_max_window_bits,
+            negotiated.client_max_window_bits,
+            negotiated.mem_level,
+        )
+        self._limit = limit
+        self._left = limit
+
+    def compress(self, payload: bytes) -> bytes:
+        """Return a whole message's compressed payload, which is never empty (RFC 7692 section 7.2.3.6)."""
+        self.start_compress_message()
+        data: bytes = self.compress_message_data(payload) + self.end_compress_message()
+        return data
+
+    def start_decompress_message(self) -> None:
+        """Begin a message that comes in."""
+        super().start_decompress_message()
+        self._left = self._limit
+
+    def decompress_message_data(self, data: bytes, max_output_len: int | None = None) -> bytes:
+        """Return what `data` inflates to, across ends of deflate streams (BFINAL = 1, RFC 7692 section 7.2.3.4).
+
+        Raises `PayloadExceededError` where the message grows over the limit, `PayloadCorruptError` for wrong data.
+        """
+        pieces = []
+        try:
+            while data:
+                piece = self._decompressor.decompress(data, self._left + 1)
+                self._left -= len(piece)
+                if self._left < 0:
+                    raise PayloadExceededError("over the limit")
+                pieces.append(piece)
+                data = self._decompressor.unconsumed_tail
+                if self._decompressor.eof:
+                    data = self._decompressor.unused_data
+                    self._decompressor = zlib.decompressobj(-self.server_max_window_bits)
+        except zlib.error as error:
+            raise PayloadCorruptError(f"invalid permessage-deflate data: {error}") from error
+        return b"".join(pieces)
+
+
+def disagreement(offer: PerMessageDeflateOffer | None, response: PerMessageDeflateResponse) -> str | None:
+    """Say how the server's answer goes beyond the offer (RFC 7692 section 7.1), or None where it is in order."""
+    if offer is None:
+        return "the server compresses, which was not offered"
+    if response.client_max_window_bits and not offer.accept_max_window_bits:
+        return "the server limits the client's window, which was not offered"
+    if offer.request_max_window_bits and not 0 < response.server_max_window_bits <= offer.request_max_window_bits:
+        return "the server's window is larger than was asked for"
+    if offer.request_no_context_takeover and not response.server_no_context_takeover:
+        return "the server keeps its context, which was asked not to be"
+    return None
+
+
+def accept(response: PerMessageDeflateResponse) -> PerMessageDeflateResponseAccept:
+    """Accept the server's answer as it is."""
+    return PerMessageDeflateResponseAccept(response)

@@ -1,0 +1,109 @@
+"""The opening handshake as the client sends and reads it (RFC 6455 section 4.1): pure, bytes in and out."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from importlib.metadata import version
+
+from wsdaemon.client.errors import CannotConnect
+from wsdaemon.client.target import Target, bracketed, parse_proxy
+
+HEAD_LIMIT = 64 << 10
+"""How long the head of a server's or a proxy's answer may be, in bytes."""
+
+BODY_LIMIT = 2 << 10
+"""How much of a refusal's body is kept, in bytes."""
+
+_STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: ([^\r\n]*))?")
+_KEPT = ("upgrade", "connection", "sec-websocket-accept", "sec-websocket-extensions")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The head of an HTTP answer; `headers` are in the order and spelling of their sender."""
+
+    version: str
+    status: int
+    reason: str
+    headers: tuple[tuple[str, str], ...]
+
+    def values(self, name: str) -> list[str]:
+        """Return the values of all headers of that name, given in lower case."""
+        return [value for each, value in self.headers if each.lower() == name]
+
+    @property
+    def body_length(self) -> int:
+        """How much of the body to wait for, in bytes: what Content-Length says, at most `BODY_LIMIT`."""
+        lengths = self.values("content-length")
+        return min(int(lengths[0]), BODY_LIMIT) if len(lengths) == 1 and lengths[0].isdecimal() else BODY_LIMIT
+
+    def for_autobahn(self) -> bytes:
+        """Return the head with what Autobahn looks at, and nothing that its parser could stumble over."""
+        lines = [f"HTTP/{self.version} {self.status} -"]
+        lines += [f"{name}: {value}" for name, value in self.headers if name.lower() in _KEPT and value.isprintable()]
+        return ("\r\n".join(lines) + "\r\n\r\n").encode()
+
+
+def request(target: Target, key: str) -> bytes:
+    """Return the handshake's request; `key` is for Sec-WebSocket-Key."""
+    given = {name.lower() for name, _ in target.headers}
+    headers = [
+        ("Host", target.authority),
+        ("User-Agent", f"wsdaemon/{version('wsdaemon')}"),
+        ("Origin", target.origin or ""),
+    ]
+    lines = [f"GET {target.resource} HTTP/1.1"]
+    lines += [f"{name}: {value}" for name, value in headers if value and name.lower() not in given]
+    lines += ["Upgrade: websocket", "Connection: Upgrade", f"Sec-WebSocket-Key: {key}", "Sec-WebSocket-Version: 13"]
+    if target.subprotocols:
+        lines.append(f"Sec-WebSocket-Protocol: {', '.join(target.subprotocols)}")
+    if target.compression is not None:
+        offer = "; ".join(["permessage-deflate", *filter(None, map(str.strip, target.compression.split(";")))])
+        lines.append(f"Sec-WebSocket-Extensions: {offer}")
+    lines += [f"{name}: {value}" for name, value in target.headers]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+
+
+def proxy_request(target: Target) -> bytes:
+    """Return the request for a tunnel (RFC 9110 section 9.3.6) to the target."""
+    authority = f"{bracketed(target.host)}:{target.port}"
+    lines = [f"CONNECT {authority} HTTP/1.1", f"Host: {authority}"]
+    _, _, credentials = parse_proxy(target.proxy or "")
+    if credentials is not None:
+        lines.append(f"Proxy-Authorization: {credentials}")
+    return ("\r\n".join(lines) + "\r\n\r\n").encode("ascii")
+
+
+def read_answer(data: bytes, step: str) -> tuple[Answer, int] | None:
+    """Return the head of an answer and its length, or None where it is not all there.
+
+    Raises `CannotConnect` for `step` where this is no HTTP/1 answer, or its head is over `HEAD_LIMIT`.
+    """
+    end = data.find(b"\r\n\r\n", 0, HEAD_LIMIT)
+    if not b"HTTP/1.".startswith(data[:7]) or (end >= 0 and _STATUS_LINE.fullmatch(data[: data.find(b"\r\n")]) is None):
+        raise CannotConnect(step, f"the answer is not HTTP: it begins with {data[:40]!r}")
+    if end < 0:
+        if len(data) >= HEAD_LIMIT:
+            raise CannotConnect(step, f"the head of the answer is over {HEAD_LIMIT >> 10} KiB")
+        return None
+    status_line, *lines = data[:end].split(b"\r\n")
+    match = _STATUS_LINE.fullmatch(status_line)
+    assert match is not None  # noqa: S101  # looked at above
+    headers = tuple(
+        (name.decode("latin-1").strip(), value.decode("latin-1").strip())
+        for name, separator, value in (line.partition(b":") for line in lines)
+        if separator
+    )
+    answer = Answer(f"1.{match[1].decode()}", int(match[2]), (match[3] or b"").decode("latin-1").strip(), headers)
+    return answer, end + 4
+
+
+def chosen_subprotocol(answer: Answer, offered: tuple[str, ...]) -> str | None:
+    """Return the subprotocol that the server chose; raises `CannotConnect` for one that was not offered."""
+    chosen = answer.values("sec-websocket-protocol")
+    if not chosen:
+        return None
+    if len(chosen) > 1 or chosen[0] not in offered:
+        raise CannotConnect("upgrade", f"the server chose the subprotocol {', '.join(chosen)!r}, which was not offered")
+    return chosen[0]

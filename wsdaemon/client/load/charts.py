@@ -1,0 +1,179 @@
+"""Charts as SVG elements: axes, lines and stacked bars, in classes that the page's style sheet colours. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from xml.etree.ElementTree import Element, SubElement, tostring
+
+Point = tuple[float, float | None]
+"""A point of a line; without a second number the line has a gap there."""
+
+_LEFT, _RIGHT, _TOP, _BOTTOM = 62, 14, 10, 40
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """One axis: its range, and where it is labelled with what; `log` is for a logarithmic one."""
+
+    least: float
+    greatest: float
+    ticks: tuple[tuple[float, str], ...]
+    log: bool = False
+    title: str = ""
+
+    def place(self, value: float) -> float:
+        """Return where a value lies, from 0 to 1."""
+        least, greatest = self.least, self.greatest
+        if self.log:
+            value, least, greatest = (math.log10(max(each, 1e-9)) for each in (value, least, greatest))
+        return min(1.0, max(0.0, (value - least) / (greatest - least))) if greatest > least else 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line through points, drawn in the style of the class `style`."""
+
+    name: str
+    style: str
+    points: tuple[Point, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Bars:
+    """Bars, one above the other: each is start, end and, for each style, a height."""
+
+    names: tuple[str, ...]
+    styles: tuple[str, ...]
+    bars: tuple[tuple[float, float, tuple[float, ...]], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """What is said of a stretch of the x axis where a pointer rests on it."""
+
+    start: float
+    end: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """A chart; `label` says in words what it shows, for those who do not see it."""
+
+    label: str
+    x: Axis
+    y: Axis
+    lines: tuple[Line, ...] = ()
+    bars: Bars | None = None
+    hints: tuple[Hint, ...] = ()
+
+
+def linear_axis(greatest: float, show: Callable[[float], str], *, ticks: int = 5, title: str = "") -> Axis:
+    """Return an axis from 0 to at least `greatest`, with about so many ticks at round numbers."""
+    step = _round_step(max(greatest, 1e-9) / ticks)
+    count = math.ceil(max(greatest, 1e-9) / step - 1e-9)
+    return Axis(0.0, count * step, tuple((each * step, show(each * step)) for each in range(count + 1)), title=title)
+
+
+def time_axis(seconds: float, *, ticks: int) -> Axis:
+    """Return the axis of a run's time, which ends where the run ends."""
+    step = _round_step(seconds / ticks)
+    numbers = range(math.floor(seconds / step + 1e-9) + 1)
+    return Axis(
+        0.0, seconds, tuple((each * step, f"{each * step:g}") for each in numbers), title="seconds since the start"
+    )
+
+
+def log_axis(values: Sequence[float], show: Callable[[float], str], *, title: str = "") -> Axis:
+    """Return a logarithmic axis around positive values, with ticks at 1, 2 and 5 times the powers of ten, or fewer."""
+    known = [value for value in values if value > 0] or [1.0]
+    low, high = math.floor(math.log10(min(known)) * 3) / 3, math.ceil(math.log10(max(known)) * 3 + 1e-9) / 3
+    least, greatest = 10**low, 10 ** max(high, low + 1 / 3)
+    factors = (1,) if high - low > 2.4 else (1, 2, 5)
+    powers = range(math.floor(low) - 1, math.ceil(high) + 1)
+    marks = [factor * 10.0**power for power in powers for factor in factors]
+    ticks = tuple((mark, show(mark)) for mark in marks if least * 0.999 <= mark <= greatest * 1.001)
+    return Axis(least, greatest, ticks, log=True, title=title)
+
+
+def draw(chart: Chart, width: int, height: int) -> str:
+    """Return the chart as an SVG element, in text."""
+    svg = Element("svg", viewBox=f"0 0 {width} {height}", role="img", xmlns="http://www.w3.org/2000/svg")
+    svg.set("aria-label", chart.label)
+    frame = _Frame(chart, width, height)
+    _axes(svg, chart, frame)
+    if chart.bars is not None:
+        _bars(svg, chart.bars, frame)
+    for line in reversed(chart.lines):  # the first on top
+        SubElement(svg, "path", {"class": f"line {line.style}", "d": _path(line.points, frame)})
+    for hint in chart.hints:
+        left, right = frame.x(hint.start), frame.x(hint.end)
+        box = {"class": "hint", "x": _n(left), "y": _n(_TOP), "width": _n(right - left), "height": _n(frame.height)}
+        SubElement(SubElement(svg, "rect", box), "title").text = hint.text
+    return tostring(svg, encoding="unicode")
+
+
+class _Frame:
+    """Where values lie in the picture."""
+
+    def __init__(self, chart: Chart, width: int, height: int) -> None:
+        self._x, self._y = chart.x, chart.y
+        self.width = width - _LEFT - _RIGHT
+        self.height = height - _TOP - _BOTTOM
+
+    def x(self, value: float) -> float:
+        return _LEFT + self._x.place(value) * self.width
+
+    def y(self, value: float) -> float:
+        return _TOP + (1 - self._y.place(value)) * self.height
+
+
+def _axes(svg: Element, chart: Chart, frame: _Frame) -> None:
+    right, bottom = _LEFT + frame.width, _TOP + frame.height
+    for value, label in chart.y.ticks:
+        y = frame.y(value)
+        SubElement(svg, "line", {"class": "grid", "x1": _n(_LEFT), "x2": _n(right), "y1": _n(y), "y2": _n(y)})
+        SubElement(svg, "text", {"class": "tick end", "x": _n(_LEFT - 7), "y": _n(y + 4)}).text = label
+    for value, label in chart.x.ticks:
+        x = frame.x(value)
+        SubElement(svg, "line", {"class": "mark", "x1": _n(x), "x2": _n(x), "y1": _n(bottom), "y2": _n(bottom + 4)})
+        SubElement(svg, "text", {"class": "tick middle", "x": _n(x), "y": _n(bottom + 17)}).text = label
+    SubElement(svg, "line", {"class": "axis", "x1": _n(_LEFT), "x2": _n(right), "y1": _n(bottom), "y2": _n(bottom)})
+    title = {"class": "title middle", "x": _n(_LEFT + frame.width / 2), "y": _n(bottom + 35)}
+    SubElement(svg, "text", title).text = chart.x.title
+
+
+def _bars(svg: Element, bars: Bars, frame: _Frame) -> None:
+    for start, end, heights in bars.bars:
+        left, base = frame.x(start), 0.0
+        width = max(1.0, frame.x(end) - left - 1)
+        for style, height in zip(bars.styles, heights, strict=True):
+            if height:
+                top = frame.y(base + height)
+                box = {"x": _n(left), "y": _n(top), "width": _n(width), "height": _n(frame.y(base) - top)}
+                SubElement(svg, "rect", {"class": f"bar {style}", **box})
+                base += height
+
+
+def _path(points: Sequence[Point], frame: _Frame) -> str:
+    """Return a path with a gap where a value is missing; a point all by itself becomes a dot."""
+    parts: list[str] = []
+    pen_is_down = False
+    for x, y in points:
+        if y is None:
+            pen_is_down = False
+            continue
+        parts.append(f"{'L' if pen_is_down else 'M'}{_n(frame.x(x))} {_n(frame.y(y))}{'' if pen_is_down else 'h.01'}")
+        pen_is_down = True
+    return "".join(parts)
+
+
+def _round_step(wanted: float) -> float:
+    power = 10.0 ** math.floor(math.log10(wanted))
+    return float(next(factor * power for factor in (1, 2, 5, 10) if factor * power >= wanted * 0.999))
+
+
+def _n(value: float) -> str:
+    return f"{value:.1f}".removesuffix(".0")

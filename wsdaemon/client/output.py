@@ -1,0 +1,211 @@
+"""What `wsping` prints, line by line, as `ping` would; and its JSON document. Pure: values in, text out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from wsdaemon.client.check import Sent, Verdict
+from wsdaemon.client.errors import ClientError, HandshakeRefused
+from wsdaemon.client.listener import Frame
+from wsdaemon.client.plan import Ending, Summary
+from wsdaemon.client.statistics import Times, per_second
+from wsdaemon.observe.log import one_line
+from wsdaemon.websocket.codes import Opcode
+from wsdaemon.websocket.frames import frame_header
+
+FORMAT = "wsping/1"
+"""What the JSON document calls its own format; it changes when a field changes its meaning or goes away."""
+
+PERCENTILES = (50.0, 90.0, 99.0, 99.9)
+_SHOWN_BODY = 200  # characters of a refusal's body
+
+
+def reply_line(host: str, sent: Sent, length: int, frames: int, opcode: int, elapsed: float, client: int | None) -> str:
+    """Return the line of one reply, as Jetty's client has it; `client` is shown where there are more than one."""
+    line = f"{length} bytes from {host}: frames={frames} req={sent.sequence} time={_ms(elapsed)}ms opcode={opcode:#04x}"
+    if client is None:
+        return line
+    return line + f" client={client}" + (f" from={sent.client}" if sent.client != client else "")
+
+
+def fault_lines(sent: Sent, verdict: Verdict, client: int | None) -> list[str]:
+    """Return a line for each thing that is wrong with a reply."""
+    return [f"{_which(sent.sequence, client)}: {fault}: {detail}" for fault, detail in verdict.faults]
+
+
+def unasked_line(verdict: Verdict, client: int | None) -> str:
+    """Return the line of a message that answers none."""
+    (fault, detail), *_ = verdict.faults
+    return f"{_which(None, client)}{fault}: {detail} that answer nothing outstanding"
+
+
+def lost_line(sent: Sent, client: int | None) -> str:
+    """Return the line of a reply that was given up."""
+    return f"{_which(sent.sequence, client)}: lost: no reply"
+
+
+def ending_line(ending: Ending, client: int | None) -> str:
+    """Return the line of a connection's end."""
+    code = "" if ending.code is None else f" with {ending.code}"
+    reason = f": {one_line(ending.reason)}" if ending.reason else ""
+    return f"{_which(None, client)}connection closed{code}{reason}"
+
+
+def frame_line(sent: bool, frame: Frame, client: int | None) -> str:
+    """Return the dump of a frame: its header in hex, what that says, and its payload's first bytes."""
+    names = {int(opcode): opcode.name.lower() for opcode in Opcode}
+    header = frame_header(frame.opcode, frame.length, fin=frame.fin, masking_key=frame.masking_key)
+    header = bytes((header[0] | frame.rsv << 4,)) + header[1:]
+    words = [names.get(frame.opcode, f"opcode={frame.opcode:#x}"), "fin" if frame.fin else "more"]
+    words += [f"rsv={frame.rsv}"] if frame.rsv else []
+    words += [f"len={frame.length}"] + ([f"mask={frame.masking_key.hex()}"] if frame.masking_key else [])
+    shown = frame.payload.hex() + ("…" if frame.length > len(frame.payload) else "")
+    number = "" if client is None else f"{client}"
+    return f"{'>' if sent else '<'}{number} {' '.join(words)} [{header.hex()}] {shown}".rstrip()
+
+
+def error_lines(error: ClientError, url: str) -> list[str]:
+    """Return why a connection could not be made; a refusal with the server's headers and its body's start."""
+    lines = [f"cannot connect to {one_line(url)}: {one_line(str(error))}"]
+    if isinstance(error, HandshakeRefused):
+        lines += [f"  {one_line(name)}: {one_line(value)}" for name, value in error.headers]
+        body = error.body.decode("utf-8", "replace").strip()[:_SHOWN_BODY]
+        lines += ["", *(f"  {one_line(line)}" for line in body.splitlines())] if body else []
+    return lines
+
+
+def progress_line(summary: Summary, sent: int, answered: int, lost: int, elapsed: float) -> str:
+    """Return how far a run is."""
+    plan = summary.plan
+    total = f"/{plan.count * plan.clients}" if plan.count else ""
+    rtt = f", p50 {_ms(summary.rtt.percentile(50))} p99 {_ms(summary.rtt.percentile(99))} ms" if answered else ""
+    left = f", {max(0.0, plan.count * plan.delay - elapsed):.0f} s left" if plan.count and plan.delay else ""
+    return f"{sent}{total} sent, {answered} answered, {lost} lost{rtt}{left}"
+
+
+def summary_lines(summary: Summary) -> list[str]:
+    """Return the summary, in lines of at most 80 characters for all but the longest host names and counts."""
+    plan, counts = summary.plan, summary.counts
+    connections = "1 connection" if plan.clients == 1 else f"{plan.clients} connections"
+    kind = "ping/pong" if plan.use_pings else "mesg"
+    pending = f", {summary.pending} outstanding" if summary.pending else ""
+    lines = [
+        f"--- {plan.target.host} websocket ping statistics using {connections} ---",
+        f"{summary.frames_sent}/{summary.frames_received} frames sent/recv, "
+        f"{summary.messages_sent}/{summary.messages_received} {kind} sent/recv, {counts.lost} lost{pending}",
+        f"time {summary.duration * 1000:.0f}ms, {_rate(per_second(summary.messages_received, summary.duration))}m/s, "
+        f"{_bits(per_second(8 * summary.bytes_received, summary.duration))}",
+    ]
+    if summary.rtt.count:
+        rtt = summary.rtt
+        lines.append(f"rtt min/ave/max = {_ms(rtt.minimum)}/{_ms(rtt.mean)}/{_ms(rtt.maximum)} ms")
+        shown = "/".join(_ms(rtt.percentile(percent)) for percent in PERCENTILES)
+        lines.append(f"rtt p50/p90/p99/p99.9 = {shown} ms, stddev {_ms(rtt.deviation)} ms")
+    if summary.upgrade.count:
+        tls = _ms(summary.tls.mean) if summary.tls.count else "-"
+        lines.append(f"handshake tcp/tls/upgrade = {_ms(summary.tcp.mean)}/{tls}/{_ms(summary.upgrade.mean)} ms")
+    wrong = [
+        f"{number} {name}"
+        for name, number in (
+            ("lost", counts.lost), ("doubled", counts.doubled), ("differing", counts.differing),
+            ("with the wrong opcode", counts.wrong_opcode), ("late", counts.late), ("unasked", counts.foreign),
+        )
+        if number
+    ]  # fmt: skip
+    early = [ending for ending in summary.endings if ending.is_early]
+    wrong += [f"{len(early)} connection{'s' if len(early) > 1 else ''} closed early"] if early else []
+    return lines + ([f"replies: {', '.join(wrong)}"] if wrong else [])
+
+
+def as_json(summary: Summary, exit_code: int) -> dict[str, Any]:
+    """Return the JSON document; docs/wsping.md says what each field means."""
+    plan, counts, error = summary.plan, summary.counts, summary.error
+    return {
+        "format": FORMAT,
+        "url": plan.target.url,
+        "exit_code": exit_code,
+        "interrupted": summary.interrupted,
+        "mode": "ping" if plan.use_pings else "broadcast" if summary.is_broadcast else "echo",
+        "subprotocol": summary.subprotocol,
+        "extensions": summary.extensions,
+        "clients": plan.clients,
+        "count": plan.count,
+        "size_bytes": plan.size,
+        "fragment_bytes": plan.fragment,
+        "delay_ms": plan.delay * 1000,
+        "wait_ms": plan.wait * 1000,
+        "frames_sent": summary.frames_sent,
+        "frames_received": summary.frames_received,
+        "messages_sent": summary.messages_sent,
+        "messages_received": summary.messages_received,
+        "payload_sent_bytes": summary.bytes_sent,
+        "payload_received_bytes": summary.bytes_received,
+        "replies_expected": counts.expected,
+        "replies_answered": counts.answered,
+        "replies_outstanding": summary.pending,
+        "replies_lost": counts.lost,
+        "replies_doubled": counts.doubled,
+        "replies_differing": counts.differing,
+        "replies_wrong_opcode": counts.wrong_opcode,
+        "replies_late": counts.late,
+        "messages_unasked": counts.foreign,
+        "duration_ms": summary.duration * 1000,
+        "received_messages_per_s": per_second(summary.messages_received, summary.duration),
+        "received_payload_bits_per_s": per_second(8 * summary.bytes_received, summary.duration),
+        **_times("rtt", summary.rtt),
+        "handshake_tcp_ms": _mean(summary.tcp),
+        "handshake_tls_ms": _mean(summary.tls),
+        "handshake_upgrade_ms": _mean(summary.upgrade),
+        "closed_early": [
+            {"client": each.client, "code": each.code, "reason": each.reason}
+            for each in summary.endings
+            if each.is_early
+        ],
+        "error": None if error is None else _error(error),
+    }
+
+
+def _error(error: ClientError) -> dict[str, Any]:
+    shown: dict[str, Any] = {"step": error.step, "text": str(error)}
+    if isinstance(error, HandshakeRefused):
+        shown |= {
+            "http_status": error.status,
+            "http_reason": error.reason,
+            "http_headers": [list(header) for header in error.headers],
+            "http_body": error.body.decode("utf-8", "replace"),
+        }
+    return shown
+
+
+def _times(name: str, times: Times) -> dict[str, float | None]:
+    values = {"min": times.minimum, "mean": times.mean, "max": times.maximum, "stddev": times.deviation}
+    values |= {f"p{percent:g}".replace(".", "_"): times.percentile(percent) for percent in PERCENTILES}
+    return {f"{name}_{key}_ms": value * 1000 if times.count else None for key, value in values.items()}
+
+
+def _mean(times: Times) -> float | None:
+    return times.mean * 1000 if times.count else None
+
+
+def _which(sequence: int | None, client: int | None) -> str:
+    """Return what a line is about: the client, where there are several, and the message."""
+    words = ([f"client={client}"] if client is not None else []) + ([f"req={sequence}"] if sequence is not None else [])
+    return " ".join(words) + (": " if sequence is None and words else "")
+
+
+def _ms(seconds: float) -> str:
+    """Return milliseconds to the microsecond, or fewer digits for what takes long."""
+    ms = seconds * 1000
+    return f"{ms:.3f}" if ms < 100 else f"{ms:.1f}" if ms < 10000 else f"{ms:.0f}"
+
+
+def _rate(rate: float) -> str:
+    return f"{rate:.2f}" if rate < 100 else f"{rate:.0f}"
+
+
+def _bits(rate: float) -> str:
+    for unit in ("", "k", "M", "G"):
+        if rate < 1000:
+            return f"{rate:.2f}{unit}bps"
+        rate /= 1000
+    return f"{rate:.2f}Tbps"

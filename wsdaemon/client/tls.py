@@ -1,0 +1,147 @@
+"""TLS on the client's side: verified unless told otherwise, and failures in plain words."""
+
+from __future__ import annotations
+
+import weakref
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from OpenSSL import SSL, crypto
+from service_identity import VerificationError
+from service_identity.hazmat import DNS_ID, IPAddress_ID, verify_service_identity
+from service_identity.pyopenssl import extract_patterns
+from twisted.internet import ssl
+from twisted.internet.error import ConnectionLost
+from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from wsdaemon.client.target import Target
+
+_VERIFY_ERRORS = {
+    9: "it is not valid yet",
+    10: "it has expired",
+    18: "it is self-signed and not trusted",
+    19: "the authority at the end of its chain is not trusted",
+    20: "its authority is not known",
+    21: "its authority is not known",
+    23: "it was revoked",
+    24: "its authority may not sign certificates",
+    26: "it is not for servers",
+}
+"""OpenSSL's reasons for refusing a certificate (X509_V_ERR_*), in words."""
+
+
+@implementer(IOpenSSLClientConnectionCreator)
+class ClientTls:
+    """The TLS of one target's connections; remembers why a certificate was refused.
+
+    It verifies as Twisted's `optionsForClientTLS` does, which cannot say why it refused.
+    """
+
+    def __init__(self, target: Target) -> None:
+        """Raises `OSError` or `ValueError` where a certificate or key cannot be used."""
+        self._host = target.host
+        self._is_address = _is_address(target.host)
+        self._identity = IPAddress_ID(target.host) if self._is_address else DNS_ID(target.host)
+        self._insecure = target.insecure
+        self._refused = ""
+        options = {} if target.certificate is None else _own_identity(target.certificate, target.private_key)
+        if not target.insecure:
+            trusted = None if target.ca is None else ssl.trustRootFromCertificates(load_authorities(target.ca))
+            options["trustRoot"] = trusted or ssl.platformTrust()
+        self._context = ssl.CertificateOptions(
+            acceptableProtocols=[b"http/1.1"], raiseMinimumTo=ssl.TLSVersion.TLSv1_2, **options
+        ).getContext()
+
+    @classmethod
+    def of(cls, target: Target) -> ClientTls:
+        """Return the TLS of a target; many connections to one share it."""
+        found = _cache.get(target)
+        if found is None:
+            found = _cache[target] = cls(target)
+        return found
+
+    def clientConnectionForTLS(self, tlsProtocol: Any) -> SSL.Connection:
+        """Return OpenSSL's side of a new connection (called by Twisted)."""
+        connection = SSL.Connection(self._context, None)
+        if not self._is_address:  # RFC 6066 section 3: no addresses
+            connection.set_tlsext_host_name(self._host.encode("ascii"))
+        if not self._insecure:
+            connection.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, self._verify)
+        return connection
+
+    def _verify(self, connection: SSL.Connection, certificate: crypto.X509, error: int, depth: int, ok: int) -> bool:
+        """Say whether OpenSSL may go on (called by it for each certificate of the chain, the server's own last)."""
+        try:
+            if not ok:
+                self._refused = (
+                    "the server's certificate cannot be verified: "
+                    f"{_VERIFY_ERRORS.get(error) or f'OpenSSL error {error}'}"
+                )
+                return False
+            if depth == 0:
+                verify_service_identity(extract_patterns(certificate), [self._identity], [])
+        except VerificationError:
+            self._refused = f"the server's certificate is not for {self._host}"
+            return False
+        except Exception as problem:  # OpenSSL's caller would swallow it: refuse what can't be read
+            self._refused = f"the server's certificate cannot be read: {problem}"
+            return False
+        return True
+
+    def why(self, reason: Failure) -> str:
+        """Return why the handshake failed."""
+        text = explain(reason)
+        return self._refused if self._refused and "certificate verify failed" in text else text
+
+
+_cache: weakref.WeakValueDictionary[Target, ClientTls] = weakref.WeakValueDictionary()
+
+
+def explain(reason: Failure) -> str:
+    """Return what broke a stream, without OpenSSL's brackets."""
+    error = reason.value
+    if isinstance(error, SSL.Error) and error.args and isinstance(error.args[0], list):
+        return ", ".join(str(each[-1]) for each in error.args[0]) or "the server ended the TLS handshake"
+    if isinstance(error, ConnectionLost):
+        return "the server cut the connection"
+    return reason.getErrorMessage() or type(error).__name__
+
+
+def load_authorities(path: Path) -> list[ssl.Certificate]:
+    """Return the certificates in a PEM file; raises `OSError` or `ValueError`."""
+    return [ssl.Certificate(crypto.X509.from_cryptography(each)) for each in _load_certificates(path)]
+
+
+def _own_identity(certificate: Path, private_key: Path | None) -> dict[str, Any]:
+    first, *chain = [crypto.X509.from_cryptography(each) for each in _load_certificates(certificate)]
+    path = private_key or certificate
+    try:
+        key = serialization.load_pem_private_key(path.read_bytes(), password=None)
+    except TypeError:
+        raise ValueError(f"{path} is protected by a passphrase; give a key without one") from None
+    except ValueError:
+        raise ValueError(f"{path} holds no private key in PEM") from None
+    pkey = crypto.PKey.from_cryptography_key(key)  # type: ignore[arg-type]  # every kind of key that TLS knows
+    if key.public_key() != first.to_cryptography().public_key():
+        raise ValueError(f"{path} is not the key of {certificate}")
+    return {"privateKey": pkey, "certificate": first, "extraCertChain": chain}
+
+
+def _load_certificates(path: Path) -> list[x509.Certificate]:
+    try:
+        return x509.load_pem_x509_certificates(path.read_bytes())
+    except ValueError:
+        raise ValueError(f"{path} holds no certificate in PEM") from None
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
