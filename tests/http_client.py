@@ -181,6 +181,7 @@ class Server:
     """The daemon's site, as configured by INI text, and its Clock."""
 
     def __init__(self, docroot: Path | None = None, ini: str = "") -> None:
+        _failures.clear()  # what other tests provoked
         self.clock = Clock()
         found = find_all()
         folder = f"docroot = {docroot}" if docroot else ""
