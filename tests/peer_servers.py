@@ -144,7 +144,29 @@ def refuse_twice(connection: ServerConnection, _: Any) -> Any:
     return connection.respond(http.HTTPStatus.SERVICE_UNAVAILABLE, "not yet\n") if attempts <= 2 else None
 
 
-REFUSING = {"refuse": refuse, "refuse-twice": refuse_twice}
+first_is_gone = asyncio.Event()
+
+
+async def first(connection: ServerConnection) -> None:
+    """Close the first connection with 1011 at once, and serve the others."""
+    if first_is_gone.is_set():
+        await echo(connection)
+    await connection.close(1011, "out of cheese")
+    await connection.wait_closed()
+    first_is_gone.set()
+
+
+async def first_alone(_: ServerConnection, __: Any) -> None:
+    """Answer the first handshake, and the others only once that connection is gone."""
+    global attempts
+    attempts += 1
+    if attempts > 1:
+        await first_is_gone.wait()
+
+
+BROKEN["first"] = first
+
+REFUSING = {"refuse": refuse, "refuse-twice": refuse_twice, "first": first_alone}
 
 
 def choose(connection: ServerConnection, offered: Any) -> Any:

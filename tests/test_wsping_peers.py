@@ -250,3 +250,11 @@ class TestWays:
             shown = wsping("ws://localhost/", "--proxy", f"http://127.0.0.1:{proxy.port}")
         assert shown.returncode == 3
         assert "asking the proxy failed: it answered 407 Proxy Authentication Required" in shown.stderr
+
+
+def test_a_client_that_is_lost_before_the_others_are_open() -> None:
+    """The run goes on with those that are left, and ends."""
+    with peer("first") as port:
+        shown = wsping(f"ws://localhost:{port}/", "-q", "-C", "2", "-c", "3", "-d", "10")
+    assert shown.returncode == 1
+    assert "1011" in shown.stdout + shown.stderr

@@ -82,7 +82,7 @@ def _main(parser: argparse.ArgumentParser, arguments: Sequence[str] | None) -> i
     elif summary.error is None or summary.messages_sent:
         for number, line in enumerate(output.summary_lines(summary)):
             printer.line(line, "bold" if number == 0 else "red" if line.startswith("replies:") else "")
-    if printer.is_broken:
+    if printer.is_broken and sys.stdout is not None:
         # Python would complain about it once more, when it flushes the stream at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return code
@@ -197,7 +197,11 @@ class _Shown(Reporter):
         if self._with_progress and sys.stderr.isatty():
             self._printer.line(text, "yellow")
         else:
-            print(text, file=sys.stderr, flush=True)
+            try:
+                print(text, file=sys.stderr, flush=True)
+            except OSError:  # nobody reads it any more
+                if self._run is not None:
+                    self._run.interrupt()
 
     def _draw(self) -> None:
         run = self._run

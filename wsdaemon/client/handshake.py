@@ -17,6 +17,7 @@ BODY_LIMIT = 2 << 10
 
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: ([^\r\n]*))?")
 _KEPT = ("upgrade", "connection", "sec-websocket-accept", "sec-websocket-extensions")
+_AGENT = f"wsdaemon/{version('wsdaemon')}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ def request(target: Target, key: str) -> bytes:
     given = {name.lower() for name, _ in target.headers}
     headers = [
         ("Host", target.authority),
-        ("User-Agent", f"wsdaemon/{version('wsdaemon')}"),
+        ("User-Agent", _AGENT),
         ("Origin", target.origin or ""),
     ]
     lines = [f"GET {target.resource} HTTP/1.1"]

@@ -90,6 +90,11 @@ class Member(Listener):
     # -- sending --------------------------------------------------------------------------------------------------
 
     @property
+    def is_gone(self) -> bool:
+        """Whether the connection was lost for good."""
+        return self._gone
+
+    @property
     def is_done(self) -> bool:
         """Whether nothing is left to send or to wait for."""
         sent_all = self._gone or (self._plan.count and self._sent >= self._plan.count)
@@ -215,4 +220,5 @@ class Member(Listener):
             self._connect_again(None)
         else:
             self._gone = True
+            self._run.look_for_begin()
             self._run.look_for_end()

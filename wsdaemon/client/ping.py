@@ -78,14 +78,19 @@ class Ping:
     # -- called by its members ------------------------------------------------------------------------------------
 
     def opened(self, connection: ClientConnection) -> None:
-        """A connection is open; once all are, the sending begins."""
+        """A connection is open."""
         summary, times = self.summary, connection.times
         summary.subprotocol, summary.extensions = connection.subprotocol, connection.extensions
         summary.tcp.record(times.tcp)
         summary.upgrade.record(times.upgrade)
         if times.tls is not None:
             summary.tls.record(times.tls)
-        if self._began is None and all(member.connection is not None for member in self.members):
+        self.look_for_begin()
+
+    def look_for_begin(self) -> None:
+        """Begin to send once every connection is open, or gone again already."""
+        ready = all(member.connection is not None or member.is_gone for member in self.members)
+        if ready and self._began is None and not self._ending:
             self._begin()
 
     def failed(self, error: ClientError) -> None:

@@ -27,7 +27,7 @@ class Printer:
             else:
                 self._stream.write(text + "\n")
                 self._stream.flush()
-        except BrokenPipeError:
+        except OSError:
             self.is_broken = True
 
     def progress(self, text: str) -> None:

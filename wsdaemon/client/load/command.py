@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import gc
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -97,12 +98,15 @@ def run(options: argparse.Namespace) -> int:
         return _complain(error)
     document = documents.make(plan, _connection(target), outcome, started)
     text = sys.stderr if options.json == "-" else sys.stdout
-    text.write(f"{summary(document)}\n")
-    comparison = None if old is None else compare(old, document)
-    if comparison is not None:
-        text.write(f"\n{table(comparison)}\n")
+    lines = f"{summary(document)}\n"
+    if old is not None:
+        lines += f"\n{table(compare(old, document))}\n"
     try:
-        _write(options, document, old)
+        _write(options, document, old)  # first: it must not be lost where nobody reads the text
+        text.write(lines)
+        text.flush()
+    except BrokenPipeError:  # whoever read it has seen enough; Python would complain once more at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
         return _complain(error)
     return exit_code(outcome)
@@ -204,7 +208,7 @@ def _interrupts(stop: Callable[[], object]) -> Iterator[None]:
     """Call `stop` at the first Ctrl-C; the second ends the program at once."""
 
     def interrupt(number: int, frame: object) -> None:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
         stop()
 
     before = signal.signal(signal.SIGINT, interrupt)
@@ -222,11 +226,24 @@ def _leave_the_heap_alone() -> None:
 
 def _read(path: Path) -> documents.Document:
     try:
-        return documents.read(path.read_text("utf-8"))
+        document = documents.read(path.read_text("utf-8"))
+        _try_out(document)
+        return document
     except (OSError, UnicodeDecodeError) as error:
         raise _UsageError(f"{path} cannot be read: {error}") from None
     except documents.DocumentError as error:
         raise _UsageError(f"{path} cannot be compared with: {error}") from None
+
+
+def _try_out(document: documents.Document) -> None:
+    """Say before the run, not after it, that a document is damaged; raises `DocumentError`."""
+    from wsdaemon.client.load.report import report
+
+    try:
+        table(compare(document, document))
+        report(document, document)
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        raise documents.DocumentError(f"it is damaged ({error})") from None
 
 
 def _check_writable(path: Path | None) -> None:
@@ -235,6 +252,11 @@ def _check_writable(path: Path | None) -> None:
         raise _UsageError(
             f"{path} cannot be written: " + ("it is a folder" if path.is_dir() else "there is no such folder")
         )
+    if path is not None:
+        try:
+            path.open("ab").close()
+        except OSError as error:
+            raise _UsageError(f"{path} cannot be written: {(error.strerror or 'error').lower()}") from None
 
 
 def _write(options: argparse.Namespace, document: documents.Document, old: documents.Document | None) -> None:
