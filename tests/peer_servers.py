@@ -16,6 +16,7 @@ from typing import Any
 
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
+from websockets.utils import accept_key
 
 Message = str | bytes
 
@@ -115,7 +116,20 @@ async def silence(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
             pass
 
 
-RAW = {"garbage": garbage, "silence": silence}
+async def hints(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Send a 103 before the 101, and close at the first message."""
+    request = await reader.readuntil(b"\r\n\r\n")
+    key = next(line[19:].strip() for line in request.splitlines() if line.lower().startswith(b"sec-websocket-key:"))
+    writer.write(b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n")
+    writer.write(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n")
+    writer.write(f"Sec-WebSocket-Accept: {accept_key(key.decode())}\r\n\r\n".encode())
+    await reader.read(2)
+    writer.write(b"\x88\x02\x03\xe8")
+    with contextlib.suppress(ConnectionError):
+        await reader.read()
+
+
+RAW = {"garbage": garbage, "silence": silence, "hints": hints}
 
 
 async def frames_of_garbage(connection: ServerConnection) -> None:

@@ -150,6 +150,12 @@ class TestModes:
             (req, client, sender) for req in "12" for client in "123" for sender in "123"
         }
 
+    def test_frames_of_compressed_messages(self, server: Daemon) -> None:
+        """With compression the frames that are counted are those that were sent, not what they would have been."""
+        code, document, _ = measure("-p", str(server.port), "-c", "1", "-s", "65536", "--compress", "-d", "5")
+        assert code == 0
+        assert document["frames_sent"] == document["frames_received"] < 17
+
     def test_two_runs_in_one_room_do_not_mix(self, server: Daemon) -> None:
         """What another run broadcasts is counted apart, and is nothing wrong."""
         arguments: list[str | Path] = [

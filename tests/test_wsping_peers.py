@@ -258,3 +258,11 @@ def test_a_client_that_is_lost_before_the_others_are_open() -> None:
         shown = wsping(f"ws://localhost:{port}/", "-q", "-C", "2", "-c", "3", "-d", "10")
     assert shown.returncode == 1
     assert "1011" in shown.stdout + shown.stderr
+
+
+def test_an_answer_before_the_answer() -> None:
+    """A 1xx before the 101 is not taken for a refusal (RFC 9110 section 15.2)."""
+    with peer("hints") as port:
+        shown = wsping(f"ws://localhost:{port}/", "-c", "1")
+    assert shown.returncode == 1
+    assert "connection closed with 1000" in shown.stderr

@@ -139,6 +139,9 @@ class _Attempt:
             if answer.status == 101:
                 self._open(answer)
                 return
+            if answer.status < 200:  # the final one is still to come (RFC 9110 section 15.2)
+                self._answered(b"")
+                return
             self._refusal = answer
             self._connection.deadlines.set("handshake", _BODY_SECONDS, self._refused)
         if len(self._received) >= self._refusal.body_length:

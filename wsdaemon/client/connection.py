@@ -92,19 +92,24 @@ class ClientConnection(WebSocketClientProtocol):
         """Whether messages can be sent."""
         return bool(self.state == self.STATE_OPEN)
 
-    def send_message(self, payload: bytes, is_binary: bool, fragment: int = 0) -> None:
-        """Send a message, in frames of at most `fragment` bytes each (0: in one); nothing happens unless open."""
+    def send_message(self, payload: bytes, is_binary: bool, fragment: int = 0) -> int:
+        """Send a message, in frames of at most `fragment` bytes each (0: in one); nothing happens unless open.
+
+        Returns how many frames that were: with compression, it is the compressed message that is cut.
+        """
         if self.state != self.STATE_OPEN:
-            return
+            return 0
         opcode, rsv = (2 if is_binary else 1), 0
         if self._perMessageCompress is not None:
             payload, rsv = self._perMessageCompress.compress(payload), 4
         if not fragment or len(payload) <= fragment:
             self._write_frame(opcode, payload, True, rsv)
-            return
-        for start in range(0, len(payload), fragment):
+            return 1
+        starts = range(0, len(payload), fragment)
+        for start in starts:
             part = payload[start : start + fragment]
             self._write_frame(0 if start else opcode, part, start + fragment >= len(payload), 0 if start else rsv)
+        return len(starts)
 
     def send_ping(self, payload: bytes) -> None:
         """Send a ping of at most 125 bytes; nothing happens unless open. Raises `ValueError` for a longer one."""

@@ -147,11 +147,12 @@ class Member(Listener):
         payload = self._run.payloads.make(self.number, self._sent)
         message = Sent(self.number, self._sent, payload, self._run.payloads.is_binary, self._run.touch())
         self._run.sent(message)
-        self._run.summary.frames_sent += self._plan.frames_per_message
+        frames = 1
         if self._plan.use_pings:
             connection.send_ping(payload)
         else:
-            connection.send_message(payload, message.is_binary, self._plan.fragment)
+            frames = connection.send_message(payload, message.is_binary, self._plan.fragment)
+        self._run.summary.frames_sent += frames
 
     # -- what comes in --------------------------------------------------------------------------------------------
 

@@ -29,11 +29,6 @@ class Plan:
     """Whether each message comes back to every client; None: as the subprotocol or the path's name says."""
     reconnect: bool = False
 
-    @property
-    def frames_per_message(self) -> int:
-        """How many frames a message is sent in, uncompressed."""
-        return 1 if self.use_pings or not self.fragment else max(1, -(-self.size // self.fragment))
-
 
 @dataclass(frozen=True)
 class Ending:
