@@ -53,7 +53,7 @@ class Terminal:
             lines = self.lines()
             if any(re.search(pattern, line) for line in lines):
                 return lines
-            time.sleep(0.05)
+            time.sleep(0.05)  # tmux tells nobody when a screen changes: this is how often it is asked, not a wait
         raise AssertionError(f"no {pattern!r} on the screen:\n" + "\n".join(self.lines()))
 
 
