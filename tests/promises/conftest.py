@@ -16,7 +16,7 @@ Figure = Callable[..., None]
 
 @pytest.fixture
 def figure() -> Figure:
-    """A function that notes a measured figure of a promise and holds it to its bound: `figure(5, "p99", 3.1, "ms", 100)`."""
+    """A function that notes a figure and holds it to its bound: `figure(5, "p99", 3.1, "ms", 100)`."""
 
     def note(promise: int, what: str, value: float, unit: str, at_most: float) -> None:
         _figures.append(f"promise {promise}: {what}: {value:.4g} {unit} (at most {at_most:g})")
