@@ -20,6 +20,14 @@ from wsdaemon.subprotocols.registry import Registry, find_all, settings_classes
 from wsdaemon.websocket.hub import Hub
 
 
+def pass_time(clock: Clock, seconds: float) -> None:
+    """Let time pass as it does: each call is made when it is due, where `advance` makes all of them at the end."""
+    end = clock.seconds() + seconds
+    while due := [call.getTime() for call in clock.getDelayedCalls() if call.getTime() <= end]:
+        clock.advance(max(0.0, min(due) - clock.seconds()))
+    clock.advance(end - clock.seconds())
+
+
 class MemorySite:
     """A site, its hub and its clock, configured by INI text."""
 

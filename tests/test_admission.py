@@ -27,7 +27,6 @@ def test_total() -> None:
     first.release()
     admit(admission, "10.0.0.3")
     assert admission.admit("10.0.0.4", 0.0) == "max_connections"
-    assert admission.refused == {"max_connections": 3}
     assert admission.total == 2
 
 
@@ -101,7 +100,7 @@ def test_503_beyond_a_cap() -> None:
     site.open("/echo")
     http.hang_up()
     site.open("/echo")
-    assert site.site.admission.refused == {"max_connections": 1}
+    assert site.site.tally.counts == {"over max_connections": 1}
 
 
 def test_refused_connection_that_stays() -> None:

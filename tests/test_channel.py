@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.http_client import Peer, Server, failures, request, take_response, wait
+from tests.memory import pass_time
 
 DEADLINES = """
 [server]
@@ -50,9 +51,9 @@ def assert_refused(peer: Peer, status: int) -> None:
 
 
 def assert_gone_after(server: Server, peer: Peer, seconds: float) -> None:
-    server.clock.advance(seconds - 0.1)
+    pass_time(server.clock, seconds - 0.1)
     assert not peer.transport.gone
-    server.clock.advance(0.2)
+    pass_time(server.clock, 0.2)
     assert peer.transport.aborted
     assert server.clock.getDelayedCalls() == []
 

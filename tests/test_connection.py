@@ -10,15 +10,16 @@ from typing import Any
 import pytest
 from twisted.logger import globalLogPublisher
 
-from tests.memory import MemorySite, Peer
+from tests.memory import MemorySite, Peer, pass_time
 from tests.wire import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, Frame, close, close_code, request
+from wsdaemon.settings import LimitSettings
 from wsdaemon.subprotocols.assemble import EchoAssemble
 from wsdaemon.subprotocols.echo import Echo
 from wsdaemon.subprotocols.logging import Logging
 from wsdaemon.websocket import intake
 from wsdaemon.websocket.connection import Connection
-from wsdaemon.websocket.flow import READ_AHEAD
 
+READ_AHEAD = LimitSettings().read_ahead
 DEFLATE = "permessage-deflate; client_max_window_bits"
 COLLECTING = ["echo-assemble", "echo-fragment", "echo-broadcast", "echo-broadcast-ping"]
 ALL = [*COLLECTING, "echo", "log"]
@@ -363,22 +364,22 @@ class TestFlowControl:
         site = MemorySite()
         peer = site.open("/echo")
         assert self.flood(peer, frame) <= READ_AHEAD + 2 * len(frame.payload)
-        site.clock.advance(29)
+        pass_time(site.clock, 29)
         assert not peer.is_aborted()
-        site.clock.advance(1.1)
+        pass_time(site.clock, 1.1)
         assert peer.is_aborted()
         assert site.hub.backlog == 0
 
     def test_goes_on_when_read(self) -> None:
         """When the peer has read everything, it is served again, and nothing was lost."""
-        site = MemorySite()
+        site = MemorySite("[websocket]\nping_interval = 0")
         peer = site.open("/echo")
         self.flood(peer, Frame(BINARY, b"\1" * 60_000))
-        site.clock.advance(29)
+        pass_time(site.clock, 29)
         peer.transport.drain()
         assert peer.transport.producerState == "producing"
         assert site.hub.backlog == 0
-        site.clock.advance(29)
+        pass_time(site.clock, 29)
         assert not peer.is_aborted()
         peer.send(Frame(TEXT, b"last"))
         assert peer.frames()[-1] == Frame(TEXT, b"last")

@@ -11,7 +11,7 @@ from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from wsdaemon.origins import parse_origin
+from wsdaemon.origins import parse_host, parse_origin
 
 _YES = {"yes": True, "true": True, "on": True, "1": True, "no": False, "false": False, "off": False, "0": False}
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
@@ -237,6 +237,28 @@ class Origins(Kind):
     def show(self, value: tuple[str, ...]) -> str:
         """Return the origins on one line."""
         return " ".join(value)
+
+
+@dataclass(frozen=True)
+class Hosts(Kind):
+    """Names of hosts, or addresses, with or without a port."""
+
+    what: str = "names or addresses as example.org, example.org:8443 or [::1], separated by spaces or lines"
+
+    def parse(self, text: str, base: Path) -> tuple[str, ...]:
+        """Return the names in their normal form; one without a port stands for every port."""
+        return tuple(map(self._normal, text.replace(",", " ").split()))
+
+    def show(self, value: tuple[str, ...]) -> str:
+        """Return the names on one line."""
+        return " ".join(value)
+
+    def _normal(self, word: str) -> str:
+        try:
+            host, port = parse_host(word, 1)
+        except ValueError:
+            raise ValueError(f"{_quote(word)} is not a host; write {self.what}") from None
+        return f"{host}:{port}" if ":" in word.rpartition("]")[2] else host
 
 
 def _quote(text: str) -> str:

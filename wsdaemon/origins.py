@@ -43,6 +43,17 @@ def parse_host(text: str, default_port: int) -> tuple[str, int]:
     return host, port
 
 
+def host_allowed(host: str, is_secure: bool, names: Sequence[str]) -> bool:
+    """Say whether a Host header is one of `names` (normal forms, each with a port or for every port); any if empty."""
+    if not names:
+        return True
+    try:
+        name, port = parse_host(host, _DEFAULT_PORTS["https" if is_secure else "http"])
+    except ValueError:
+        return False
+    return name in names or f"{name}:{port}" in names
+
+
 def parse_origin(text: str) -> Origin:
     """Return the origin that `text` serialises (RFC 6454 section 6.2); raises `ValueError` for anything else."""
     scheme, separator, rest = text.partition("://")

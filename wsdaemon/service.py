@@ -21,6 +21,7 @@ from twisted.python.components import Componentized
 from twisted.python.failure import Failure
 
 from wsdaemon.config import Configuration, Problem
+from wsdaemon.observe.tally import Tally
 from wsdaemon.site.files import Docroot
 from wsdaemon.site.site import Site
 from wsdaemon.site.upgrade import Upgrade
@@ -29,9 +30,6 @@ from wsdaemon.tls import AUTO_FILE, fingerprint, make_context
 from wsdaemon.websocket.codes import CloseCode
 from wsdaemon.websocket.connection import Connection
 from wsdaemon.websocket.hub import Hub
-
-BACKLOG = 4096
-"""Connections that the kernel holds for us while we are busy; it may cap this at net.core.somaxconn."""
 
 PAGES_POLICY = "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; object-src 'none'"
 """The Content-Security-Policy of the pages that come with wsdaemon."""
@@ -95,6 +93,8 @@ class DaemonService(MultiService):
         yield super().stopService()
         self._stop_listening()
         yield self._hub.drain(CloseCode.GOING_AWAY, "the server is shutting down")
+        if self._hub.tally.counts:
+            self.log.info("refused and cut: {summary}", summary=self._hub.tally.summary(), event="summary")
 
     def hurry(self) -> None:
         """While stopping, wait for no peer any more."""
@@ -131,14 +131,15 @@ def make_service(
 ) -> DaemonService:
     """Put the daemon together; raises `StartupError` where a part can't be made, `ConfigError` for bad settings."""
     settings = configuration.require()
-    hub = Hub(reactor, verbose=verbose)
+    tally = Tally(reactor, settings.log.repeat_after)
+    hub = Hub(reactor, settings.limits, tally, verbose=verbose)
     own_pages = settings.server.docroot in (None, pages_folder())
     docroot = Docroot(
         settings.server.docroot or pages_folder(),
         listing=settings.server.listing,
         policy=settings.server.content_security_policy or (PAGES_POLICY if own_pages else ""),
     )
-    site = Site(docroot, Upgrade(Registry(found, settings, hub)), settings, reactor)
+    site = Site(docroot, Upgrade(Registry(found, settings, hub)), settings, reactor, tally)
     return DaemonService(configuration, list(_listeners(configuration, reactor)), site, hub)
 
 
@@ -161,11 +162,12 @@ def _listeners(configuration: Configuration, reactor: Any) -> Iterator[Listener]
     settings = configuration.settings
     interface = settings.server.interface
     host = (f"[{interface}]" if ":" in interface else interface).replace("{", "{{").replace("}", "}}")
-    plain = endpoints.TCP4ServerEndpoint(reactor, settings.server.port, backlog=BACKLOG, interface=interface)
+    backlog = settings.limits.backlog
+    plain = endpoints.TCP4ServerEndpoint(reactor, settings.server.port, backlog=backlog, interface=interface)
     yield Listener(plain, "server", "port", f"http://{host}:{{port}}/ and ws://{host}:{{port}}/")
     if settings.tls.enabled:
         context = _tls_context(configuration)
-        secure = endpoints.SSL4ServerEndpoint(reactor, settings.tls.port, context, backlog=BACKLOG, interface=interface)
+        secure = endpoints.SSL4ServerEndpoint(reactor, settings.tls.port, context, backlog=backlog, interface=interface)
         yield Listener(secure, "tls", "port", f"https://{host}:{{port}}/ and wss://{host}:{{port}}/")
     for description in settings.server.endpoints:
         shown = description.replace("{", "{{").replace("}", "}}")

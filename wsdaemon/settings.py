@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
-from wsdaemon.options import Choice, Lines, Location, Number, Origins, Seconds, Size, Switch, Text, option
+from wsdaemon.options import Choice, Hosts, Lines, Location, Number, Origins, Seconds, Size, Switch, Text, option
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +32,12 @@ class ServerSettings:
         Location(folder=True), None, "The folder of static files; without it, the pages that come with wsdaemon."
     )
     listing: bool = option(Switch(), True, "Whether a folder without an index.html shows what it holds.")
+    host_names: tuple[str, ...] = option(
+        Hosts(),
+        (),
+        "The names that this server has: a request for another Host gets a 421, so that no page can have a name of its "
+        "own lead here and pass for this server (DNS rebinding). None: any.",
+    )
     default_subprotocol: str = option(
         Text("the name of a subprotocol"),
         "log",
@@ -119,6 +125,67 @@ class WebSocketSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class LimitSettings:
+    """Bounds on what the daemon holds and does at once. Few need another value than this."""
+
+    backlog: int = option(
+        Number(1, 65535),
+        4096,
+        "Connections that the kernel holds while we are busy, so that a burst gets in; net.core.somaxconn may cap it.",
+    )
+    header_limit: int = option(Size(1 << 10, 1 << 20), 16 << 10, "How long a request's headers may be; then 431.")
+    max_headers: int = option(Number(10, 10_000), 100, "How many headers a request may have; then 431.")
+    max_ranges: int = option(
+        Number(0, 100), 5, "How many ranges of a file one request may ask for; with more it gets the whole file."
+    )
+    max_refusing: int = option(
+        Number(0, 10_000),
+        100,
+        "How many connections beyond a cap get a 503 at once; the others are cut without a word.",
+    )
+    read_ahead: int = option(
+        Size(0, 1 << 30),
+        1 << 20,
+        "How many bytes of answers may wait for one peer, before nothing more is read from it: as much can a client "
+        "send before it begins to read.",
+    )
+    read_ahead_all: int = option(
+        Size(0, 1 << 40), 64 << 20, "How many bytes of answers may wait for all peers; then none of the slow is read."
+    )
+    turn_budget: float = option(
+        Seconds(0.0001, 1),
+        0.005,
+        "How long one turn of the loop works on what floods of frames bring, before all others have theirs.",
+    )
+    inflate_limit: int = option(
+        Size(1 << 10, 1 << 40),
+        16 << 20,
+        "What a compressed message may inflate to where no message_limit is set; beyond it 1009, unless inflate_ratio.",
+    )
+    inflate_ratio: int = option(
+        Number(1, 2000), 200, "Beyond inflate_limit, the multiple of its own size that a message may inflate to."
+    )
+    max_compressors: int = option(
+        Number(1, 1_000_000),
+        32,
+        "How many connections keep a compressor (up to 268 KB each) between messages; the others begin a new one.",
+    )
+    compressor_idle: float = option(
+        Seconds(0.1, 3600), 5.0, "How long a compressor is kept for a connection that sends no message."
+    )
+    frame_hold: int = option(
+        Size(125, 1 << 24),
+        64 << 10,
+        "Frames up to this size are echoed when they are complete, larger ones while they come in.",
+    )
+    fill_limit: int = option(
+        Size(0, 1 << 30),
+        1 << 20,
+        "How much of an echoed frame is filled with spaces when its text turns out invalid, so that 1007 can follow.",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class LogSettings:
     """What is logged, to where twistd logs (the standard output, or its --logfile)."""
 
@@ -128,6 +195,9 @@ class LogSettings:
         "The least level to log; debug shows every frame, as --verbose does.",
     )
     format: str = option(Choice(("text", "json")), "text", "A readable line for each event, or a JSON object.")
+    repeat_after: float = option(
+        Seconds(0.1, 86400), 60.0, "How long until the same cause of a refusal is logged again; all are counted."
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,10 +207,17 @@ class Settings:
     server: ServerSettings = field(default_factory=ServerSettings)
     tls: TlsSettings = field(default_factory=TlsSettings)
     websocket: WebSocketSettings = field(default_factory=WebSocketSettings)
+    limits: LimitSettings = field(default_factory=LimitSettings)
     log: LogSettings = field(default_factory=LogSettings)
     subprotocols: Mapping[str, WebSocketSettings] = field(default_factory=lambda: MappingProxyType({}))
 
 
 SECTIONS: Mapping[str, type] = MappingProxyType(
-    {"server": ServerSettings, "tls": TlsSettings, "websocket": WebSocketSettings, "log": LogSettings}
+    {
+        "server": ServerSettings,
+        "tls": TlsSettings,
+        "websocket": WebSocketSettings,
+        "limits": LimitSettings,
+        "log": LogSettings,
+    }
 )

@@ -13,11 +13,10 @@ PREFIX_V6 = 64
 
 
 class Admission:
-    """Counts connections, HTTP and WebSocket alike. `refused` counts the refusals by cause."""
+    """Counts connections, HTTP and WebSocket alike."""
 
     def __init__(self, settings: ServerSettings) -> None:
         self.total = 0
-        self.refused: Counter[str] = Counter()
         self._settings = settings
         self._by_group: Counter[str] = Counter()
         self._buckets: dict[str, tuple[float, float]] = {}  # group -> (tokens left, when that was)
@@ -30,7 +29,6 @@ class Admission:
         group = address_group(host)
         cause = self._refusal(group, now)
         if cause is not None:
-            self.refused[cause] += 1
             return cause
         self.total += 1
         if group:

@@ -6,20 +6,29 @@ from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
-from twisted.internet.interfaces import IReactorTime, ITransport
+from twisted.internet.interfaces import IHandshakeListener, IReactorTime, ISSLTransport, ITransport
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.protocols.policies import ProtocolWrapper
 from twisted.python.failure import Failure
 from twisted.web.http import HTTPChannel
+from zope.interface import implementer
 
-from wsdaemon.settings import ServerSettings, WebSocketSettings
+from wsdaemon.origins import host_allowed
+from wsdaemon.settings import LimitSettings, ServerSettings, WebSocketSettings
 from wsdaemon.websocket.deadlines import Deadlines
 from wsdaemon.websocket.engine import Engine
 from wsdaemon.websocket.handshake import wants_upgrade
 from wsdaemon.websocket.lease import Lease
-from wsdaemon.websocket.transport import finish_sending
+from wsdaemon.websocket.transport import finish_sending, watch_progress
 
 
+def _bare_answer(status: int, more: str = "") -> bytes:
+    """Return a response without a body, the last of its connection."""
+    headers = "X-Content-Type-Options: nosniff\r\nContent-Length: 0\r\nConnection: close\r\n"
+    return f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n{more}{headers}\r\n".encode()
+
+
+@implementer(IHandshakeListener)
 class Channel(HTTPChannel):
     """Twisted's HTTP/1 channel with deadlines that a slow peer cannot push back.
 
@@ -31,7 +40,9 @@ class Channel(HTTPChannel):
     site: Any  # the Site, whose buildProtocol sets these
     server_settings: ServerSettings
     websocket_settings: WebSocketSettings
+    limits: LimitSettings
     transport: Any
+    handshaken = False  # whether the TLS handshake is done, where there is one
     lease: Lease | None = None  # its place among all connections; a WebSocket takes it along
     timeOut = None  # Twisted's own is pushed back by every byte
 
@@ -39,7 +50,13 @@ class Channel(HTTPChannel):
         """Start the clock."""
         super().connectionMade()
         self.deadlines = Deadlines(self.site.reactor)
+        self.totalHeadersSize = self.limits.header_limit
+        self.maxHeaders = self.limits.max_headers
         self._expect_headers()
+
+    def handshakeCompleted(self) -> None:
+        """TLS is ready (called by the transport)."""
+        self.handshaken = True
 
     def dataReceived(self, data: bytes) -> None:
         """Take bytes of a request."""
@@ -57,10 +74,23 @@ class Channel(HTTPChannel):
         upgrade = wants_upgrade(self._command, [(b"upgrade", each) for each in headers.getRawHeaders(b"upgrade", [])])
         if len(hosts) > 1 or (not hosts and self._version == b"HTTP/1.1"):
             self.refuse(400)
+        elif not self._is_for_us(hosts):
+            self.refuse(421)
         elif self.length != 0:
             self.refuse(400 if upgrade else 413)
         else:
             super().allHeadersReceived()
+
+    def _is_for_us(self, hosts: list[bytes]) -> bool:
+        """Whether the request names this server, where its names are configured: by Host, and by a target's."""
+        names = self.server_settings.host_names
+        if not names:
+            return True
+        scheme, separator, rest = self._path.partition(b"://")
+        if separator and not scheme.startswith(b"/"):
+            hosts = [*hosts, rest.partition(b"/")[0].partition(b"?")[0]]
+        secure = ISSLTransport.providedBy(self.transport)
+        return bool(hosts) and all(host_allowed(host.decode("latin-1").strip(" \t"), secure, names) for host in hosts)
 
     def headerReceived(self, line: bytes) -> bool:
         """Take a header; says whether it is one."""
@@ -85,8 +115,10 @@ class Channel(HTTPChannel):
             setattr(self, taker, _ignore)
         self.length = None
         self.requests.clear()
-        reason = HTTPStatus(status).phrase
-        self.transport.write(f"HTTP/1.1 {status} {reason}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode())
+        self.site.tally.note(
+            f"answered {status}", "{peer}: request refused with {status}", status=status, peer=self.getPeer()
+        )
+        self.transport.write(_bare_answer(status))
         self.loseConnection()
 
     def requestDone(self, request: Any) -> None:
@@ -117,7 +149,7 @@ class Channel(HTTPChannel):
         """
         if not self._waitingForTransport:
             super().pauseProducing()
-            self.deadlines.set("stall", self.server_settings.stall_timeout, self.transport.abortConnection)
+            watch_progress(self.deadlines, self.transport, self.server_settings.stall_timeout, self._stalled)
 
     def resumeProducing(self) -> None:
         """The peer reads again."""
@@ -157,7 +189,16 @@ class Channel(HTTPChannel):
         self.deadlines.set("headers", self.websocket_settings.handshake_timeout, self._headers_late)
 
     def _headers_late(self) -> None:
-        self.refuse(408)
+        if ISSLTransport.providedBy(self.transport) and not self.handshaken:
+            # Nothing could be said to such a peer, and to end TLS in good order would be to wait for it once more.
+            self.site.tally.note("cut: no TLS handshake", "{peer}: no TLS handshake in time", peer=self.getPeer())
+            self.transport.abortConnection()
+        else:
+            self.refuse(408)
+
+    def _stalled(self) -> None:
+        self.site.tally.note("cut: download stood still", "{peer}: stopped reading a response", peer=self.getPeer())
+        self.transport.abortConnection()
 
 
 def _ignore(*_: object) -> None:
@@ -184,9 +225,7 @@ class NoRoom(Protocol):
         if self._quiet:
             transport.abortConnection()
             return
-        transport.write(
-            b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-        )
+        transport.write(_bare_answer(503, "Retry-After: 1\r\n"))
         self._deadlines.set("close", self._close_timeout, transport.abortConnection)
         finish_sending(transport)
 

@@ -12,14 +12,12 @@ from twisted.web import server
 from twisted.web.http import datetimeToString
 from twisted.web.resource import IResource
 
+from wsdaemon.observe.tally import Tally
 from wsdaemon.settings import Settings
 from wsdaemon.site.admission import Admission
 from wsdaemon.site.channel import Channel, NoRoom
 from wsdaemon.site.pages import send_error
 from wsdaemon.websocket.handshake import wants_upgrade
-
-MAX_REFUSING = 100
-"""How many connections beyond a cap get a 503 at once; the others are cut without a word."""
 
 
 def origin_form(target: bytes) -> bytes:
@@ -69,33 +67,39 @@ class Site(server.Site):
     protocol = Channel  # type: ignore[assignment]  # not the one that may turn to HTTP/2: an upgrade needs HTTP/1.1
     log_events = Logger(namespace="wsdaemon")
 
-    def __init__(self, files: IResource, upgrade: IResource, settings: Settings, reactor: IReactorTime) -> None:
+    def __init__(
+        self,
+        files: IResource,
+        upgrade: IResource,
+        settings: Settings,
+        reactor: IReactorTime,
+        tally: Tally | None = None,
+    ) -> None:
         super().__init__(files, requestFactory=Request, parsePOSTFormSubmission=False, reactor=reactor)
         self._upgrade = upgrade
         self._settings = settings
         self.timeOut = None
+        self.tally = tally or Tally(reactor)
         self.admission = Admission(settings.server)
         self._refusing = 0
 
     def buildProtocol(self, addr: IAddress | None) -> Channel | NoRoom:  # type: ignore[override]  # see above
         """Return the channel of a new connection; beyond a cap one that says 503 and goes."""
-        place = self.admission.admit(str(getattr(addr, "host", "")), self.reactor.seconds())
+        host = str(getattr(addr, "host", ""))
+        place = self.admission.admit(host, self.reactor.seconds())
         if isinstance(place, str):
-            return self._refuse(place)
+            return self._refuse(place, host)
         channel: Channel = super().buildProtocol(addr)
         channel.lease = place
         channel.server_settings = self._settings.server
         channel.websocket_settings = self._settings.websocket
+        channel.limits = self._settings.limits
         return channel
 
-    def _refuse(self, cause: str) -> NoRoom:
-        count = self.admission.refused[cause]
-        if count & (count - 1) == 0:  # 1, 2, 4, 8, …: a flood is no flood of log lines
-            self.log_events.warn(
-                "refused {count} connections so far: over {cause}", count=count, cause=cause, event="refused"
-            )
+    def _refuse(self, cause: str, host: str) -> NoRoom:
+        self.tally.note(f"over {cause}", "{peer}: connection refused, over {cap}", peer=host, cap=cause)
         self._refusing += 1
-        quiet = self._refusing > MAX_REFUSING
+        quiet = self._refusing > self._settings.limits.max_refusing
         return NoRoom(self.reactor, self._settings.websocket.close_timeout, self._refused, quiet=quiet)
 
     def _refused(self) -> None:

@@ -10,9 +10,6 @@ from wsdaemon.websocket.codes import Opcode
 from wsdaemon.websocket.connection import Connection
 from wsdaemon.websocket.frames import frame_header, join_frames
 
-HOLD = 1 << 16
-"""Frames up to this many bytes are sent back once they are complete, larger ones while they come in."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class EchoSettings(WebSocketSettings):
@@ -25,8 +22,8 @@ class EchoSettings(WebSocketSettings):
 class Echo(Connection):
     """Jetty's echo: same opcode, same FIN bit, frame by frame; control frames are not echoed.
 
-    A compressed message goes back compressed, frame by frame as well; where a frame inflates to more than `HOLD`
-    bytes, it goes back as several.
+    A compressed message goes back compressed, frame by frame as well; where a frame inflates to more than
+    `frame_hold` bytes, it goes back as several.
     """
 
     names = ("org.ietf.websocket.test-echo", "lws-mirror-protocol", "echo")
@@ -44,7 +41,7 @@ class Echo(Connection):
 
     def onMessageFrameBegin(self, length: int) -> None:
         """Send the header of a large frame at once."""
-        if length > HOLD and not self._isMessageCompressed and self.can_send:
+        if length > self.hub.limits.frame_hold and not self._isMessageCompressed and self.can_send:
             frame = self.current_frame
             self.trace("sends", self._opcode, length, frame.fin)
             self.write(frame_header(self._opcode, length, fin=frame.fin))
@@ -60,18 +57,18 @@ class Echo(Connection):
             self.write(payload)
             return
         self.message += payload
-        if len(self.message) > HOLD:  # only what was compressed can grow so far
+        if len(self.message) > self.hub.limits.frame_hold:  # only what was compressed can grow so far
             self._send_held(fin=False)
 
     def onMessageFrameEnd(self) -> None:
         """Send a frame back that is not the message's last: that one waits until the text is known to be whole."""
         frame = self.current_frame
-        if not frame.fin and (self._isMessageCompressed or frame.length <= HOLD):
+        if not frame.fin and (self._isMessageCompressed or frame.length <= self.hub.limits.frame_hold):
             self._send_held(fin=False)
 
     def onMessageEnd(self) -> None:
         """Send the last frame back."""
-        if self._isMessageCompressed or self.current_frame.length <= HOLD:
+        if self._isMessageCompressed or self.current_frame.length <= self.hub.limits.frame_hold:
             self._send_held(fin=True)
 
     def _send_held(self, *, fin: bool) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from autobahn.exception import PayloadCorruptError
@@ -12,6 +13,7 @@ from autobahn.websocket.compress import (
     PerMessageDeflateOffer,
     PerMessageDeflateOfferAccept,
 )
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 PIECE = 1 << 16
 _NAME = "permessage-deflate"
@@ -39,13 +41,67 @@ def accept_first(offers: list[PerMessageDeflateOffer], window: int) -> PerMessag
     return PerMessageDeflateOfferAccept(offer, window_bits=bits)
 
 
+def _find_trim() -> Callable[[int], object]:
+    """Return glibc's malloc_trim, which gives freed memory back to the system; elsewhere something that does not."""
+    try:
+        return ctypes.CDLL(None).malloc_trim  # type: ignore[no-any-return]  # ctypes knows no types
+    except (AttributeError, OSError, TypeError):
+        return int
+
+
+_malloc_trim = _find_trim()
+
+
+class Compressors:
+    """The compressors that are kept between messages: of at most `limit` connections, each for `idle` seconds.
+
+    Who has lost its compressor begins with a new one, which any decompressor takes for a stream that goes on.
+    """
+
+    def __init__(self, clock: IReactorTime, limit: int, idle: float) -> None:
+        self._clock = clock
+        self._limit = limit
+        self._idle = idle
+        self._kept: dict[Deflate, float] = {}  # and when it was last used, the longest ago first
+        self._sweeping: IDelayedCall | None = None
+
+    def taken(self, deflate: Deflate) -> None:
+        """Leave a compressor alone while it is in use."""
+        self._kept.pop(deflate, None)
+
+    def used(self, deflate: Deflate) -> None:
+        """Keep the compressor that was used now; forget another where there are too many."""
+        self._kept[deflate] = self._clock.seconds()
+        if len(self._kept) > self._limit:
+            next(iter(self._kept)).release()
+        if self._sweeping is None:
+            self._sweeping = self._clock.callLater(self._idle, self._sweep)
+
+    def forget(self, deflate: Deflate) -> None:
+        """Keep it no more."""
+        self._kept.pop(deflate, None)
+        if not self._kept and self._sweeping is not None:
+            self._sweeping.cancel()
+            self._sweeping = None
+
+    def _sweep(self) -> None:
+        self._sweeping = None
+        limit = self._clock.seconds() - self._idle
+        for deflate in [each for each, used in self._kept.items() if used <= limit]:
+            deflate.release()
+        _malloc_trim(0)  # 64 of them are 17 MB, and it takes half a millisecond
+        if self._kept:
+            wait = next(iter(self._kept.values())) - limit
+            self._sweeping = self._clock.callLater(wait, self._sweep)
+
+
 class Deflate(PerMessageDeflate):
     """One connection's compressor and decompressor, on the server's side."""
 
     _compressor: Any
     _decompressor: Any
 
-    def __init__(self, negotiated: PerMessageDeflate, level: int) -> None:
+    def __init__(self, negotiated: PerMessageDeflate, level: int, compressors: Compressors) -> None:
         super().__init__(
             True,
             negotiated.server_no_context_takeover,
@@ -55,6 +111,12 @@ class Deflate(PerMessageDeflate):
             negotiated.mem_level,
         )
         self._level = level
+        self._compressors = compressors
+
+    def release(self) -> None:
+        """Give the compressor's memory back; no message may be half compressed, unless the connection is gone."""
+        self._compressor = None
+        self._compressors.forget(self)
 
     def start_compress_message(self) -> None:
         """Begin a message; the context of those before it is kept unless the client asked otherwise."""
@@ -62,6 +124,7 @@ class Deflate(PerMessageDeflate):
             self._compressor = zlib.compressobj(
                 self._level, zlib.DEFLATED, -self.server_max_window_bits, self.mem_level
             )
+        self._compressors.taken(self)
 
     def compress_frame(self, payload: bytes, *, fin: bool) -> bytes:
         """Return the compressed payload of one frame of the message that was begun.
@@ -72,6 +135,7 @@ class Deflate(PerMessageDeflate):
         data: bytes = self._compressor.compress(payload) + self._compressor.flush(zlib.Z_SYNC_FLUSH)
         if not fin:
             return data
+        self._compressors.used(self)
         return data[: -len(_TAIL)] if data else b"\x00"
 
     def compress(self, message: bytes) -> bytes:

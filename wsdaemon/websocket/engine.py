@@ -11,7 +11,6 @@ Autobahn parses what comes in and keeps the state of the closing handshake. What
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -30,19 +29,12 @@ from wsdaemon.websocket.frames import frame_header
 from wsdaemon.websocket.handshake import Handshake
 from wsdaemon.websocket.hub import Hub
 from wsdaemon.websocket.intake import Intake
+from wsdaemon.websocket.keepalive import KeepAlive
 from wsdaemon.websocket.lease import Lease
 from wsdaemon.websocket.transport import Transport, abort_connection, finish_sending, lose_connection
 
 if TYPE_CHECKING:
     from wsdaemon.websocket.factory import ConnectionFactory
-
-FILL_LIMIT = 1 << 20
-"""How many bytes of a text frame that turned out invalid half-way are filled up, so that a Close can follow it."""
-
-INFLATE_FREE = 16 << 20
-INFLATE_RATIO = 200
-"""A message may inflate to `INFLATE_FREE` bytes, and beyond that to `INFLATE_RATIO` times what came in: real data does
-not, a bomb does."""
 
 _DATA_OPCODES = (Opcode.CONTINUATION, Opcode.TEXT, Opcode.BINARY)
 
@@ -137,9 +129,8 @@ class Engine(Intake, WebSocketServerProtocol):
         self.subprotocol = self.factory.name
         self.target = ""
         self.number = 0
-        self._ping_payload: bytes | None = None
+        self._keep_alive = KeepAlive(self)
         self._cause = ""
-        self._heard = False  # whether anything came in since the last ping
         self._begun = self._watched = 0  # messages that have begun, and the one whose time is watched
         self._connectionMade()
 
@@ -159,11 +150,13 @@ class Engine(Intake, WebSocketServerProtocol):
 
     def _onOpen(self) -> None:
         if self._perMessageCompress is not None:
-            self._perMessageCompress = Deflate(self._perMessageCompress, self.settings.compression_level)
+            self._perMessageCompress = Deflate(
+                self._perMessageCompress, self.settings.compression_level, self.hub.compressors
+            )
         self.number = self.hub.add(self)
         # The HTTP channel is gone, and with it the producer that it registered.
         self.transport.registerProducer(self, True)
-        self._schedule_ping()
+        self._keep_alive.start()
         self.events.info(
             "connection {number} from {peer}: open, {target}, {subprotocol}",
             target=self.target, number=self.number, peer=self.peer, subprotocol=self.subprotocol, event="open",
@@ -176,7 +169,7 @@ class Engine(Intake, WebSocketServerProtocol):
 
     def progressed(self) -> None:
         """Watch the time of a message that is not whole yet."""
-        self._heard = True
+        self._keep_alive.heard = True
         if not self.can_send or not self.inside_message:
             self.deadlines.cancel("message")
         elif self.settings.message_timeout and (not self.deadlines.running("message") or self._watched != self._begun):
@@ -186,7 +179,10 @@ class Engine(Intake, WebSocketServerProtocol):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Let go of everything."""
         self.deadlines.clear()
+        self.forget_input()
         self.forget_backlog()
+        if self.deflate is not None:
+            self.deflate.release()
         if self.lease is not None:
             self.lease.release()
         was_open = bool(self.number)
@@ -216,10 +212,11 @@ class Engine(Intake, WebSocketServerProtocol):
             self._isMessageCompressed = self.utf8validateIncomingCurrentMessage = False
             return None
         self._deflated += len(payload)
+        limits = self.hub.limits
         try:
             for piece in self.deflate.inflate(payload):
                 self._inflated += len(piece)
-                if self._inflated > max(INFLATE_FREE, INFLATE_RATIO * self._deflated):
+                if self._inflated > max(limits.inflate_limit, limits.inflate_ratio * self._deflated):
                     self._fail_connection(CloseCode.MESSAGE_TOO_BIG, "message inflates too much")
                     return False
                 if self.utf8validateIncomingCurrentMessage:
@@ -242,10 +239,7 @@ class Engine(Intake, WebSocketServerProtocol):
 
     def onPong(self, payload: bytes) -> None:
         """Take the answer to our ping, or one that nobody asked for."""
-        if payload == self._ping_payload:
-            self.deadlines.cancel("pong")
-            self._schedule_ping()
-        else:
+        if not self._keep_alive.answered(payload):
             self.pong_received(payload)
 
     # -- closing --------------------------------------------------------------------------------------------------
@@ -258,7 +252,7 @@ class Engine(Intake, WebSocketServerProtocol):
     ) -> None:
         if not self.can_send:
             return
-        if self.frame_left and (self.frame_left > FILL_LIMIT or code != CloseCode.INVALID_PAYLOAD):
+        if self.frame_left and (self.frame_left > self.hub.limits.fill_limit or code != CloseCode.INVALID_PAYLOAD):
             self._cause = self._cause or "a frame could not be finished"
             self.dropConnection(abort=True)
             return
@@ -277,6 +271,7 @@ class Engine(Intake, WebSocketServerProtocol):
         self.failedByMe = True
         self._cause = self._cause or reason
         if self.can_send:
+            self.hub.tally.count(f"closed with {int(code)}")
             self.close(code, reason)
             self._end(finish_sending)
         else:
@@ -315,37 +310,22 @@ class Engine(Intake, WebSocketServerProtocol):
             self.deadlines.set("close", self.settings.close_timeout, self._close_expired)
 
     def _close_expired(self) -> None:
+        self.hub.tally.count("cut: did not close in time")
         self._cause = self._cause or "the peer did not close in time"
         self.transport.abortConnection()
 
     def _message_expired(self) -> None:
         self._fail_connection(CloseCode.POLICY_VIOLATION, "message unfinished for too long")
 
-    # -- deadlines ------------------------------------------------------------------------------------------------
-
     def stalled(self) -> None:
         """Drop the peer: it took nothing for too long."""
+        self.hub.tally.count("cut: stopped reading")
         self._cause = "the peer stopped reading"
         self.dropConnection(abort=True)
 
-    def _schedule_ping(self) -> None:
-        self._ping_payload = None
-        if self.settings.ping_interval:
-            self.deadlines.set("ping", self.settings.ping_interval, self._keep_alive)
-
-    def _keep_alive(self) -> None:
-        if self.frame_left or self.write_paused:
-            self._schedule_ping()  # the peer has other deadlines now
-            return
-        self._ping_payload = os.urandom(8)
-        self._heard = False
-        self.send_ping(self._ping_payload)
-        self.deadlines.set("pong", self.settings.ping_timeout, self._pong_missing)
-
-    def _pong_missing(self) -> None:
-        if self.read_paused or (self.current_frame is not None and self._heard):
-            self._schedule_ping()  # we do not look, or the pong waits behind a long frame that is coming in
-            return
+    def unanswered(self) -> None:
+        """Drop the peer: it did not answer our ping."""
+        self.hub.tally.count("cut: no pong")
         self._cause = "no pong came back"
         self.dropConnection(abort=True)
 

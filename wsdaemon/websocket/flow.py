@@ -1,8 +1,8 @@
 """Flow control: how much may wait for a peer that does not keep up, and how long.
 
 The transport says when it cannot send (`pauseProducing`) and when everything is sent (`resumeProducing`). In between, a
-connection goes on reading until `READ_AHEAD` bytes of answers wait, so that a peer which sends a whole message before
-it begins to read gets it back; then it reads nothing more. All connections together may have `READ_AHEAD_ALL` bytes
+connection goes on reading until `read_ahead` bytes of answers wait, so that a peer which sends a whole message before
+it begins to read gets it back; then it reads nothing more. All connections together may have `read_ahead_all` bytes
 waiting; beyond that, each stops reading at once. Who takes nothing for `stall_timeout` is dropped.
 """
 
@@ -14,10 +14,7 @@ from zope.interface import implementer
 from wsdaemon.settings import WebSocketSettings
 from wsdaemon.websocket.deadlines import Deadlines
 from wsdaemon.websocket.hub import Hub
-from wsdaemon.websocket.transport import Transport
-
-READ_AHEAD = 1 << 20
-READ_AHEAD_ALL = 64 << 20
+from wsdaemon.websocket.transport import Transport, watch_progress
 
 # Why nothing is read from a peer: it does not take its answers, or what it sent is still being worked on.
 FULL, BUSY = 1, 2
@@ -38,6 +35,11 @@ class FlowControlled:
     _backlog = 0
     _corked: list[bytes] | None = None
 
+    @property
+    def is_full(self) -> bool:
+        """Whether nothing is read because the peer does not take its answers."""
+        return bool(self.read_paused & FULL)
+
     def cork(self) -> None:
         """Keep what is written until `uncork`, so that it goes out at once."""
         self._corked = []
@@ -57,16 +59,17 @@ class FlowControlled:
         if self.write_paused:
             self._backlog += len(data)
             self.hub.backlog += len(data)
-            if self._backlog > READ_AHEAD or self.hub.backlog > READ_AHEAD_ALL:
+            limits = self.hub.limits
+            if self._backlog > limits.read_ahead or self.hub.backlog > limits.read_ahead_all:
                 self.pause_reading(FULL)
 
     def pauseProducing(self) -> None:
         """The peer does not keep up (called by the transport, maybe within `write`)."""
         self.write_paused = True
-        if self.hub.backlog > READ_AHEAD_ALL:
+        if self.hub.backlog > self.hub.limits.read_ahead_all:
             self.pause_reading(FULL)
         if self.can_send and not self.deadlines.running("stall"):  # TCP says it anew at every write
-            self.deadlines.set("stall", self.settings.stall_timeout, self.stalled)
+            watch_progress(self.deadlines, self.transport, self.settings.stall_timeout, self.stalled)
 
     def resumeProducing(self) -> None:
         """The peer has taken everything (called by the transport)."""

@@ -13,12 +13,13 @@ try:
 except ImportError:  # no compiled wheel for this platform
     from websockets.utils import apply_mask
 
-_FIN, _RSV1, _MASK = 0x80, 0x40, 0x80
+RSV1 = 0x40
+_FIN, _MASK = 0x80, 0x80
 
 
 def frame_header(opcode: int, length: int, *, fin: bool = True, rsv1: bool = False, masking_key: bytes = b"") -> bytes:
     """Return the header of a frame with `length` bytes of payload; with a masking key (4 bytes), that follows it."""
-    first = opcode | (_FIN if fin else 0) | (_RSV1 if rsv1 else 0)
+    first = opcode | (_FIN if fin else 0) | (RSV1 if rsv1 else 0)
     mask = _MASK if masking_key else 0
     if length < 126:
         return bytes((first, mask | length)) + masking_key

@@ -1,4 +1,4 @@
-"""What the connections of one daemon share: their numbers, their rooms, memory for the slow, and the way out."""
+"""What the connections of one daemon share: numbers, rooms, limits, memory for the slow, and the way out."""
 
 from __future__ import annotations
 
@@ -8,6 +8,10 @@ from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
+
+from wsdaemon.observe.tally import Tally
+from wsdaemon.settings import LimitSettings
+from wsdaemon.websocket.compression import Compressors
 
 if TYPE_CHECKING:
     from wsdaemon.websocket.engine import Engine
@@ -23,11 +27,22 @@ class Room(set["Engine"]):
 class Hub:
     """One for each daemon. `verbose` says whether every frame is logged."""
 
-    def __init__(self, clock: IReactorTime, *, verbose: bool = False) -> None:
+    def __init__(
+        self,
+        clock: IReactorTime,
+        limits: LimitSettings | None = None,
+        tally: Tally | None = None,
+        *,
+        verbose: bool = False,
+    ) -> None:
         self.clock = clock
+        self.limits = limits or LimitSettings()
+        self.tally = tally or Tally(clock)
         self.verbose = verbose
         self.connections = Room()
-        self.backlog = 0  # bytes that wait for peers which do not keep up, see Engine.write
+        self.backlog = 0  # bytes that wait for peers which do not keep up, see FlowControlled.write
+        self.busy = 0  # connections whose input is still being worked on, see Intake
+        self.compressors = Compressors(clock, self.limits.max_compressors, self.limits.compressor_idle)
         self._rooms: dict[str, Room] = {}
         self._numbers = itertools.count(1)
         self.draining = False

@@ -1,9 +1,9 @@
 """How input is taken in: plainly right frames in one pass, every other byte by Autobahn, and never too much at once.
 
 Autobahn gets exactly the bytes of one frame at a time, so the fast way (`frames`) goes on right behind a ping or a
-fragment. Work on one connection's input stops after `BUDGET` seconds; what is left waits for the next turn of the loop
-while nothing more is read, so that a flood of tiny frames delays nobody else. What is answered to one chunk goes out in
-one write.
+fragment. Work on one connection's input stops after its share of `turn_budget`; what is left waits for the next turn of
+the loop while nothing more is read, so that floods of tiny frames delay nobody else. What is answered to one
+chunk goes out in one write.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ from typing import Any, ClassVar
 
 from wsdaemon.websocket.deadlines import Deadlines
 from wsdaemon.websocket.flow import BUSY, FlowControlled
-from wsdaemon.websocket.frames import frame_extent, take_whole_frames
+from wsdaemon.websocket.frames import RSV1, frame_extent, take_whole_frames
 
-BUDGET = 0.005
+COMPRESSED_SLICE = 2048
+"""How much of a compressed frame is parsed before the clock is looked at again: it may inflate 1,000 times."""
 
 
 class Intake(FlowControlled):
@@ -27,6 +28,7 @@ class Intake(FlowControlled):
     current_frame: Any  # the frame that is half-way, or None
     current_frame_masker: Any
     inside_message: bool
+    _isMessageCompressed = False
     deadlines: Deadlines
     events: ClassVar[Any]
     number: int
@@ -67,12 +69,13 @@ class Intake(FlowControlled):
             self.uncork()
         self.progressed()
         if rest and self.state != self.STATE_CLOSED:
-            self._held = rest
+            self._hold(rest)
             self.pause_reading(BUSY)
             self.deadlines.set("held", 0, self._go_on)
 
     def _go_on(self) -> None:
-        held, self._held = self._held, b""
+        held = self._held
+        self._hold(b"")
         try:
             self._take_in(held)
         except Exception:  # as a transport does with what its protocol raises
@@ -82,12 +85,21 @@ class Intake(FlowControlled):
             if not self._held:
                 self.resume_reading(BUSY)
 
+    def forget_input(self) -> None:
+        """Drop what waits to be worked on."""
+        self._hold(b"")
+
+    def _hold(self, data: bytes) -> None:
+        """Keep input for the next turn, and count those who do: they share the turn's time."""
+        self.hub.busy += bool(data) - bool(self._held)
+        self._held = data
+
     def _work(self, data: bytes) -> bytes:
-        """Work on input for `BUDGET` seconds; returns what is left."""
+        """Work on input for this connection's share of the turn; returns what is left."""
         if self.current_frame is None and self.data:
             data, self.data = self.data + data, b""
         at, end = 0, len(data)
-        until = perf_counter() + BUDGET
+        until = perf_counter() + self.hub.limits.turn_budget / (1 + self.hub.busy)
         while at < end and self.state != self.STATE_CLOSED:
             if self.current_frame is not None:
                 extent = self.current_frame.length - self.current_frame_masker.pointer()
@@ -101,6 +113,8 @@ class Intake(FlowControlled):
                         continue
                 extent = frame_extent(data, at)
             extent = min(extent or end, end - at)
+            if extent > COMPRESSED_SLICE and (self._isMessageCompressed or data[at] & RSV1):
+                extent = COMPRESSED_SLICE
             self.parse(data[at : at + extent])
             at += extent
             if perf_counter() > until:

@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+import socket
+import sys
+from collections.abc import Callable
+from functools import partial
 from typing import Any, Protocol
 
 from twisted.internet.interfaces import ISSLTransport
+from twisted.protocols.policies import ProtocolWrapper
+
+from wsdaemon.websocket.deadlines import Deadlines
+
+CHECKS = 10
+"""How often within a stall timeout it is looked whether the peer took anything."""
+
+_BYTES_ACKED = slice(120, 128)  # tcpi_bytes_acked in Linux' struct tcp_info
 
 
 class Transport(Protocol):
@@ -58,3 +70,35 @@ def finish_sending(transport: Transport) -> None:
         half_close()
     else:
         transport.loseConnection()
+
+
+def watch_progress(deadlines: Deadlines, transport: Transport, seconds: float, stalled: Callable[[], None]) -> None:
+    """Call `stalled` once the peer has taken nothing for `seconds`, until the deadline `stall` is cancelled.
+
+    Where the transport cannot tell, only a cancel counts as progress.
+    """
+
+    def check(last: int | None, still: int) -> None:
+        now = acknowledged(transport)
+        still = still + 1 if now == last else 0
+        if still >= CHECKS:
+            stalled()
+        else:
+            deadlines.set("stall", seconds / CHECKS, partial(check, now, still))
+
+    deadlines.set("stall", seconds / CHECKS, partial(check, acknowledged(transport), 0))
+
+
+def acknowledged(transport: Transport) -> int | None:
+    """Return how many bytes the peer's system has acknowledged so far; None where that is not known."""
+    carrier: Any = transport
+    while isinstance(carrier, ProtocolWrapper):  # TLS
+        carrier = carrier.transport
+    handle = carrier.getHandle() if hasattr(carrier, "getHandle") else None
+    if not isinstance(handle, socket.socket) or not hasattr(socket, "TCP_INFO"):
+        return None
+    try:
+        info = handle.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _BYTES_ACKED.stop)
+    except OSError:  # not TCP
+        return None
+    return int.from_bytes(info[_BYTES_ACKED], sys.byteorder)

@@ -1,0 +1,54 @@
+"""Keep-alive: a ping now and then, and the end of the connection where no pong comes back."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from wsdaemon.websocket.engine import Engine
+
+
+class KeepAlive:
+    """Asks one peer whether it is still there; that it sends data is no answer, only the right pong is."""
+
+    __slots__ = ("_connection", "_frame", "_payload", "heard")
+
+    def __init__(self, connection: Engine) -> None:
+        self._connection = connection
+        self._payload: bytes | None = None
+        self._frame: object = None  # the frame that was coming in when the ping went out
+        self.heard = False  # whether anything came in since
+
+    def start(self) -> None:
+        """Wait until the next ping is due."""
+        self._payload = None
+        interval = self._connection.settings.ping_interval
+        if interval:
+            self._connection.deadlines.set("ping", interval, self._ask)
+
+    def answered(self, payload: bytes) -> bool:
+        """Take a pong; says whether it answers our ping."""
+        if payload != self._payload:
+            return False
+        self._connection.deadlines.cancel("pong")
+        self.start()
+        return True
+
+    def _ask(self) -> None:
+        connection = self._connection
+        if connection.frame_left or connection.write_paused:
+            self.start()  # it cannot be sent now, and the peer has other deadlines
+            return
+        self._payload = os.urandom(8)
+        self._frame, self.heard = connection.current_frame, False
+        connection.send_ping(self._payload)
+        connection.deadlines.set("pong", connection.settings.ping_timeout, self._missing)
+
+    def _missing(self) -> None:
+        connection = self._connection
+        inside_a_frame = self._frame is not None and connection.current_frame is self._frame and self.heard
+        if inside_a_frame or connection.is_full:
+            self.start()  # no pong can come in the middle of a frame, and none is seen while nothing is read
+        else:
+            connection.unanswered()
