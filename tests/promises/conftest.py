@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,16 @@ def tls_daemon(daemon: Callable[..., Daemon]) -> Callable[..., Daemon]:
         return daemon(*arguments, ini=f"[tls]\nenabled = yes\nport = 0\ncertificate = auto\n{ini}", **options)
 
     return start
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    """A daemon with TLS and the defaults, one for all tests of a file that do not look at its memory or log."""
+    config = tmp_path_factory.mktemp("served") / "ws.ini"
+    config.write_text("[tls]\nenabled = yes\nport = 0\ncertificate = auto\n")
+    running = Daemon([f"--config={config}", "--port=0"])
+    yield running
+    running.stop()
 
 
 @pytest.fixture

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import select
 import socket
 import ssl
 import time
+from collections import deque
 from collections.abc import Iterator
 from types import TracebackType
 
@@ -40,6 +42,7 @@ class RawClient:
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.socket: socket.socket = _untrusting().wrap_socket(plain) if tls else plain
         self._rest = b""
+        self._frames: deque[Frame] = deque()
         self.handshake = b""
         self.ended = False  # whether the daemon has ended its side
         if path is not None:
@@ -75,7 +78,9 @@ class RawClient:
         """Yield frames until the daemon ends its side."""
         while True:
             frames, self._rest = take_frames(self._rest)
-            yield from frames
+            self._frames += frames
+            while self._frames:
+                yield self._frames.popleft()
             if not self._receive():
                 return
 
@@ -139,6 +144,7 @@ class RawClient:
         return bool(data)
 
 
+@functools.cache
 def _untrusting() -> ssl.SSLContext:
     """A context for a certificate that the daemon made itself."""
     context = ssl.create_default_context()

@@ -1,0 +1,61 @@
+"""Promise 2: a member of a broadcast that does not read costs little, leaves with 1013, and holds nobody up."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.typing import Subprotocol
+
+from tests.conftest import Daemon
+from tests.promises.conftest import Figure
+from tests.promises.raw import RawClient
+from tests.wire import CLOSE, Frame, close_code
+
+FAST = 50
+MESSAGES = 400
+SIZE = 32 << 10
+QUEUE = 1 << 20
+NAME = "echo-broadcast"
+
+
+async def _chat(daemon: Daemon) -> list[list[str]]:
+    """Have one member send and `FAST` listen; returns what each of them heard."""
+    members = [
+        await connect(daemon.ws, subprotocols=[Subprotocol(NAME)], compression=None, max_queue=None)
+        for _ in range(FAST)
+    ]
+
+    async def hear(member: ClientConnection) -> list[str]:
+        heard: list[str] = []
+        while len(heard) < MESSAGES:
+            message = await member.recv()
+            assert isinstance(message, str)
+            assert len(message) == SIZE
+            heard.append(message[:8].strip())
+        return heard
+
+    hearing = [asyncio.ensure_future(hear(member)) for member in members]
+    for number in range(MESSAGES):
+        await members[0].send(f"{number:<{SIZE}}")
+    heard = await asyncio.wait_for(asyncio.gather(*hearing), 60)
+    await asyncio.gather(*[member.close() for member in members])
+    return heard
+
+
+def test_promise_2_stalled_reader(daemon: Callable[..., Daemon], figure: Figure) -> None:
+    """The daemon grows by at most 16 MB, the fast hear all in order, and the stalled one a prefix, then 1013."""
+    served = daemon(ini=f"[subprotocol:echo-broadcast]\nqueue_limit = {QUEUE}\nclose_timeout = 60\n")
+    with RawClient(served, "/", subprotocols=NAME, receive_buffer=1 << 18) as stalled:
+        before = served.rss()
+        heard = asyncio.run(_chat(served))
+        figure(2, "growth, one stalled and 50 fast", (served.rss() - before) / 1e6, "MB", 16)
+        assert heard == [list(map(str, range(MESSAGES)))] * FAST
+        frames: list[Frame] = []
+        while not frames or frames[-1].opcode != CLOSE:
+            frames.append(stalled.frame())
+        assert close_code(frames.pop()) == 1013
+        numbers = [int(frame.payload[:8]) for frame in frames]
+        assert numbers == list(range(len(numbers)))
+        assert 0 < len(numbers) < MESSAGES

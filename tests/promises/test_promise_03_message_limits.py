@@ -1,0 +1,57 @@
+"""Promise 3: too large a message ends with 1009 before anything of it is held, one that never ends with 1008."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+import pytest
+
+from tests.conftest import Daemon
+from tests.promises.conftest import Figure
+from tests.promises.raw import RawClient
+from tests.wire import BINARY, CONTINUATION, TEXT, Frame
+
+COLLECTING = ["echo-assemble", "echo-fragment", "echo-broadcast", "echo-broadcast-ping"]
+
+
+@pytest.mark.parametrize("name", COLLECTING)
+@pytest.mark.parametrize("announced", [(64 << 10) + 1, 1 << 30, (1 << 63) - 1])
+def test_promise_3_announced(served: Daemon, figure: Figure, name: str, announced: int) -> None:
+    """A header that announces more than the limit is answered 1009 though none of its payload was sent."""
+    with RawClient(served, f"/{name}") as client:
+        before = served.rss()
+        client.send(b"\x82\xff" + announced.to_bytes(8, "big") + os.urandom(4))
+        assert client.close_code() == 1009
+        figure(3, f"growth by a header of {announced} bytes", (served.rss() - before) / 1e6, "MB", 1)
+
+
+@pytest.mark.parametrize("name", COLLECTING)
+def test_promise_3_fragments(served: Daemon, figure: Figure, name: str) -> None:
+    """So is a message that grows over the limit in small fragments."""
+    with RawClient(served, f"/{name}") as client:
+        before = served.rss()
+        pieces = [Frame(TEXT, b"x" * 100, fin=False), *[Frame(CONTINUATION, b"x" * 100, fin=False)] * 700]
+        client.send(b"".join(piece.masked() for piece in pieces))
+        assert client.close_code() == 1009
+        figure(3, "growth by small fragments", (served.rss() - before) / 1e6, "MB", 1)
+
+
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
+def test_promise_3_unfinished(tls_daemon: Callable[..., Daemon], tls: bool) -> None:
+    """A message that is not finished within `message_timeout` is answered 1008, also where it grows all the while."""
+    served = tls_daemon("[websocket]\nmessage_timeout = 1\n")
+    with RawClient(served, "/echo-assemble", tls=tls) as silent, RawClient(served, "/echo-assemble", tls=tls) as slow:
+        silent.send(Frame(BINARY, b"x", fin=False))
+        slow.send(Frame(BINARY, b"x", fin=False))
+        slow.socket.settimeout(0.1)
+        code = None
+        for _ in range(100):
+            try:
+                slow.send(Frame(CONTINUATION, b"x", fin=False))
+                code = slow.close_code()
+                break
+            except TimeoutError:
+                continue
+        assert code == 1008
+        assert silent.close_code() == 1008

@@ -1,0 +1,188 @@
+"""Promise 7: every state ends. By default within 10 s (30 s, 60 s); here with shorter times, so as not to wait."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Daemon
+from tests.promises.conftest import Figure
+from tests.promises.raw import RawClient
+from tests.wire import CLOSE, PING, PONG, TEXT, Frame, close, request
+from wsdaemon.settings import ServerSettings, WebSocketSettings
+
+TIMES = """\
+[server]
+stall_timeout = 1
+[websocket]
+handshake_timeout = 1
+close_timeout = 1
+ping_interval = 1
+ping_timeout = 1
+"""
+SLACK = 0.7
+"""What timers, and the ticks by which a stall is noticed, may add on a busy machine, in seconds."""
+BOTH = pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
+
+
+@pytest.fixture(scope="module")
+def hasty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    """A daemon with short deadlines and a large file."""
+    folder = tmp_path_factory.mktemp("hasty")
+    (folder / "docroot").mkdir()
+    with (folder / "docroot" / "large").open("wb") as file:
+        file.truncate(1 << 30)
+    config = folder / "ws.ini"
+    config.write_text(f"[tls]\nenabled = yes\nport = 0\ncertificate = auto\n{TIMES}")
+    running = Daemon([f"--config={config}", "--port=0", f"--docroot={folder / 'docroot'}"])
+    yield running
+    running.stop()
+
+
+def _seconds_until_end(client: RawClient) -> float:
+    begun = time.monotonic()
+    with contextlib.suppress(ConnectionError):
+        client.read_to_end()
+    return time.monotonic() - begun
+
+
+def test_promise_7_defaults() -> None:
+    """The defaults are those that are promised."""
+    websocket, server = WebSocketSettings(), ServerSettings()
+    assert websocket.handshake_timeout <= 10
+    assert websocket.close_timeout <= 10
+    assert server.stall_timeout <= 30
+    assert websocket.stall_timeout <= 30
+    assert websocket.ping_interval + websocket.ping_timeout <= 60
+
+
+@BOTH
+@pytest.mark.parametrize("start", [b"", b"GET / HTTP/1.1\r\nHost: x\r\n"], ids=["nothing", "half a request"])
+def test_promise_7_slow_headers(hasty: Daemon, figure: Figure, start: bytes, tls: bool) -> None:
+    """Headers that come at a byte now and then end by the same deadline as those that never come."""
+    with RawClient(hasty, None, tls=tls) as client:
+        begun = time.monotonic()
+        client.socket.settimeout(0.1)
+        client.send(start)
+        answer = b""
+        while not client.ended and time.monotonic() - begun < 10:
+            with contextlib.suppress(ConnectionError):
+                client.send(b"x" if start else b"")
+            try:
+                answer += client.read_to_end()
+            except TimeoutError:
+                continue
+            except ConnectionError:
+                break
+        figure(7, "request that never ends (of 1 s)", time.monotonic() - begun, "s", 1 + SLACK)
+        assert answer.startswith(b"HTTP/1.1 408 ") or tls
+
+
+def test_promise_7_tls_handshake(hasty: Daemon, figure: Figure) -> None:
+    """So does a TLS handshake, whether nothing of it comes or a part."""
+    hello = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(32)
+    for sent in (b"", hello):
+        with socket.create_connection(("127.0.0.1", hasty.tls_port), timeout=10) as client:
+            begun = time.monotonic()
+            client.sendall(sent)
+            with contextlib.suppress(ConnectionError):
+                assert client.recv(100) == b""
+            figure(7, "TLS handshake that never ends (of 1 s)", time.monotonic() - begun, "s", 1 + SLACK)
+
+
+@BOTH
+@pytest.mark.parametrize("kind", ["violation", "mute", "floods", "http"])
+def test_promise_7_closing(hasty: Daemon, figure: Figure, kind: str, tls: bool) -> None:
+    """A connection that is closing is gone, whether its peer is mute, goes on sending, or never ends its side."""
+    with RawClient(hasty, None if kind == "http" else "/echo", tls=tls) as client:
+        if kind == "http":
+            client.send(request("/nothing").replace(b"Upgrade: websocket\r\nConnection: Upgrade", b"Connection: close"))
+        elif kind == "mute":
+            client.send(close(1000))
+        else:
+            client.send(Frame(3))
+        if kind == "floods":
+            client.flood(Frame(TEXT, b"x" * 1000).masked() * 50, 0.5)
+        begun = time.monotonic()
+        client.wait_until_cut(10)  # the daemon's FIN
+        _wait_until_gone(hasty, client)
+        figure(7, f"closing connection, {kind} (of 1 s)", time.monotonic() - begun, "s", 1 + SLACK)
+
+
+def _wait_until_gone(served: Daemon, client: RawClient) -> None:
+    """Wait until the daemon holds no socket any more whose other end is this client's."""
+    port = client.socket.getsockname()[1]
+    state = f":{port:04X} "
+    for _ in range(1000):
+        lines = Path("/proc/net/tcp").read_text().splitlines()
+        ours = [line.split() for line in lines if state in line]
+        own = (f":{served.port:04X}", f":{served.tls_port:04X}")
+        held = [row for row in ours if row[1].endswith(own) and row[9] != "0"]  # an inode: a process has it open
+        if not held:
+            return
+        time.sleep(0.01)
+    raise AssertionError("the daemon still holds the socket")
+
+
+@BOTH
+def test_promise_7_download(hasty: Daemon, figure: Figure, tls: bool) -> None:
+    """A download of which nothing is read is dropped; one that is read slowly goes on for longer than that."""
+    with RawClient(hasty, None, tls=tls, receive_buffer=4096) as stalled:
+        stalled.send(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
+        figure(7, "download that stands still (of 1 s)", stalled.wait_until_cut(10), "s", 1.1 + SLACK)
+    with RawClient(hasty, None, tls=tls, receive_buffer=1 << 16) as slow:
+        slow.send(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
+        begun, received = time.monotonic(), 0
+        while time.monotonic() - begun < 3:
+            received += len(slow.socket.recv(1 << 15))
+            time.sleep(0.1)
+        assert received > 100_000
+
+
+@BOTH
+@pytest.mark.parametrize("kind", ["silent", "sends", "wrong pong"])
+def test_promise_7_dead_peer(hasty: Daemon, figure: Figure, kind: str, tls: bool) -> None:
+    """A peer that sends no right pong is cut within ping_interval + ping_timeout, also if it sends all the while."""
+    with RawClient(hasty, "/log", tls=tls) as client:
+        begun = time.monotonic()
+        client.socket.settimeout(0.05)
+        what = {"silent": b"", "sends": Frame(TEXT, b"x").masked(), "wrong pong": Frame(PONG, b"x").masked()}[kind]
+        with contextlib.suppress(ConnectionError):
+            while not client.ended and time.monotonic() - begun < 10:
+                client.send(what)
+                with contextlib.suppress(TimeoutError):
+                    client.read_to_end()
+        figure(7, f"dead peer, {kind} (of 2 s)", time.monotonic() - begun, "s", 2 + 2 * SLACK)
+
+
+def test_promise_7_live_peer(hasty: Daemon) -> None:
+    """One that answers its pings stays."""
+    with RawClient(hasty, "/log") as client:
+        for _ in range(4):
+            ping = client.frame()
+            assert ping.opcode == PING
+            client.send(Frame(PONG, ping.payload))
+        client.send(close(1000))
+        assert client.frame().opcode == CLOSE
+
+
+@BOTH
+def test_promise_7_stalled_websocket(tls_daemon: Callable[..., Daemon], tls: bool) -> None:
+    """A WebSocket whose peer reads slowly is not dropped, however long that takes, and gets everything."""
+    served = tls_daemon("[websocket]\nstall_timeout = 2\n")
+    count = 400
+    message = Frame(TEXT, b"x" * 10_000)
+    with RawClient(served, tls=tls, receive_buffer=1 << 18) as client:
+        sending = threading.Thread(target=client.send, args=(message.masked() * count,))
+        sending.start()
+        for number in range(count):
+            assert client.frame() == message
+            if number < 200:
+                time.sleep(0.02)  # 4 s, in which the kernel tells of progress only now and then
+        sending.join()

@@ -1,0 +1,80 @@
+"""Promise 8: caps on all connections together, those of one address, and new ones a second."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from collections.abc import Callable
+from contextlib import ExitStack
+
+import pytest
+
+from tests.conftest import Daemon
+from tests.promises.raw import RawClient
+from tests.wire import TEXT, Frame, request
+
+
+def _refusal(daemon: Daemon, source: str = "127.0.0.1") -> bytes:
+    """Return what a connection from that address gets, whatever it sends."""
+    with socket.create_connection(("127.0.0.1", daemon.port), timeout=10, source_address=(source, 0)) as client:
+        with contextlib.suppress(ConnectionError):
+            client.sendall(request("/echo"))
+        answer = b""
+        with contextlib.suppress(ConnectionError):
+            while data := client.recv(4096):
+                answer += data
+                if b" 101 " in answer:
+                    break
+    return answer
+
+
+def test_promise_8_total(daemon: Callable[..., Daemon]) -> None:
+    """HTTP and WebSocket count together; beyond the cap a clear 503, and a place that is given back is free."""
+    served = daemon(ini="[server]\nmax_connections = 4\n")
+    with RawClient(served) as echo, RawClient(served, "/log"), RawClient(served, None):
+        with RawClient(served, None):
+            answer = _refusal(served)
+            assert answer.startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
+            assert b"\r\nRetry-After: " in answer
+        echo.echo(Frame(TEXT, b"still here"))
+        _wait_for_place(served)
+    served.process.terminate()
+    served.wait_for("refused and cut: .*over max_connections: [0-9]+")
+
+
+def _wait_for_place(served: Daemon) -> None:
+    """Take a place, once the daemon has seen that it is free."""
+    for _ in range(200):
+        if _refusal(served).startswith(b"HTTP/1.1 101 "):
+            return
+    raise AssertionError("the place of the connection that left was not given to another")
+
+
+def test_promise_8_per_address(daemon: Callable[..., Daemon]) -> None:
+    """One address has its cap, and another is served meanwhile."""
+    served = daemon(ini="[server]\nmax_per_address = 2\n")
+    with RawClient(served), RawClient(served):
+        assert _refusal(served).startswith(b"HTTP/1.1 503 ")
+        assert _refusal(served, "127.0.0.2").startswith(b"HTTP/1.1 101 ")
+
+
+def test_promise_8_new_per_second(daemon: Callable[..., Daemon]) -> None:
+    """A burst from one address gets so many in and no more; another address is served meanwhile."""
+    served = daemon(ini="[server]\nmax_new_per_second = 5\n")
+    answers = [_refusal(served)[:13] for _ in range(50)]
+    assert 5 <= answers.count(b"HTTP/1.1 101 ") <= 15
+    assert answers.count(b"HTTP/1.1 503 ") >= 35
+    assert _refusal(served, "127.0.0.2").startswith(b"HTTP/1.1 101 ")
+
+
+@pytest.mark.parametrize("kept", [0, 100])
+def test_promise_8_flood_of_refused(daemon: Callable[..., Daemon], kept: int) -> None:
+    """Refused connections that stay hold no places and fill no log: one line, however many come."""
+    served = daemon(ini="[server]\nmax_connections = 1\n")
+    with RawClient(served) as inside, ExitStack() as stack:
+        for _ in range(300):
+            client = stack.enter_context(RawClient(served, None))
+            if not kept:
+                client.socket.close()
+        inside.echo(Frame(TEXT, b"still served"))
+        assert served.output.count("over max_connections") == 1

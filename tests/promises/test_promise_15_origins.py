@@ -1,0 +1,119 @@
+"""Promise 15: whose pages may connect where, and by which name of this server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.conftest import Daemon
+from tests.promises.raw import RawClient
+
+SITE = "chat.example"
+LISTED = "https://app.example:8443"
+INI = f"""\
+[server]
+host_names = {SITE} localhost
+[subprotocol:echo-broadcast]
+allowed_origins = same {LISTED}
+"""
+
+# Origin and Host, of pages that would read or write other people's chat: by likeness, by tricks, by a name that leads
+# here (DNS rebinding).
+HOSTILE = [
+    ("http://evil.example", SITE),
+    ("http://evil.example", "evil.example"),
+    ("http://evil.example:80", "evil.example:80"),
+    ("http://chat.example.evil.example", SITE),
+    ("http://evilchat.example", SITE),
+    ("http://chat.example:81", SITE),
+    ("http://chat.example:8080", "chat.example:80"),
+    ("https://chat.example", SITE),
+    ("http://chat.example.", SITE),
+    ("http://chat.example@evil.example", SITE),
+    ("http://evil.example#chat.example", SITE),
+    ("http://evil.example/chat.example", SITE),
+    ("http://chat.example/", SITE),
+    ("null", SITE),
+    ("file://", SITE),
+    ("", SITE),
+    ("chat.example", SITE),
+    ("http://chat.example http://evil.example", SITE),
+    ("https://app.example", SITE),
+    ("https://app.example:443", SITE),
+    ("http://app.example:8443", SITE),
+    ("https://app.example:84430", SITE),
+    ("https://sub.app.example:8443", SITE),
+    ("https://app.example:8443", "evil.example"),
+    ("http://[::1]", SITE),
+    ("http://127.0.0.1", "127.0.0.1"),
+    ("http://0x7f000001", "0x7f000001"),
+    ("javascript://chat.example", SITE),
+    ("http://chаt.example", SITE),  # noqa: RUF001  # a Cyrillic letter, as the bytes of its UTF-8
+]
+WELCOME = [
+    (f"http://{SITE}", SITE),
+    (f"HTTP://{SITE.upper()}", SITE),
+    (f"http://{SITE}:80", SITE),
+    (f"http://{SITE}:8080", f"{SITE}:8080"),
+    (LISTED, SITE),
+    ("http://localhost:8080", "localhost:8080"),
+    (None, SITE),
+]
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    """A daemon that knows its names and the chat's origins."""
+    config = tmp_path_factory.mktemp("guarded") / "ws.ini"
+    config.write_text(INI)
+    running = Daemon([f"--config={config}", "--port=0"])
+    yield running
+    running.stop()
+
+
+def _status(served: Daemon, origin: str | None, host: str, path: str = "/echo-broadcast") -> int:
+    lines = [f"GET {path} HTTP/1.1", f"Host: {host}", "Upgrade: websocket", "Connection: Upgrade"]
+    lines += ["Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Version: 13"]
+    lines += [] if origin is None else [f"Origin: {origin}"]
+    with RawClient(served, None) as client:
+        client.send(("\r\n".join(lines) + "\r\n\r\n").encode())
+        return int(client.read_head().split(b" ")[1])
+
+
+@pytest.mark.parametrize(("origin", "host"), HOSTILE)
+def test_promise_15_hostile(guarded: Daemon, origin: str, host: str) -> None:
+    """The chat is closed to them."""
+    assert _status(guarded, origin, host) in (400, 403, 421)
+
+
+@pytest.mark.parametrize(("origin", "host"), WELCOME)
+def test_promise_15_welcome(guarded: Daemon, origin: str | None, host: str) -> None:
+    """It is open to its own pages, to those that are listed, and to what is no browser."""
+    assert _status(guarded, origin, host) == 101
+
+
+@pytest.mark.parametrize("path", ["/echo", "/echo-assemble", "/echo-fragment", "/log"])
+@pytest.mark.parametrize("origin", ["http://evil.example", "null", None])
+def test_promise_15_echo(guarded: Daemon, path: str, origin: str | None) -> None:
+    """What concerns nobody else takes any page, but only by a name of this server."""
+    assert _status(guarded, origin, SITE, path) == 101
+    assert _status(guarded, origin, "evil.example", path) == 421
+
+
+@pytest.mark.parametrize("target", ["/", "http://evil.example/", "/nothing"])
+@pytest.mark.parametrize("host", ["evil.example", SITE, "evil.example:80", "", "chat.example."])
+def test_promise_15_plain_requests(guarded: Daemon, host: str, target: str) -> None:
+    """A page is served by no other name either, wherever in the request that stands."""
+    with RawClient(guarded, None) as client:
+        client.send(f"GET {target} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+        status = int(client.read_head().split(b" ")[1])
+    own = host == SITE and "evil" not in target
+    assert status in ((200, 404) if own else (421,))
+
+
+def test_promise_15_without_names(daemon: Callable[..., Daemon]) -> None:
+    """Where no names are configured any Host will do, and the chat takes the origin of that Host."""
+    served = daemon()
+    assert _status(served, "http://any.example:8080", "any.example:8080") == 101
+    assert _status(served, "http://any.example:8081", "any.example:8080") == 403
