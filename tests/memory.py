@@ -33,11 +33,11 @@ class MemorySite:
 
     def __init__(self, ini: str = "", *, verbose: bool = False) -> None:
         self.clock = Clock()
-        self.hub = Hub(self.clock, verbose=verbose)
         found = find_all()
         settings = parse(ini, settings_classes(found), file="test.ini", base=Path()).require()
+        self.hub = Hub(self.clock, settings.limits, verbose=verbose)
         files = Docroot(Path(__file__).parent)
-        self.site = Site(files, Upgrade(Registry(found, settings, self.hub)), settings, self.clock)
+        self.site = Site(files, Upgrade(Registry(found, settings, self.hub)), settings, self.clock, self.hub.tally)
         self._ports = 40000
 
     def connect(self) -> Peer:

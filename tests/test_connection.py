@@ -258,6 +258,31 @@ class TestDeadlines:
             site.clock.advance(1)
         assert peer.is_aborted()
 
+    def test_pong_behind_a_long_frame(self) -> None:
+        """A peer in the middle of a frame cannot pong: as long as that frame comes in, the peer is not dead."""
+        site = MemorySite()
+        peer = site.open("/log")
+        octets = Frame(BINARY, bytes(100_000)).masked()
+        peer.send(octets[:1000])
+        for second in range(100):
+            peer.send(octets[1000 + second * 100 : 1100 + second * 100])
+            site.clock.advance(1)
+        assert not peer.is_ended()
+        pass_time(site.clock, 40)
+        assert peer.is_aborted(), "nothing came in any more"
+
+    def test_frame_after_frame_is_no_pong(self) -> None:
+        """One that begins a new frame where its pong could have been is."""
+        site = MemorySite()
+        peer = site.open("/log")
+        octets = Frame(BINARY, bytes(1000)).masked()
+        stream = octets * 60
+        for second in range(60):
+            if not peer.is_aborted():
+                peer.send(stream[second * 900 : second * 900 + 900])
+            site.clock.advance(1)
+        assert peer.is_aborted()
+
     def test_peer_that_pongs(self) -> None:
         """A peer that answers its pings stays."""
         site = MemorySite()

@@ -44,7 +44,7 @@ def accept_first(offers: list[PerMessageDeflateOffer], window: int) -> PerMessag
 def _find_trim() -> Callable[[int], object]:
     """Return glibc's malloc_trim, which gives freed memory back to the system; elsewhere something that does not."""
     try:
-        return ctypes.CDLL(None).malloc_trim  # type: ignore[no-any-return]  # ctypes knows no types
+        return ctypes.CDLL(None).malloc_trim
     except (AttributeError, OSError, TypeError):
         return int
 
@@ -64,6 +64,11 @@ class Compressors:
         self._idle = idle
         self._kept: dict[Deflate, float] = {}  # and when it was last used, the longest ago first
         self._sweeping: IDelayedCall | None = None
+
+    @property
+    def count(self) -> int:
+        """How many are kept."""
+        return len(self._kept)
 
     def taken(self, deflate: Deflate) -> None:
         """Leave a compressor alone while it is in use."""

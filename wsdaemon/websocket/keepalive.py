@@ -18,7 +18,7 @@ class KeepAlive:
         self._connection = connection
         self._payload: bytes | None = None
         self._frame: object = None  # the frame that was coming in when the ping went out
-        self.heard = False  # whether anything came in since
+        self.heard = False  # whether anything came in since the wait began
 
     def start(self) -> None:
         """Wait until the next ping is due."""
@@ -41,14 +41,18 @@ class KeepAlive:
             self.start()  # it cannot be sent now, and the peer has other deadlines
             return
         self._payload = os.urandom(8)
-        self._frame, self.heard = connection.current_frame, False
+        self._frame = connection.current_frame
         connection.send_ping(self._payload)
-        connection.deadlines.set("pong", connection.settings.ping_timeout, self._missing)
+        self._wait()
+
+    def _wait(self) -> None:
+        self.heard = False
+        self._connection.deadlines.set("pong", self._connection.settings.ping_timeout, self._missing)
 
     def _missing(self) -> None:
         connection = self._connection
         inside_a_frame = self._frame is not None and connection.current_frame is self._frame and self.heard
         if inside_a_frame or connection.is_full:
-            self.start()  # no pong can come in the middle of a frame, and none is seen while nothing is read
+            self._wait()  # no pong can come in the middle of a frame, and none is seen while nothing is read
         else:
             connection.unanswered()
