@@ -3,17 +3,21 @@
 #   make run          serve the chat and the test subprotocols on http://127.0.0.1:8080/
 #   make test         every check: style, types, layers, tests with coverage, a browser, the Autobahn suite's groups 1-10
 #   make conformance  all 517 cases of the Autobahn suite
+#   make fuzz         look for requests that break a promise, guided by coverage, for FUZZ_SECONDS (300)
+#   make soak         1,000 connections that come, go and misbehave, for SOAK_SECONDS (300)
 #   make docs         write what is generated from the code
 
 PYTHON ?= python3
 CONFIG ?= conf/ws.ini
 PYTEST_ARGS ?=
+FUZZ_SECONDS ?= 300
+SOAK_SECONDS ?= 300
 BIN = .venv/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
 # A plain editable install would hide the twistd plugin; this kind of it does not.
 INSTALL = $(PIP) install --config-settings editable_mode=compat --editable
 
-.PHONY: run test conformance lint docs browser clean
+.PHONY: run test conformance fuzz soak lint docs browser clean
 
 run: .venv/.run
 	$(BIN)/twistd --nodaemon --pidfile= wsdaemon --config $(CONFIG)
@@ -24,6 +28,12 @@ test: .venv/.test tests/node/node_modules/.made browser lint
 
 conformance: .venv/.test
 	$(BIN)/python -m pytest tests/test_conformance.py --conformance -s
+
+fuzz: .venv/.fuzz
+	FUZZ_SECONDS=$(FUZZ_SECONDS) $(BIN)/python -m tests.fuzz.run
+
+soak: .venv/.test
+	$(BIN)/python -m tests.soak --seconds $(SOAK_SECONDS)
 
 lint: .venv/.test
 	$(BIN)/ruff check .
@@ -50,6 +60,10 @@ browser:
 
 .venv/.test: .venv/.run setup.cfg pyproject.toml
 	$(INSTALL) '.[test,dev]'
+	touch $@
+
+.venv/.fuzz: .venv/.test
+	$(INSTALL) '.[test,dev,fuzz]'
 	touch $@
 
 # Clients that nobody here wrote, in JavaScript; without npm they are left out (but never where CI is set).

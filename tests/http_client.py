@@ -165,6 +165,7 @@ class Peer:
         found: list[tuple[Response, bytes]] = []
 
         def is_there() -> bool:
+            self._clock.advance(0)  # the next of several requests may have been put off to the next turn
             taken = take_response(self._rest + self.transport.value(), method, ended=self.closing)
             if taken is not None and (taken[0].complete or self.closing):
                 found.append(taken)

@@ -271,6 +271,14 @@ class TestDeadlines:
         pass_time(site.clock, 40)
         assert peer.is_aborted(), "nothing came in any more"
 
+    def test_half_a_frame_and_nothing_more(self) -> None:
+        """A peer that falls silent in the middle of a frame which is echoed while it comes in is found dead too."""
+        site = MemorySite()
+        peer = site.open("/echo")
+        peer.send(Frame(BINARY, bytes(100_000)).masked()[:1000])
+        pass_time(site.clock, 60)
+        assert peer.is_aborted()
+
     def test_frame_after_frame_is_no_pong(self) -> None:
         """One that begins a new frame where its pong could have been is."""
         site = MemorySite()

@@ -167,6 +167,7 @@ def test_upgrade_behind_a_download_that_is_read_late(server: Server) -> None:
         turns = iter(range(10))
         wait(lambda turns=turns: next(turns, None) is None)  # type: ignore[misc]  # it is bool
         peer.transport.drain()
+        server.clock.advance(0)
         peer.transport.fill()
     peer.transport.drain()
     assert len(peer.response().body) == 300_000

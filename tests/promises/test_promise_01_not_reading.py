@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -41,3 +42,21 @@ def test_promise_1_stall_timeout(tls_daemon: Callable[..., Daemon], figure: Figu
         client.flood(FLOODS["64 KiB messages"], 0.5)
         figure(1, f"aborted after, {'TLS' if tls else 'plain'} (stall time 1 s)", client.wait_until_cut(10), "s", 2.5)
     daemon.wait_for("the peer stopped reading")
+
+
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
+@pytest.mark.parametrize("first", ["/nothing", "/large"])
+def test_promise_1_pipelined_requests(
+    tls_daemon: Callable[..., Daemon], docroot: Path, figure: Figure, first: str, tls: bool
+) -> None:
+    """So it is with requests whose answers nobody reads, also behind a download that stands still."""
+    with (docroot / "large").open("wb") as file:
+        file.truncate(1 << 28)
+    daemon = tls_daemon("", f"--docroot={docroot}")
+    with RawClient(daemon, tls=tls) as other:
+        other.echo(Frame(TEXT, b"warm"))
+    before = daemon.rss()
+    with RawClient(daemon, None, tls=tls) as client:
+        client.send(f"GET {first} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        client.flood(b"GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n" * 500, 2)
+        figure(1, f"growth by pipelined requests behind {first}", (daemon.rss() - before) / MB, "MB", 8)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from http import HTTPStatus
+from time import perf_counter
 from typing import Any
 
 from twisted.internet.interfaces import IHandshakeListener, IReactorTime, ISSLTransport, ITransport
@@ -34,7 +35,8 @@ class Channel(HTTPChannel):
 
     `headers` runs from the connection's start, the TLS handshake included, or the first byte of a later request until
     the request is complete; `idle` between requests; `stall` while a response waits for the peer to read; `close` from
-    the end of the last response until the transport is gone.
+    the end of the last response until the transport is gone. Pipelined requests are answered one after the other, as
+    fast as the peer reads, for at most `turn_budget` in a turn of the loop.
     """
 
     site: Any  # the Site, whose buildProtocol sets these
@@ -43,6 +45,8 @@ class Channel(HTTPChannel):
     limits: LimitSettings
     transport: Any
     handshaken = False  # whether the TLS handshake is done, where there is one
+    _answered: Any = None  # a request that is answered while the next must wait
+    _turn_ends = 0.0
     lease: Lease | None = None  # its place among all connections; a WebSocket takes it along
     timeOut = None  # Twisted's own is pushed back by every byte
 
@@ -63,6 +67,7 @@ class Channel(HTTPChannel):
         if self.deadlines.running("idle"):
             self.deadlines.cancel("idle")
             self._expect_headers()
+        self._begin_turn()
         super().dataReceived(data)
 
     def allHeadersReceived(self) -> None:
@@ -121,7 +126,38 @@ class Channel(HTTPChannel):
         self.transport.write(_bare_answer(status))
         self.loseConnection()
 
+    def rawDataReceived(self, data: bytes) -> None:
+        """Keep what comes in behind the request that is being answered, but read no more where the peer does not.
+
+        Twisted would go on reading in that one case.
+        """
+        super().rawDataReceived(data)
+        if self._handlingRequest and self._waitingForTransport:
+            self._networkProducer.pauseProducing()
+
     def requestDone(self, request: Any) -> None:
+        """Go on to the next request: once the peer takes its responses, and others have had their turn."""
+        if self.persistent and (self._waitingForTransport or perf_counter() > self._turn_ends):
+            self._answered = request
+            if not self._waitingForTransport:
+                self._go_on_later()
+        else:
+            self._expect_next(request)
+
+    def _begin_turn(self) -> None:
+        self._turn_ends = perf_counter() + self.limits.turn_budget / (1 + self.site.busy)
+
+    def _go_on_later(self) -> None:
+        self.site.busy += 1
+        self.deadlines.set("turn", 0, self._go_on)
+
+    def _go_on(self) -> None:
+        self.site.busy -= 1
+        self._begin_turn()
+        request, self._answered = self._answered, None
+        self._expect_next(request)
+
+    def _expect_next(self, request: Any) -> None:
         """Wait for the next request, but not for ever."""
         super().requestDone(request)
         if self.persistent and not self._handlingRequest and not self.deadlines.running("headers"):
@@ -155,10 +191,16 @@ class Channel(HTTPChannel):
         """The peer reads again."""
         self.deadlines.cancel("stall")
         super().resumeProducing()
+        if self._answered is not None and not self.deadlines.running("turn"):
+            self._go_on_later()
 
     def connectionLost(self, reason: Failure) -> None:  # type: ignore[override]  # Twisted leaves it untyped
         """Let go of everything."""
+        if self.deadlines.running("turn"):
+            self.site.busy -= 1
         self.deadlines.clear()
+        if self._answered is not None:
+            self.requests.remove(self._answered)
         if self.lease is not None:
             self.lease.release()
         super().connectionLost(reason)

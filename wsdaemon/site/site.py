@@ -82,6 +82,7 @@ class Site(server.Site):
         self.tally = tally or Tally(reactor)
         self.admission = Admission(settings.server)
         self._refusing = 0
+        self.busy = 0  # channels with more requests to answer than fit into a turn
 
     def buildProtocol(self, addr: IAddress | None) -> Channel | NoRoom:  # type: ignore[override]  # see above
         """Return the channel of a new connection; beyond a cap one that says 503 and goes."""

@@ -37,12 +37,13 @@ class KeepAlive:
 
     def _ask(self) -> None:
         connection = self._connection
-        if connection.frame_left or connection.write_paused:
-            self.start()  # it cannot be sent now, and the peer has other deadlines
+        if connection.write_paused:
+            self.start()  # the peer does not read, which has its own deadline
             return
-        self._payload = os.urandom(8)
         self._frame = connection.current_frame
-        connection.send_ping(self._payload)
+        if not connection.frame_left:  # no ping can go out in the middle of a frame: then what comes in is the answer
+            self._payload = os.urandom(8)
+            connection.send_ping(self._payload)
         self._wait()
 
     def _wait(self) -> None:
@@ -51,6 +52,9 @@ class KeepAlive:
 
     def _missing(self) -> None:
         connection = self._connection
+        if self._payload is None and (self.heard or connection.is_full):
+            self.start()
+            return
         inside_a_frame = self._frame is not None and connection.current_frame is self._frame and self.heard
         if inside_a_frame or connection.is_full:
             self._wait()  # no pong can come in the middle of a frame, and none is seen while nothing is read
