@@ -553,7 +553,7 @@ class TestOthersCode:
         assert takes == [False, True, True, True, True, True]
 
     def test_exception_in_a_later_turn(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """What a subprotocol raises ends its connection, also when it is raised in a later turn of the loop."""
+        """What a subprotocol raises ends its connection with 1011, also in a later turn of the loop."""
         ticks = iter(range(1_000_000))
         monkeypatch.setattr(intake, "perf_counter", lambda: float(next(ticks)))
         site = MemorySite()
@@ -568,6 +568,9 @@ class TestOthersCode:
         events: list[object] = []
         with capture(events):
             peer.settle()
-        assert peer.is_aborted()
+        assert [close_code(frame) for frame in peer.frames() if frame.opcode == CLOSE] == [1011]
+        assert peer.is_ended()
+        peer.hang_up()
         assert not site.hub.connections
+        assert site.hub.busy == 0
         assert len(events) == 1

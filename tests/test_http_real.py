@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 import http.client
 import os
-import resource
-import signal
 import socket
 import time
 import urllib.error
@@ -227,40 +225,3 @@ def test_page_then_websocket_on_one_connection(server: Daemon) -> None:
     assert answer is not None
     assert answer[0].status == 101
     assert take_frames(answer[1])[0] == [hello]
-
-
-@pytest.fixture
-def many_files() -> Iterator[None]:
-    """Let this process, and those that it starts, open enough files."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 8192), hard))
-    yield
-    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-
-
-@pytest.mark.usefixtures("many_files")
-def test_a_thousand_connections_at_once(daemon: Callable[..., Daemon]) -> None:
-    """All get in though the daemon is too busy to accept any for a while: half to read a page, half to talk."""
-    server = daemon()
-    hello = Frame(TEXT, b"hello")
-    server.process.send_signal(signal.SIGSTOP)
-    try:
-        connections = [connect(server, 0.9) for _ in range(1000)]  # a SYN that is lost costs a second
-    finally:
-        server.process.send_signal(signal.SIGCONT)
-    try:
-        for number, connection in enumerate(connections):
-            connection.settimeout(20)
-            talk = handshake("/echo") + hello.masked()
-            connection.sendall(talk if number % 2 else request("/nothing", "Connection: close"))
-        for number, connection in enumerate(connections):
-            if number % 2:
-                received = b""
-                while not received.endswith(b"hello"):
-                    received += connection.recv(4096)
-                assert received.startswith(b"HTTP/1.1 101 ")
-            else:
-                assert read_to_the_end(connection).startswith(b"HTTP/1.1 404 ")
-    finally:
-        for connection in connections:
-            connection.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import socket
 from collections.abc import Callable, Generator, Iterable, Iterator
@@ -22,6 +23,7 @@ from twisted.python.failure import Failure
 
 from wsdaemon.config import Configuration, Problem
 from wsdaemon.observe.tally import Tally
+from wsdaemon.site.accepting import guard_listening
 from wsdaemon.site.files import Docroot
 from wsdaemon.site.site import Site
 from wsdaemon.site.upgrade import Upgrade
@@ -84,6 +86,9 @@ class DaemonService(MultiService):
     def startService(self) -> None:
         """Say that all is ready."""
         super().startService()
+        # What is there now stays: to look through it at every full collection would hold the loop for 30 to 60 ms.
+        gc.collect()
+        gc.freeze()
         self.log.info("ready", event="ready")
 
     @inlineCallbacks
@@ -102,6 +107,7 @@ class DaemonService(MultiService):
 
     def _listens(self, port: IListeningPort, listener: Listener) -> None:
         self.ports.append(port)
+        guard_listening(port, self._site.reactor, self._site.tally)
         address = port.getHost()
         where = listener.shown.format(port=getattr(address, "port", 0))
         self.log.info("listening on {where}", where=where, event="listening")
@@ -136,6 +142,7 @@ def make_service(
     own_pages = settings.server.docroot in (None, pages_folder())
     docroot = Docroot(
         settings.server.docroot or pages_folder(),
+        settings.limits,
         listing=settings.server.listing,
         policy=settings.server.content_security_policy or (PAGES_POLICY if own_pages else ""),
     )

@@ -138,6 +138,9 @@ class LimitSettings:
     max_ranges: int = option(
         Number(0, 100), 5, "How many ranges of a file one request may ask for; with more it gets the whole file."
     )
+    max_listed: int = option(
+        Number(1, 1_000_000), 20_000, "How many entries of a folder its listing shows, so that it has a bound too."
+    )
     max_refusing: int = option(
         Number(0, 10_000),
         100,

@@ -32,7 +32,7 @@ from tests.fuzz.answers import SITE_POLICY, Asked, check_answers
 from tests.fuzz.docroot import Tree
 from tests.http_client import Server, Transport, failures
 from wsdaemon.observe.log import as_json, as_text
-from wsdaemon.site import files
+from wsdaemon.site import listings
 from wsdaemon.site.site import Request
 
 CUT, FILL, READ, WAIT, END = b"\xc0|", b"\xc0f", b"\xc0r", b"\xc0w", b"\xc0e"
@@ -71,7 +71,7 @@ class Target:
         self._make_server()
         cooperator = Cooperator(lambda: lambda: True, lambda work: self._server.clock.callLater(0, work))
         self._stack.enter_context(_replaced(_producer_helpers, "cooperate", cooperator.cooperate))
-        self._stack.enter_context(_replaced(files, "deferToThread", self._later))
+        self._stack.enter_context(_replaced(listings, "deferToThread", self._later))
         globalLogPublisher.addObserver(self._log)
         self._stack.callback(globalLogPublisher.removeObserver, self._log)
         return self

@@ -50,15 +50,14 @@ class ClientDeflate(PerMessageDeflate):
         pieces = []
         try:
             while data:
+                if self._decompressor.eof:
+                    self._decompressor = zlib.decompressobj(-self.server_max_window_bits)
                 piece = self._decompressor.decompress(data, self._left + 1)
                 self._left -= len(piece)
                 if self._left < 0:
                     raise PayloadExceededError("over the limit")
                 pieces.append(piece)
-                data = self._decompressor.unconsumed_tail
-                if self._decompressor.eof:
-                    data = self._decompressor.unused_data
-                    self._decompressor = zlib.decompressobj(-self.server_max_window_bits)
+                data = self._decompressor.unused_data or self._decompressor.unconsumed_tail
         except zlib.error as error:
             raise PayloadCorruptError(f"invalid permessage-deflate data: {error}") from error
         return b"".join(pieces)

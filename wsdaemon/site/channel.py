@@ -124,7 +124,10 @@ class Channel(HTTPChannel):
             f"answered {status}", "{peer}: request refused with {status}", status=status, peer=self.getPeer()
         )
         self.transport.write(_bare_answer(status))
-        self.loseConnection()
+        self._start_closing()
+        self.transport.unregisterProducer()
+        self._networkProducer.resumeProducing()  # what is unread would make a reset of our end
+        finish_sending(self.transport)
 
     def rawDataReceived(self, data: bytes) -> None:
         """Keep what comes in behind the request that is being answered, but read no more where the peer does not.
@@ -165,12 +168,15 @@ class Channel(HTTPChannel):
 
     def loseConnection(self) -> None:
         """End the connection, by force where the peer does not take what is still to be sent."""
+        self._start_closing()
+        if self.transport is not None:
+            super().loseConnection()
+
+    def _start_closing(self) -> None:
         for name in ("headers", "idle", "stall"):
             self.deadlines.cancel(name)
-        if self.transport is not None:
-            if not self.deadlines.running("close"):
-                self.deadlines.set("close", self.websocket_settings.close_timeout, self.transport.abortConnection)
-            super().loseConnection()
+        if self.transport is not None and not self.deadlines.running("close"):
+            self.deadlines.set("close", self.websocket_settings.close_timeout, self.transport.abortConnection)
 
     def registerProducer(self, producer: object, streaming: bool) -> None:
         """Take a response's body, not before the peer has read what is written already."""

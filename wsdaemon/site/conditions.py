@@ -9,7 +9,6 @@ from math import ceil
 
 from twisted.web.http_headers import Headers
 
-MAX_RANGES = 5
 _TAG = re.compile(rb'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"')
 _RANGE = re.compile(rb"([0-9]{0,18})-([0-9]{0,18})")
 
@@ -30,19 +29,19 @@ def is_not_modified(headers: Headers, tag: bytes, modified: float) -> bool:
     return since is not None and ceil(modified) <= since
 
 
-def usable_range(headers: Headers, tag: bytes, modified: float, size: int) -> bytes | None:
+def usable_range(headers: Headers, tag: bytes, modified: float, size: int, most: int) -> bytes | None:
     """Return the Range header to answer, in plain absolute form, or None to send the whole file.
 
-    At most five ranges, that together are no larger than the file and do not overlap; anything else, a wrong syntax or
-    an If-Range that does not hold, is as if there were no Range. A range beyond the file's end stays as it is, for a
-    416.
+    At most `most` ranges, that together are no larger than the file and do not overlap; anything else, a wrong syntax
+    or an If-Range that does not hold, is as if there were no Range. A range beyond the file's end stays as it is, for
+    a 416.
     """
     given = headers.getRawHeaders(b"range", [])
     if len(given) != 1 or not _if_range_holds(headers, tag, modified):
         return None
     unit, _, rest = given[0].partition(b"=")
     specs = [spec.strip() for spec in rest.split(b",")]
-    if unit.strip().lower() != b"bytes" or len(specs) > MAX_RANGES:
+    if unit.strip().lower() != b"bytes" or len(specs) > most:
         return None
     spans = []
     for spec in specs:

@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import mimetypes
 import os
 import stat
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 from urllib.parse import quote
 
-from twisted.internet.threads import deferToThread
-from twisted.python.failure import Failure
 from twisted.web.iweb import IRequest
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
 from twisted.web.static import File, MultipleRangeStaticProducer, SingleRangeStaticProducer
 
+from wsdaemon.settings import LimitSettings
 from wsdaemon.site.conditions import entity_tag, is_not_modified, usable_range
-from wsdaemon.site.listing import listing_page, read_folder
-from wsdaemon.site.pages import send_error, send_page
+from wsdaemon.site.listings import Listings
+from wsdaemon.site.pages import MISSING, is_not_there, send_error, send_failure
 from wsdaemon.site.producer import FileProducer
 
 INDEX = "index.html"
-_MISSING = "Nothing is here under that name."
+_VISIBLE = "".join(map(chr, range(0x21, 0x7F)))  # ASCII that may stand in a header as it is
 _LAST_DATE = 253402300799.0  # the year 9999 ends
 
 # Not the machine's table: a file has the same type everywhere.
@@ -51,15 +49,25 @@ def content_type(name: str) -> str:
     return f"{kind}; charset=utf-8" if text else kind
 
 
+class Found(NamedTuple):
+    """A file or folder below the docroot, by its real path."""
+
+    path: str
+    is_folder: bool
+
+
 class Docroot(Resource):
     """Serves the files below a folder, by GET and HEAD."""
 
     isLeaf = True
 
-    def __init__(self, root: Path, *, listing: bool = True, policy: str = "") -> None:
+    def __init__(
+        self, root: Path, limits: LimitSettings | None = None, *, listing: bool = True, policy: str = ""
+    ) -> None:
         super().__init__()
         self._root = os.path.realpath(root)
-        self._listing = listing
+        self._limits = limits or LimitSettings()
+        self._listings = Listings(self._limits.max_listed) if listing else None
         self._policy = policy.encode()
 
     def render(self, request: IRequest) -> bytes | int:
@@ -68,85 +76,120 @@ class Docroot(Resource):
             request.setHeader(b"allow", b"GET, HEAD")
             return send_error(request, 405, "Only GET and HEAD are answered here.")
         segments: list[bytes] = list(request.postpath)
+        try:
+            return self._answer(request, segments)
+        except OSError as error:
+            return send_failure(request, error, os.path.join(self._root, *map(os.fsdecode, segments)))
+
+    def _answer(self, request: IRequest, segments: list[bytes]) -> bytes | int:
         wants_folder = segments[-1:] == [b""]
-        path = self.resolve(segments[:-1] if wants_folder else segments)
-        if path is None or (wants_folder and not os.path.isdir(path)):
-            return send_error(request, 404, _MISSING)
-        if not os.path.isdir(path):
-            return self._send_file(request, path)
+        found = self.resolve(segments[:-1] if wants_folder else segments)
+        if found is None or (wants_folder and not found.is_folder):
+            return send_error(request, 404, MISSING)
+        if not found.is_folder:
+            return self._send_file(request, found.path)
         if not wants_folder:
             return _redirect_to_folder(request, segments)
         index = self.resolve([*segments[:-1], INDEX.encode()])
-        if index is not None and os.path.isfile(index):
-            return self._send_file(request, index)
-        return self._send_listing(request, path, segments) if self._listing else send_error(request, 404, _MISSING)
+        if index is not None and not index.is_folder:
+            return self._send_file(request, index.path)
+        if self._listings is None:
+            return send_error(request, 404, MISSING)
+        return self._send_listing(self._listings, request, found.path, segments)
 
-    def resolve(self, segments: list[bytes]) -> str | None:
-        """Return the real path of what the segments of a URL (unquoted) name below the docroot, or None.
+    def resolve(self, segments: list[bytes]) -> Found | None:
+        """Return what the segments of a URL (unquoted) name below the docroot, or None.
 
         Links are followed as long as they stay inside. Names that begin with a dot, and whatever is neither file nor
-        folder, are not there.
+        folder, are not there. Raises `OSError` where the system cannot say.
         """
         if any(not each or each.startswith(b".") or b"/" in each or b"\0" in each for each in segments):
             return None
-        path = os.path.realpath(os.path.join(self._root, *map(os.fsdecode, segments)))
-        inside = os.path.relpath(path, self._root)
-        if path != self._root and any(part.startswith(".") for part in inside.split(os.sep)):
-            return None  # ".." is outside, any other dot is hidden
         try:
+            # Strictly: a link that could not be read would be taken for a plain name, and then followed anywhere.
+            path = os.path.realpath(os.path.join(self._root, *map(os.fsdecode, segments)), strict=True)
+            inside = os.path.relpath(path, self._root)
+            if path != self._root and any(part.startswith(".") for part in inside.split(os.sep)):
+                return None  # ".." is outside, any other dot is hidden
             mode = os.stat(path).st_mode
-        except (OSError, ValueError):
-            return None
-        return path if stat.S_ISREG(mode) or stat.S_ISDIR(mode) else None
+        except OSError as error:
+            if is_not_there(error):
+                return None
+            raise
+        return Found(path, stat.S_ISDIR(mode)) if stat.S_ISREG(mode) or stat.S_ISDIR(mode) else None
 
     def _send_file(self, request: IRequest, path: str) -> bytes | int:
-        if self._policy:
-            request.setHeader(b"content-security-policy", self._policy)
-        return PlainFile(path).render_GET(request)  # type: ignore[no-any-return]  # Twisted leaves it untyped
+        file, status = open_file(path)
+        try:
+            page = PlainFile(path, file, status, self._limits.max_ranges)
+            if self._policy:
+                request.setHeader(b"content-security-policy", self._policy)
+            return page.render_GET(request)  # type: ignore[no-any-return]  # Twisted leaves it untyped
+        except BaseException:
+            file.close()
+            raise
 
-    def _send_listing(self, request: Any, path: str, segments: list[bytes]) -> int:
+    def _send_listing(self, listings: Listings, request: Any, path: str, segments: list[bytes]) -> int:
         url_path = "/" + b"/".join(segments).decode("utf-8", "replace")
 
-        def read() -> bytes:
-            return listing_page(url_path, read_folder(path, is_served))
-
         def is_served(name: str) -> bool:
-            return self.resolve([*segments[:-1], os.fsencode(name)]) is not None
+            try:
+                return self.resolve([*segments[:-1], os.fsencode(name)]) is not None
+            except OSError:
+                return False
 
-        def send(page: bytes) -> None:
-            request.write(send_page(request, page))
-
-        def failed(reason: Failure) -> None:
-            reason.trap(OSError)
-            request.write(send_error(request, 404, _MISSING))
-
-        gone: list[Failure] = []
-        request.notifyFinish().addErrback(gone.append)
-        listed = deferToThread(read)
-        listed.addCallbacks(
-            lambda page: None if gone else send(page), lambda reason: None if gone else failed(reason)
-        ).addCallback(lambda _: None if gone else request.finish()).addErrback(request.processingFailed)
+        listings.send(request, path, url_path, is_served)
         return NOT_DONE_YET
 
 
-class PlainFile(File):
-    """One regular file, with what Twisted's File leaves out or gets wrong: ETag, If-Range, odd ranges, FIFOs, types."""
+def open_file(path: str) -> tuple[IO[bytes], os.stat_result]:
+    """Open a file; never waits, and raises `OSError` where it is not a regular one (any more)."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise FileNotFoundError(errno.ENOENT, "not a regular file", path)
+        return os.fdopen(descriptor, "rb"), status
+    except BaseException:
+        os.close(descriptor)
+        raise
 
-    def __init__(self, path: str) -> None:
+
+class PlainFile(File):
+    """One regular file, with what Twisted's File leaves out or gets wrong: ETag, If-Range, odd ranges, FIFOs, types.
+
+    It is opened once, and all that is said of it is of what was opened: another file may have its name meanwhile.
+    """
+
+    def __init__(self, path: str, file: IO[bytes], status: os.stat_result, max_ranges: int) -> None:
         super().__init__(path)
         self.type, self.encoding = content_type(path), None
+        self._max_ranges = max_ranges
+        self._file = file
+        self._status = status
+
+    def restat(self, reraise: bool = True) -> None:
+        """Know it already."""
+
+    def exists(self) -> bool:
+        """It is open."""
+        return True
+
+    def isdir(self) -> bool:
+        """It is none."""
+        return False
+
+    def getsize(self) -> int:
+        """Return the size in bytes."""
+        return self._status.st_size
 
     def getModificationTime(self) -> float:
         """Return the time that the file system gives, or the nearest that an HTTP date can say."""
-        return min(max(0.0, super().getModificationTime()), _LAST_DATE)
+        return min(max(0.0, self._status.st_mtime), _LAST_DATE)
 
     def openForReading(self) -> IO[bytes]:
-        """Open the file; never waits, and raises `OSError` where it is not a regular one (any more)."""
-        descriptor = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            os.close(descriptor)
-            raise OSError(errno.EACCES, "not a regular file")
-        return os.fdopen(descriptor, "rb")
+        """Return the file."""
+        return self._file
 
     def makeProducer(self, request: IRequest, fileForReading: IO[bytes]) -> FileProducer:
         """Set the headers as Twisted does, and return what sends the body that they announce."""
@@ -157,27 +200,23 @@ class PlainFile(File):
             parts = [(b"", announced.offset, announced.size)]
         else:
             parts = [(b"", 0, self.getsize())]
-        return FileProducer(request, fileForReading, parts)
+        return FileProducer(request, fileForReading, parts, self.path)
 
     def render_GET(self, request: IRequest) -> Any:
         """Answer with the file, a part of it, or that it has not changed."""
-        with contextlib.suppress(OSError):
-            self.restat()
-        try:
-            self.openForReading().close()
-            size, modified = self.getsize(), self.getModificationTime()
-        except OSError:
-            return send_error(request, 404, _MISSING)
+        size, modified = self.getsize(), self.getModificationTime()
         tag = entity_tag(size, modified)
         headers = request.requestHeaders
         request.setHeader(b"etag", tag)
-        if is_not_modified(headers, tag, modified):
+        not_modified = is_not_modified(headers, tag, modified)
+        headers.removeHeader(b"if-modified-since")  # has had its say; Twisted would parse it again, and fail at some
+        if not_modified:
+            self._file.close()
             request.setLastModified(modified)
             request.setResponseCode(304)
             request.finish()  # not by returning no body, which would announce its length: that is not the file's
             return NOT_DONE_YET
-        byte_range = usable_range(headers, tag, modified, size)
-        headers.removeHeader(b"if-modified-since")  # has had its say
+        byte_range = usable_range(headers, tag, modified, size, self._max_ranges)
         headers.removeHeader(b"range")
         if byte_range is not None:
             headers.setRawHeaders(b"range", [byte_range])
@@ -186,7 +225,7 @@ class PlainFile(File):
 
 def _redirect_to_folder(request: IRequest, segments: list[bytes]) -> bytes:
     """Add the slash that makes a folder's relative links work; the Location is a path, so it never leaves the site."""
-    query = request.uri.partition(b"?")[1:]
+    query = quote(b"".join(request.uri.partition(b"?")[1:]), safe=_VISIBLE)
     location = "/" + "/".join(quote(segment, safe="") for segment in segments) + "/"
-    request.setHeader(b"location", location.encode() + b"".join(query))
+    request.setHeader(b"location", (location + query).encode())
     return send_error(request, 301, f"It is at {location}")

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import datetime
+import itertools
 import os
 import stat
+import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from html import escape
+from typing import TypeVar
 from urllib.parse import quote
 
 from wsdaemon.site.pages import frame
 
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
+
+# A thread that works is in the loop's way: Python gives the interpreter to one of them at a time, for 5 ms, and the
+# loop asks for it anew after every system call. So the one that makes a listing rests often.
+_REST_EVERY = 50
+_REST = 0.0001
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,27 +34,38 @@ class Entry:
     modified: float
 
 
-def read_folder(path: str, is_served: Callable[[str], bool]) -> list[Entry]:
-    """Return what a folder holds: folders first, then by name. Dot files, devices and the like are left out.
+def read_folder(path: str, is_served: Callable[[str], bool], most: int) -> tuple[list[Entry], int]:
+    """Return what a folder holds: folders first, then by name; `most` entries, and how many more there are.
 
-    So are symbolic links whose name `is_served` does not say yes to. Raises `OSError` where the folder cannot be read.
-    It may take long: call it in a thread.
+    Dot files, devices and the like are left out, and symbolic links whose name `is_served` does not say yes to. Raises
+    `OSError` where the folder cannot be read. It may take long: call it in a thread.
     """
     with os.scandir(path) as found:
-        entries = list(_entries(each for each in found if not each.is_symlink() or is_served(each.name)))
-    return sorted(entries, key=lambda entry: (not entry.is_folder, entry.name.casefold(), entry.name))
+        shown = _entries(each for each in _resting(found) if not each.is_symlink() or is_served(each.name))
+        entries = list(itertools.islice(shown, most))
+        more = sum(1 for _ in shown)
+    return sorted(entries, key=lambda entry: (not entry.is_folder, entry.name.casefold(), entry.name)), more
 
 
-def listing_page(url_path: str, entries: list[Entry]) -> bytes:
+def listing_page(url_path: str, entries: list[Entry], more: int = 0) -> bytes:
     """Return the page; `url_path` is the folder's path as a person reads it, with a slash at its end."""
     rows = [] if url_path == "/" else ['<tr><td><a href="../">../</a><td><td class="time">']
-    rows += [_row(entry) for entry in entries]
+    rows += [_row(entry) for entry in _resting(entries)]
     body = (
         '<table><thead><tr><th>Name<th class="number">Size<th class="number time">Changed (UTC)<tbody>'
         + "\n".join(rows)
         + "</table>"
     )
-    return frame(f"Index of {url_path}", body if rows else "<p>Nothing is here.</p>")
+    rest = f"<p>{more:,} more are not shown.</p>" if more else ""
+    return frame(f"Index of {url_path}", body + rest if rows else "<p>Nothing is here.</p>")
+
+
+def _resting(items: Iterable[_T]) -> Iterator[_T]:
+    """Yield the items, and let other threads work in between."""
+    for number, item in enumerate(items, 1):
+        yield item
+        if number % _REST_EVERY == 0:
+            time.sleep(_REST)
 
 
 def _entries(found: Iterable[os.DirEntry[str]]) -> Iterator[Entry]:

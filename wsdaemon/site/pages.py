@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 from html import escape
+from typing import Any
 
 from twisted.web.http import RESPONSES
 from twisted.web.iweb import IRequest
+
+MISSING = "Nothing is here under that name."
+RETRY_AFTER = 1  # seconds
+_NOT_THERE = frozenset((errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP))
+_FORBIDDEN = frozenset((errno.EACCES, errno.EPERM))
+_BUSY = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, errno.EAGAIN))
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
@@ -51,3 +59,34 @@ def send_error(request: IRequest, status: int, text: str) -> bytes:
     request.setResponseCode(status)
     title = f"{status} {RESPONSES.get(status, b'Error').decode()}"
     return send_page(request, frame(title, f"<p>{escape(text)}</p>"))
+
+
+def is_not_there(error: OSError) -> bool:
+    """Say whether the system means that nothing is under the name, which is for the peer to know and no trouble."""
+    return error.errno in _NOT_THERE
+
+
+def send_failure(request: Any, error: OSError, path: str) -> bytes:
+    """Set the response to what the system says of a file: nothing of it reaches the peer, all of it the log.
+
+    What is not there is a 404 that is not worth a line; what may not be read is one too, so that nobody learns that it
+    is there. Without descriptors, memory or threads it is a 503, for anything else a 500.
+    """
+    if error.errno in _NOT_THERE:
+        return send_error(request, 404, MISSING)
+    note_failure(request, error, path)
+    if error.errno in _FORBIDDEN:
+        return send_error(request, 404, MISSING)
+    if error.errno in _BUSY:
+        request.setHeader(b"retry-after", b"%d" % RETRY_AFTER)
+        return send_error(request, 503, "Too much is going on here; try again in a moment.")
+    return send_error(request, 500, "Something went wrong here; it is in the log.")
+
+
+def note_failure(request: Any, error: OSError, path: str, what: str = "cannot be read") -> None:
+    """Count and log what the system says of a file, once for each reason and not once for each request."""
+    reason = (error.strerror or str(error)).lower()
+    cause = f"file {what}: {errno.errorcode.get(error.errno or 0, 'error')}"
+    request.channel.site.tally.note(
+        cause, "{path} {what}: {reason}", path=error.filename or path, what=what, reason=reason
+    )

@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable
 from typing import IO, Any
 
-from twisted.logger import Logger
 from twisted.web.static import StaticProducer
+
+from wsdaemon.site.pages import note_failure, send_failure
+
+_OF_THE_FILE = (b"etag", b"accept-ranges", b"content-range")
 
 
 class FileProducer(StaticProducer):
     """Sends parts of an open file, each given as the bytes to send before it, its offset and its size.
 
     Twisted's own producers send more than was announced of a file that grows, and never end with one that shrinks.
-    Here the connection ends then: nothing else can tell the client that its copy is not whole.
+    Here the connection ends then: nothing else can tell the client that its copy is not whole. Where nothing is sent
+    yet, it gets an error instead.
     """
 
-    log = Logger(namespace="wsdaemon")
     request: Any
     fileObject: IO[bytes]
 
-    def __init__(self, request: Any, file: IO[bytes], parts: Iterable[tuple[bytes, int, int]]) -> None:
+    def __init__(self, request: Any, file: IO[bytes], parts: Iterable[tuple[bytes, int, int]], path: str) -> None:
         super().__init__(request, file)
         self._parts = iter(parts)
+        self._path = path
+        self._before = b""  # what is to be sent before what is read next
         self._left = 0
 
     def start(self) -> None:
@@ -31,15 +37,15 @@ class FileProducer(StaticProducer):
 
     def resumeProducing(self) -> None:
         """Send one more piece."""
-        self._go_on()
-        if self.request is not None:
-            data = self._read()
-            self._left -= len(data)
-            if data:
-                self.request.write(data)
+        try:
+            self._go_on()
+            if self.request is not None:
+                data = self._read()
+                before, self._before = self._before, b""
+                self.request.write(before + data)
                 self._go_on()
-            else:
-                self._give_up()
+        except OSError as error:
+            self._give_up(error)
 
     def _go_on(self) -> None:
         """Begin the next part once one is sent; finish after the last."""
@@ -47,25 +53,33 @@ class FileProducer(StaticProducer):
             part = next(self._parts, None)
             if part is None:
                 request = self.request
+                if self._before:
+                    request.write(self._before)
                 request.unregisterProducer()
                 self.stopProducing()
                 request.finish()
                 return
             before, offset, self._left = part
+            self._before += before
             self.fileObject.seek(offset)
-            if before:
-                self.request.write(before)
 
     def _read(self) -> bytes:
-        try:
-            return self.fileObject.read(min(self.bufferSize, self._left))
-        except OSError as error:
-            self.log.warn("{path}: {error}", path=self.request.path, error=error)
-            return b""
+        data = self.fileObject.read(min(self.bufferSize, self._left))
+        if not data:
+            raise OSError(errno.EIO, "it has become shorter")
+        self._left -= len(data)
+        return data
 
-    def _give_up(self) -> None:
-        self.log.warn("{path}: could not be sent to its end; has it become shorter?", path=self.request.path)
-        channel = self.request.channel
-        self.request.unregisterProducer()
+    def _give_up(self, error: OSError) -> None:
+        request = self.request
+        request.unregisterProducer()
         self.stopProducing()
-        channel.loseConnection()
+        if request.startedWriting:
+            note_failure(request, error, self._path, "could not be sent to its end")
+            request.channel.loseConnection()
+            return
+        for name in _OF_THE_FILE:
+            request.responseHeaders.removeHeader(name)
+        request.lastModified = None
+        request.write(send_failure(request, error, self._path))
+        request.finish()

@@ -34,7 +34,10 @@ class Upgrade(Resource):
         connection: Connection = factory.buildProtocol(peer)  # type: ignore[assignment]  # never None
         transport, early = request.channel.hand_over(connection)
         connection.makeConnection(transport)
-        connection.accept(handshake, subprotocol, early)
+        try:
+            connection.accept(handshake, subprotocol, early)
+        except Exception:  # not to `request`, which has no connection any more
+            connection.crashed()
         return NOT_DONE_YET
 
     def _decide(self, request: Any) -> tuple[Handshake, ConnectionFactory, str | None]:

@@ -56,7 +56,10 @@ class EchoBroadcast(Connection):
         """Send it to everyone."""
         for member in self._members():
             if isinstance(member, EchoBroadcast):
-                member.deliver(message, is_binary)
+                try:
+                    member.deliver(message, is_binary)
+                except Exception:  # it is that member's trouble, and neither the sender's nor the others'
+                    member.crashed()
 
     def deliver(self, message: bytes, is_binary: bool) -> None:
         """Send a message of the room, or keep it in order for when the peer reads again, up to `queue_limit`."""

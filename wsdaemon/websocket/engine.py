@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from autobahn.exception import PayloadCorruptError
 from autobahn.twisted.websocket import WebSocketServerProtocol
+from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
+from zope.interface import implementer
 
 from wsdaemon.observe.log import SILENT
 from wsdaemon.settings import WebSocketSettings
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
 _DATA_OPCODES = (Opcode.CONTINUATION, Opcode.TEXT, Opcode.BINARY)
 
 
+@implementer(IHalfCloseableProtocol)
 class Engine(Intake, WebSocketServerProtocol):
     """One connection, from the answer to its handshake until its transport is gone."""
 
@@ -176,6 +179,16 @@ class Engine(Intake, WebSocketServerProtocol):
             self._watched = self._begun
             self.deadlines.set("message", self.settings.message_timeout, self._message_expired)
 
+    def readConnectionLost(self) -> None:
+        """The peer has ended its side (TCP): what is written still goes out, then ours ends too."""
+        if self.state == self.STATE_CLOSED:
+            self.transport.loseConnection()
+        else:
+            self._end(lose_connection)
+
+    def writeConnectionLost(self) -> None:
+        """Our side is ended."""
+
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Let go of everything."""
         self.deadlines.clear()
@@ -277,6 +290,14 @@ class Engine(Intake, WebSocketServerProtocol):
         else:
             self.dropConnection()
 
+    def crashed(self) -> None:
+        """Log the exception that is handled now, which is no fault of the peer's, and end the connection with 1011."""
+        self.events.failure(
+            "connection {number} from {peer}: {subprotocol} failed",
+            number=self.number, peer=self.peer, subprotocol=self.subprotocol, event="failed",
+        )  # fmt: skip
+        self._fail_connection(CloseCode.INTERNAL_ERROR, "internal error")
+
     def _protocol_violation(self, reason: str) -> bool:
         self._fail_connection(CloseCode.PROTOCOL_ERROR, reason)
         return True  # nothing that follows means anything
@@ -287,7 +308,7 @@ class Engine(Intake, WebSocketServerProtocol):
 
     def dropConnection(self, abort: bool = False) -> None:
         """End the transport: what is written still goes out and a FIN follows, unless the closing was not clean."""
-        self._end(abort_connection if abort and not self.wasClean else lose_connection)
+        self._end(abort_connection if abort and not self.wasClean else finish_sending)
 
     def _end(self, how: Callable[[Transport], None]) -> None:
         if self.state == self.STATE_CLOSED:

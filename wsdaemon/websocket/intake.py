@@ -53,6 +53,10 @@ class Intake(FlowControlled):
         """Have Autobahn parse bytes."""
         raise NotImplementedError
 
+    def crashed(self) -> None:
+        """End the connection because of the exception that is handled now."""
+        raise NotImplementedError
+
     def progressed(self) -> None:
         """Some input has been worked on."""
 
@@ -62,9 +66,12 @@ class Intake(FlowControlled):
         raise NotImplementedError
 
     def _take_in(self, data: bytes) -> None:
+        rest = b""
         self.cork()
         try:
             rest = self._work(data)
+        except Exception:  # whatever a subprotocol raises ends its own connection
+            self.crashed()
         finally:
             self.uncork()
         self.progressed()
@@ -76,14 +83,9 @@ class Intake(FlowControlled):
     def _go_on(self) -> None:
         held = self._held
         self._hold(b"")
-        try:
-            self._take_in(held)
-        except Exception:  # as a transport does with what its protocol raises
-            self.events.failure("connection {number}: failed", number=self.number)
-            self.transport.abortConnection()
-        else:
-            if not self._held:
-                self.resume_reading(BUSY)
+        self._take_in(held)
+        if not self._held:
+            self.resume_reading(BUSY)
 
     def forget_input(self) -> None:
         """Drop what waits to be worked on."""

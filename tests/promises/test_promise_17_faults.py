@@ -1,0 +1,303 @@
+"""Promise 17: each failure of the daemon's own calls is logged, answered and survived."""
+
+from __future__ import annotations
+
+import errno
+import gc
+import os
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Daemon
+from tests.http_client import Response, Server, failures, request, take_response, wait
+from tests.promises.faults import Faults
+from tests.promises.raw import RawClient
+from tests.promises.serving import ask, ask_on, assert_serves, stop_and_check
+
+PAGE = b"a page"
+BIG = os.urandom(1 << 20) * 4
+SECRET = b"nobody outside may read this"
+Start = Callable[..., Daemon]
+
+
+@pytest.fixture
+def docroot(docroot: Path, tmp_path: Path) -> Path:
+    """A folder with a page, a large file, a folder, and a link that leads out."""
+    (docroot / "page.html").write_bytes(PAGE)
+    (docroot / "other.html").write_bytes(PAGE)
+    (docroot / "big.bin").write_bytes(BIG)
+    (docroot / "sub").mkdir()
+    (docroot / "sub" / "one").touch()
+    (docroot / "sub" / "two").touch()
+    (tmp_path / "outside").write_bytes(SECRET)
+    (docroot / "link").symlink_to(tmp_path / "outside")
+    return docroot
+
+
+@pytest.fixture
+def faults(tmp_path: Path) -> Faults:
+    return Faults(tmp_path / "faults")
+
+
+@pytest.fixture
+def faulty(daemon: Start, docroot: Path, faults: Faults) -> Start:
+    """A factory of daemons that `faults` strike: `faulty("[websocket]\\n...")`."""
+
+    def start(ini: str = "", *arguments: str) -> Daemon:
+        tls = "[tls]\nenabled = yes\nport = 0\ncertificate = auto\n"
+        return daemon(*arguments, ini=f"[server]\ndocroot = {docroot}\n{tls}{ini}", environment=faults.environment)
+
+    return start
+
+
+# -- files --------------------------------------------------------------------------------------------------------
+
+FILES = [
+    # what fails, how, at which path; what is asked; the status; what the log says
+    ("open", errno.ENOENT, "page.html", "/page.html", 404, None),
+    ("open", errno.ELOOP, "page.html", "/page.html", 404, None),
+    ("open", errno.EACCES, "page.html", "/page.html", 404, "permission denied"),
+    ("open", errno.EPERM, "page.html", "/page.html", 404, "operation not permitted"),
+    ("open", errno.EMFILE, "page.html", "/page.html", 503, "too many open files"),
+    ("open", errno.ENFILE, "page.html", "/page.html", 503, "too many open files in system"),
+    ("open", errno.ENOMEM, "page.html", "/page.html", 503, "cannot allocate memory"),
+    ("open", errno.EIO, "page.html", "/page.html", 500, "input/output error"),
+    ("open", errno.ESTALE, "page.html", "/page.html", 500, "stale file handle"),
+    ("fstat", errno.EIO, "page.html", "/page.html", 500, "input/output error"),
+    ("stat", errno.EIO, "page.html", "/page.html", 500, "input/output error"),
+    ("lstat", errno.EIO, "page.html", "/page.html", 500, "input/output error"),
+    ("lstat", errno.EIO, "link", "/link", 500, "input/output error"),
+    ("lstat", errno.EACCES, "page.html", "/page.html", 404, "permission denied"),
+    ("lstat", errno.ENOMEM, "page.html", "/page.html", 503, "cannot allocate memory"),
+    ("lstat", errno.ENAMETOOLONG, "page.html", "/page.html", 404, None),
+    ("lstat", errno.ENOTDIR, "page.html", "/page.html", 404, None),
+    ("read", errno.EIO, "page.html", "/page.html", 500, "input/output error"),
+    ("read", errno.EIO, "big.bin", "/big.bin", 500, "input/output error"),
+    ("read", errno.ENOMEM, "page.html", "/page.html", 503, "cannot allocate memory"),
+    ("stat", errno.EIO, "sub", "/sub/", 500, "input/output error"),
+    ("lstat", errno.EIO, "index.html", "/sub/", 500, "input/output error"),
+    ("scandir", errno.ENOENT, "sub", "/sub/", 404, None),
+    ("scandir", errno.EACCES, "sub", "/sub/", 404, "permission denied"),
+    ("scandir", errno.EMFILE, "sub", "/sub/", 503, "too many open files"),
+    ("scandir", errno.EIO, "sub", "/sub/", 500, "input/output error"),
+    ("next entry", errno.EIO, "sub", "/sub/", 500, "input/output error"),
+    ("thread", errno.EAGAIN, "", "/sub/", 503, "can't start new thread"),
+]  # fmt: skip
+
+
+def shown(case: object) -> str:
+    return errno.errorcode[case] if isinstance(case, int) and case < 200 else str(case)
+
+
+@pytest.mark.parametrize(("call", "code", "match", "target", "status", "reason"), FILES, ids=shown)
+def test_promise_17_files(
+    faulty: Start, faults: Faults, docroot: Path,
+    call: str, code: int, match: str, target: str, status: int, reason: str | None,
+) -> None:  # fmt: skip
+    """A file or folder that the system does not give is answered by what that means, and with nothing of what it was.
+
+    Where it is trouble the log names path and reason, once and not for each request, and no traceback. All else is
+    served meanwhile, and this as soon as it can be.
+    """
+    daemon = faulty()
+    faults.arm(call, code, match)
+    with RawClient(daemon, None) as kept:
+        for _ in range(10):  # one failure does not end the connection
+            kept.send(request(target))
+        responses = [ask(daemon, target) for _ in range(10)] + rest_of(kept, target)
+    for response in responses:
+        assert response.status == status
+        assert response["retry-after"] == ("1" if status == 503 else None)
+        assert response["content-type"] == "text/html; charset=utf-8"
+        for name in ("etag", "last-modified", "accept-ranges", "content-range"):
+            assert response[name] is None, "it is not the file's"
+    assert len(responses) == 21
+    assert faults.struck(call) >= 21
+    assert ask(daemon, "/other.html").body == PAGE
+    faults.clear()
+    assert ask(daemon, target).status == (404 if target == "/link" else 200)
+    assert_serves(daemon)
+    logged = stop_and_check(daemon)
+    if reason is None:
+        assert logged == []
+    else:
+        place = "sub/index.html" if match == "index.html" else target.strip("/")
+        assert logged == [f"warn     {docroot}/{place} cannot be read: {reason}"]
+
+
+def rest_of(client: RawClient, target: str) -> list[Response]:
+    """Ask one last time on a connection, and return all responses that come over it."""
+    client.send(request(target, "Connection: close"))
+    data, responses = client.read_to_end(), []
+    while data:
+        taken = take_response(data, ended=True)
+        assert taken is not None, data
+        response, data = taken
+        responses.append(response)
+    return responses
+
+
+@pytest.mark.parametrize("headers", [(), ("Range: bytes=100-3999999",), ("Range: bytes=0-9,100-3999999",)], ids=len)
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
+def test_promise_17_reading_fails_half_way(
+    faulty: Start, faults: Faults, docroot: Path, headers: tuple[str, ...], tls: bool
+) -> None:
+    """A body that cannot be read to its end ends the connection, lest it be taken for whole; the log says why."""
+    daemon = faulty()
+    faults.arm("read", errno.EIO, "big.bin", skip=5)
+    for _ in range(3):
+        with RawClient(daemon, None, tls=tls) as client:
+            response = ask_on(client, "/big.bin", *headers)
+        assert response.status == (206 if headers else 200)
+        assert not response.complete
+        if len(response.body) > 1000 and "," not in str(headers):
+            start = 100 if headers else 0
+            assert response.body == BIG[start : start + len(response.body)]
+        faults.clear()
+        faults.arm("read", errno.EIO, "big.bin", skip=5)
+    faults.clear()
+    assert ask(daemon, "/big.bin", tls=tls).body == BIG
+    assert_serves(daemon, tls=tls)
+    logged = stop_and_check(daemon)
+    assert logged == [f"warn     {docroot}/big.bin could not be sent to its end: input/output error"]
+
+
+def test_promise_17_a_link_that_cannot_be_read_once(faulty: Start, faults: Faults) -> None:
+    """A link out of the docroot that the system fails to show for one is not taken for a file inside."""
+    daemon = faulty()
+    for _ in range(5):
+        faults.arm("lstat", errno.EIO, "link", times=1)
+        response = ask(daemon, "/link")
+        assert (response.status, SECRET in response.body) == (500, False)
+        faults.clear()
+        assert ask(daemon, "/link").status == 404
+
+
+# -- a folder that changes between two calls of ours --------------------------------------------------------------
+
+
+def vanish(path: Path) -> None:
+    path.unlink()
+
+
+def become_fifo(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+def become_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+def become_link(path: Path) -> None:
+    path.unlink()
+    path.symlink_to(path.parent.parent / "outside")
+
+
+@pytest.fixture
+def impatient() -> Iterator[None]:
+    """A test that hangs fails after ten seconds."""
+
+    def fail(*_: object) -> None:
+        raise AssertionError("it hangs")
+
+    before = signal.signal(signal.SIGALRM, fail)
+    signal.alarm(10)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("change", [vanish, become_fifo, become_folder, become_link])
+def test_promise_17_changes_before_it_is_opened(
+    docroot: Path, monkeypatch: pytest.MonkeyPatch, change: Callable[[Path], None]
+) -> None:
+    """A file that is gone, or is none any more, once that it is opened is not there; nothing is waited for."""
+    real = os.open
+
+    def open_late(path: str, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
+        if path == str(docroot / "page.html"):
+            change(docroot / "page.html")
+        return real(path, flags, mode, dir_fd=dir_fd)
+
+    server = Server(docroot)
+    monkeypatch.setattr(os, "open", open_late)
+    response = server.ask("/page.html")
+    assert (response.status, SECRET in response.body) == (404, False)
+    monkeypatch.undo()
+    assert server.ask("/other.html").body == PAGE
+    assert dict(server.site.tally.counts) == {}
+
+
+def test_promise_17_replaced_while_it_is_opened(docroot: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is said of a file and what is sent of it are of the same file, whatever has its name meanwhile."""
+    real = os.fstat
+
+    def fstat_and_replace(descriptor: int) -> os.stat_result:
+        status = real(descriptor)
+        (docroot / "new").write_bytes(SECRET * 100)
+        (docroot / "new").replace(docroot / "page.html")
+        return status
+
+    server = Server(docroot)
+    monkeypatch.setattr(os, "fstat", fstat_and_replace)
+    assert server.ask("/page.html").body == PAGE
+
+
+def test_promise_17_shrinks_before_it_is_sent(docroot: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that has become empty before its first byte is read is a 500 with a page, not a promise that is broken."""
+    real = os.fstat
+
+    def fstat_and_shrink(descriptor: int) -> os.stat_result:
+        status = real(descriptor)
+        (docroot / "page.html").write_bytes(b"")
+        return status
+
+    server = Server(docroot)
+    monkeypatch.setattr(os, "fstat", fstat_and_shrink)
+    response = server.ask("/page.html")
+    assert (response.status, response["etag"]) == (500, None)
+    assert list(server.site.tally.counts) == ["file cannot be read: EIO"]
+
+
+def test_promise_17_leaves_while_the_folder_cannot_be_read(docroot: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A failure that nobody waits for any more is no trouble."""
+    server = Server(docroot)
+    asked: list[object] = []
+
+    def scandir(path: str) -> Iterator[os.DirEntry[str]]:
+        asked.append(path)
+        raise OSError(errno.EIO, "input/output error")
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    left, stays = server.connect(), server.connect()
+    left.send(request("/sub/"))
+    left.transport.lose()
+    stays.send(request("/sub/"))
+    assert stays.response().status == 500
+    wait(lambda: len(asked) == 2)
+    assert left.transport.value() == b""
+    assert failures() == []
+
+
+def test_promise_17_a_listing_that_fails_in_our_own_code(docroot: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is no fault of the system's is a 500 too, with one traceback in the log."""
+    server = Server(docroot)
+
+    def broken(*_: object) -> bytes:
+        raise KeyError("broken")
+
+    monkeypatch.setattr("wsdaemon.site.listings.listing_page", broken)
+    peer = server.connect()
+    peer.send(request("/sub/"))
+    wait(lambda: bool(peer.transport.value()))
+    taken = take_response(peer.take())
+    assert taken is not None
+    assert (taken[0].status, b"KeyError" in taken[0].body) == (500, False)
+    gc.collect()  # a failure that nobody took up would be logged now
+    assert len(failures()) == 1

@@ -1,0 +1,166 @@
+"""Promise 17, the calls on connections: accept, send and receive."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Daemon
+from tests.promises.conftest import Figure
+from tests.promises.faults import Faults
+from tests.promises.raw import RawClient
+from tests.promises.serving import assert_serves, cpu_share, stop_and_check
+from tests.wire import BINARY, TEXT, Frame, request
+
+HELLO = Frame(TEXT, b"hello")
+TWISTD = Path(sys.executable).with_name("twistd")
+Start = Callable[..., Daemon]
+
+
+@pytest.fixture
+def faults(tmp_path: Path) -> Faults:
+    return Faults(tmp_path / "faults")
+
+
+@pytest.fixture
+def faulty(tls_daemon: Start, docroot: Path, faults: Faults) -> Start:
+    """A factory of daemons that `faults` strike."""
+    (docroot / "page.html").write_text("a page")
+    (docroot / "big.bin").write_bytes(bytes(4 << 20))
+
+    def start(ini: str = "", *arguments: str) -> Daemon:
+        return tls_daemon(f"[server]\ndocroot = {docroot}\n{ini}", *arguments, environment=faults.environment)
+
+    return start
+
+
+# -- accept -------------------------------------------------------------------------------------------------------
+
+SCARCE = [errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM]
+GONE = [errno.ECONNABORTED, errno.EPERM, errno.EPROTO, errno.ENETDOWN]
+
+
+def shown(code: int) -> str:
+    return errno.errorcode[code]
+
+
+@pytest.mark.parametrize("code", [*SCARCE, *GONE, errno.EIO], ids=shown)
+def test_promise_17_accept_fails_once(faulty: Start, faults: Faults, code: int) -> None:
+    """One failure is one line in the log, and whoever comes next, or waits, is served."""
+    daemon = faulty()
+    with RawClient(daemon) as inside:
+        faults.arm("accept", code, times=1)
+        with RawClient(daemon, None) as first:
+            faults.wait("accept")
+            if code != errno.EMFILE:  # then it is closed by the descriptor that is kept in reserve
+                first.send(request("/echo"))
+                assert first.read_head().startswith(b"HTTP/1.1 101 ")
+        assert_serves(daemon)
+        inside.echo(HELLO)
+        inside.socket.close()
+    assert faults.struck("accept") == 1
+    assert stop_and_check(daemon) == [f"warn     cannot accept a connection: {os.strerror(code).lower()}"]
+
+
+@pytest.mark.parametrize("code", [*SCARCE[:2], *GONE[:2], errno.EIO], ids=shown)
+def test_promise_17_accept_fails_always(faulty: Start, faults: Faults, figure: Figure, code: int) -> None:
+    """As long as nothing can be accepted there is no spinning and one line; then those that waited are let in."""
+    daemon = faulty()
+    with RawClient(daemon) as inside:
+        daemon.wait_for("connection 1 from")
+        faults.arm("accept", code)
+        lines = daemon.output.count("\n")
+        with RawClient(daemon, None) as waiting:
+            faults.wait("accept")
+            figure(17, f"one core, while accept fails with {errno.errorcode[code]}", cpu_share(daemon, 1), "%", 5)
+            inside.echo(HELLO)
+            assert daemon.output.count("\n") - lines == 1
+            faults.clear()
+            waiting.send(request("/echo"))
+            assert waiting.read_head().startswith(b"HTTP/1.1 101 ")
+            waiting.echo(HELLO)
+        assert_serves(daemon)
+        inside.echo(HELLO)
+        inside.socket.close()
+    assert stop_and_check(daemon) == [f"warn     cannot accept a connection: {os.strerror(code).lower()}"]
+
+
+def test_promise_17_stops_while_accept_fails(faulty: Start, faults: Faults) -> None:
+    """It ends as it should also while nothing can be accepted."""
+    daemon = faulty("[websocket]\nclose_timeout = 1\n")
+    with RawClient(daemon):  # which does not answer the Close, so that the end takes its time
+        faults.arm("accept", errno.ENFILE)
+        waiting = socket.create_connection(("127.0.0.1", daemon.port))
+        faults.wait("accept")
+        assert len(stop_and_check(daemon)) == 1
+        waiting.close()
+
+
+# -- send and receive ---------------------------------------------------------------------------------------------
+
+CUTS = [errno.EPIPE, errno.ECONNRESET, errno.EIO, errno.ENOMEM, errno.ETIMEDOUT]
+
+
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
+@pytest.mark.parametrize("code", CUTS, ids=shown)
+@pytest.mark.parametrize("call", ["send", "recv"])
+def test_promise_17_a_websocket_that_fails(faulty: Start, faults: Faults, call: str, code: int, tls: bool) -> None:
+    """A connection that the system fails ends, with its one line in the log; all others go on."""
+    daemon = faulty()
+    with RawClient(daemon, tls=tls) as inside, RawClient(daemon, tls=tls) as hit:
+        hit.echo(HELLO)
+        faults.arm(call, code, str(hit.socket.getsockname()[1]))
+        hit.send(HELLO)
+        hit.wait_until_cut(10)
+        inside.echo(HELLO)
+        faults.clear()
+        daemon.wait_for("connection 2 from [^ ]*: closed, echo, sent None, received None")
+        assert_serves(daemon, tls=tls)
+        inside.echo(HELLO)
+        inside.socket.close()
+    assert stop_and_check(daemon) == []
+    assert daemon.output.count("connection 2 from") == 2
+
+
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
+@pytest.mark.parametrize("code", CUTS, ids=shown)
+def test_promise_17_a_download_that_fails(faulty: Start, faults: Faults, code: int, tls: bool) -> None:
+    """A download that the system fails ends short, and nothing else does."""
+    daemon = faulty()
+    with RawClient(daemon, tls=tls) as inside, RawClient(daemon, None, tls=tls, receive_buffer=4096) as hit:
+        faults.arm("send", code, str(hit.socket.getsockname()[1]), skip=3)
+        hit.send(b"GET /big.bin HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert len(read_what_comes(hit)) < 4 << 20
+        inside.echo(HELLO)
+        assert faults.struck("send") == 1
+        faults.clear()
+        assert_serves(daemon, tls=tls)
+        inside.socket.close()
+    assert stop_and_check(daemon) == []
+
+
+@pytest.mark.parametrize("code", [errno.EAGAIN, errno.ENOBUFS, errno.EINTR], ids=shown)
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
+def test_promise_17_what_cannot_be_sent_yet(faulty: Start, faults: Faults, code: int, tls: bool) -> None:
+    """What the system does not take at once is sent later, whole and in order."""
+    daemon = faulty()
+    with RawClient(daemon, tls=tls) as client:
+        faults.arm("send", code, str(client.socket.getsockname()[1]), times=5)
+        client.echo(Frame(BINARY, os.urandom(300_000)))
+        client.echo(HELLO)
+        assert faults.struck("send") == 5
+        client.socket.close()
+    assert stop_and_check(daemon) == []
+
+
+def read_what_comes(client: RawClient) -> bytes:
+    try:
+        return client.read_to_end()
+    except ConnectionResetError:
+        return b""
