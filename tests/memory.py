@@ -37,7 +37,7 @@ class MemorySite:
         settings = parse(ini, settings_classes(found), file="test.ini", base=Path()).require()
         self.hub = Hub(self.clock, settings.limits, verbose=verbose)
         files = Docroot(Path(__file__).parent)
-        self.site = Site(files, Upgrade(Registry(found, settings, self.hub)), settings, self.clock, self.hub.tally)
+        self.site = Site(files, Upgrade(Registry(found, settings, self.hub)), settings, self.clock, self.hub)
         self._ports = 40000
 
     def connect(self) -> Peer:

@@ -100,7 +100,7 @@ def test_503_beyond_a_cap() -> None:
     site.open("/echo")
     http.hang_up()
     site.open("/echo")
-    assert site.site.tally.counts == {"over max_connections": 1}
+    assert site.site.hub.tally.counts == {"over max_connections": 1}
 
 
 def test_refused_connection_that_stays() -> None:

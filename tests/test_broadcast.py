@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zlib
+
 import pytest
 
 from tests.memory import MemorySite, Peer
@@ -102,3 +104,22 @@ def test_no_ping_after_close() -> None:
     peer.take()
     site.clock.advance(9)
     assert peer.take() == b""
+
+
+def test_framed_once_for_all_alike() -> None:
+    """A message is compressed once for all members that agreed on the same, and all of them get it right."""
+    site = MemorySite()
+    extensions = ["permessage-deflate", "permessage-deflate", "permessage-deflate; server_max_window_bits=9", ""]
+    peers = [site.open("/echo-broadcast", extensions=each) for each in extensions]
+    inflaters = [zlib.decompressobj(wbits=-15), zlib.decompressobj(wbits=-15), zlib.decompressobj(wbits=-9)]
+    for number in range(3):
+        message = b"to all of you, %d; " % number * 50
+        peers[3].send(Frame(TEXT, message))
+        frames = [peer.frames()[0] for peer in peers]
+        assert frames[0] == frames[1]
+        assert [frame.rsv for frame in frames] == [4, 4, 4, 0]
+        for frame, inflater in zip(frames[:3], inflaters, strict=True):
+            assert inflater.decompress(frame.payload + b"\0\0\xff\xff") == message
+        assert frames[3].payload == message
+    peers[3].send(Frame(TEXT, b"hm"))
+    assert [peer.frames() for peer in peers] == [[Frame(TEXT, b"hm")]] * 4, "too short to become shorter"

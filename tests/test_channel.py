@@ -155,6 +155,19 @@ def test_client_that_pauses_before_its_response_begins(server: Server, reads_at_
     assert len(peer.response().body) == BIG
 
 
+def test_slow_reader_of_a_last_response(server: Server) -> None:
+    """A last response that is read slowly is not cut by `close_timeout`, which runs once it has been taken."""
+    peer = server.connect()
+    peer.transport.fill()
+    peer.send(request("/nothing", "Connection: close"))
+    pass_time(server.clock, 25)
+    assert not peer.transport.gone
+    peer.transport.drain()
+    assert peer.response().status == 404
+    assert peer.closing
+    assert_gone_after(server, peer, 8)
+
+
 @pytest.mark.parametrize("ending", ["Connection: close", "Connection: Close", "HTTP/1.0"])
 def test_close_timeout(server: Server, ending: str) -> None:
     """After the last response the connection ends, and is gone within `close_timeout` whatever the client does."""
@@ -295,8 +308,8 @@ REFUSED = {
     "TLS": (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n", 400),
     "headers over 16 KiB": (START + HOST + b"A: " + b"x" * 15000 + b"\r\nB: " + b"x" * 2000 + b"\r\n\r\n", 431),
     "many small headers": (START + HOST + b"A: b\r\n" * 5000 + b"\r\n", 431),
-    "more than 500 headers": (START + HOST + b"A:\r\n" * 501 + b"\r\n", 431),
-    "a folded header over 16 KiB": (START + HOST + b"A: b\r\n" + b" " * 10000 + b"\r\n" + b" " * 10000 + b"\r\n", 431),
+    "more than 100 headers": (START + HOST + b"A:\r\n" * 101 + b"\r\n", 431),
+    "a folded header": (START + HOST + b"A: b\r\n  c\r\n\r\n", 400),
 }
 
 

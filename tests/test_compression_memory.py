@@ -84,3 +84,18 @@ def test_a_message_in_the_making_keeps_its_compressor() -> None:
     peer.send(Frame(0, (engine.compress(MESSAGE) + engine.flush(zlib.Z_SYNC_FLUSH))[:-4]))
     payload = b"".join(frame.payload for frame in peer.frames() if frame.opcode in (0, 1))
     assert back.decompress(payload + b"\0\0\xff\xff") == MESSAGE * 2
+
+
+def test_unfinished_messages_count_too() -> None:
+    """Messages that are never finished keep no more compressors than others, and go on right all the same."""
+    site = MemorySite("[limits]\nmax_compressors = 2\n")
+    clients = [(site.open("/echo", extensions="permessage-deflate"), zlib.compressobj(wbits=-15)) for _ in range(6)]
+    for peer, engine in clients:
+        peer.send(Frame(TEXT, engine.compress(MESSAGE) + engine.flush(zlib.Z_SYNC_FLUSH), fin=False, rsv=4))
+    assert site.hub.compressors.count == 2
+    kept = [each for each in site.hub.connections if each.deflate is not None and each.deflate._compressor is not None]
+    assert len(kept) == 2
+    for peer, engine in clients:
+        peer.send(Frame(0, (engine.compress(MESSAGE) + engine.flush(zlib.Z_SYNC_FLUSH))[:-4]))
+        payload = b"".join(frame.payload for frame in peer.frames())
+        assert zlib.decompressobj(wbits=-15).decompress(payload + b"\0\0\xff\xff") == MESSAGE * 2

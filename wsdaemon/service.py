@@ -107,7 +107,7 @@ class DaemonService(MultiService):
 
     def _listens(self, port: IListeningPort, listener: Listener) -> None:
         self.ports.append(port)
-        guard_listening(port, self._site.reactor, self._site.tally)
+        guard_listening(port, self._site.reactor, self._hub.tally)
         address = port.getHost()
         where = listener.shown.format(port=getattr(address, "port", 0))
         self.log.info("listening on {where}", where=where, event="listening")
@@ -146,7 +146,7 @@ def make_service(
         listing=settings.server.listing,
         policy=settings.server.content_security_policy or (PAGES_POLICY if own_pages else ""),
     )
-    site = Site(docroot, Upgrade(Registry(found, settings, hub)), settings, reactor, tally)
+    site = Site(docroot, Upgrade(Registry(found, settings, hub)), settings, reactor, hub)
     return DaemonService(configuration, list(_listeners(configuration, reactor)), site, hub)
 
 

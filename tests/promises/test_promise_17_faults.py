@@ -231,7 +231,7 @@ def test_promise_17_changes_before_it_is_opened(
     assert (response.status, SECRET in response.body) == (404, False)
     monkeypatch.undo()
     assert server.ask("/other.html").body == PAGE
-    assert dict(server.site.tally.counts) == {}
+    assert dict(server.site.hub.tally.counts) == {}
 
 
 def test_promise_17_replaced_while_it_is_opened(docroot: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -262,7 +262,7 @@ def test_promise_17_shrinks_before_it_is_sent(docroot: Path, monkeypatch: pytest
     monkeypatch.setattr(os, "fstat", fstat_and_shrink)
     response = server.ask("/page.html")
     assert (response.status, response["etag"]) == (500, None)
-    assert list(server.site.tally.counts) == ["file cannot be read: EIO"]
+    assert list(server.site.hub.tally.counts) == ["file cannot be read: EIO"]
 
 
 def test_promise_17_leaves_while_the_folder_cannot_be_read(docroot: Path, monkeypatch: pytest.MonkeyPatch) -> None:

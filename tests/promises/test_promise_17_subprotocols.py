@@ -132,10 +132,10 @@ def test_promise_17_a_member_that_fails(monkeypatch: pytest.MonkeyPatch) -> None
     peers = [site.open("/echo-broadcast") for _ in range(5)]
     real = EchoBroadcast.deliver
 
-    def deliver(member: EchoBroadcast, message: bytes, is_binary: bool) -> None:
+    def deliver(member: EchoBroadcast, frame: bytes) -> None:
         if member.number == 3:
             raise MemoryError("no more")
-        real(member, message, is_binary)
+        real(member, frame)
 
     monkeypatch.setattr(EchoBroadcast, "deliver", deliver)
     for _ in range(3):

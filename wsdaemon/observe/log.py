@@ -76,6 +76,11 @@ def one_line(text: str) -> str:
     return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
 
 
+def shorten(text: str, most: int = 200) -> str:
+    """Return `text`, cut where it is long: what peers send must not fill the log."""
+    return text if len(text) <= most else f"{text[:most]}… ({len(text)} characters)"
+
+
 def _json_value(value: Any) -> Any:
     """Return `value` as every JSON parser takes it: surrogates (from odd file names) escaped, no infinite number."""
     if isinstance(value, str):

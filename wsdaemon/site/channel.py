@@ -19,6 +19,7 @@ from wsdaemon.settings import LimitSettings, ServerSettings, WebSocketSettings
 from wsdaemon.websocket.deadlines import Deadlines
 from wsdaemon.websocket.engine import Engine
 from wsdaemon.websocket.handshake import wants_upgrade
+from wsdaemon.websocket.intake import LITTLE
 from wsdaemon.websocket.lease import Lease
 from wsdaemon.websocket.transport import finish_sending, watch_progress
 
@@ -46,7 +47,9 @@ class Channel(HTTPChannel):
     transport: Any
     handshaken = False  # whether the TLS handshake is done, where there is one
     _answered: Any = None  # a request that is answered while the next must wait
+    _has_turn = False  # whether it waits for a turn of the loop
     _turn_ends = 0.0
+    _ends = False  # whether the last response is written, but not taken yet
     lease: Lease | None = None  # its place among all connections; a WebSocket takes it along
     timeOut = None  # Twisted's own is pushed back by every byte
 
@@ -56,6 +59,7 @@ class Channel(HTTPChannel):
         self.deadlines = Deadlines(self.site.reactor)
         self.totalHeadersSize = self.limits.header_limit
         self.maxHeaders = self.limits.max_headers
+        self.MAX_LENGTH = self.limits.header_limit
         self._expect_headers()
 
     def handshakeCompleted(self) -> None:
@@ -67,8 +71,12 @@ class Channel(HTTPChannel):
         if self.deadlines.running("idle"):
             self.deadlines.cancel("idle")
             self._expect_headers()
-        self._begin_turn()
+        begun = perf_counter()
+        self._turn_ends = begun if self.site.hub.turns.over else begun + self.site.hub.turns.share
         super().dataReceived(data)
+        took = perf_counter() - begun
+        if took > LITTLE:
+            self.site.hub.turns.spend(took)
 
     def allHeadersReceived(self) -> None:
         """Refuse what no resource should have to think about: a body, and anything but one Host."""
@@ -105,6 +113,13 @@ class Channel(HTTPChannel):
             self.refuse(400)
             return False
 
+    def lineReceived(self, line: bytes) -> None:
+        """Take a line of the headers; one that goes on with the line before is refused (RFC 9112 section 5.2)."""
+        if line[:1] in (b" ", b"\t"):
+            self.refuse(400)
+        else:
+            super().lineReceived(line)
+
     def lineLengthExceeded(self, line: bytes) -> None:
         """Refuse a line that is longer than all headers may be."""
         self.refuse(431)
@@ -120,7 +135,8 @@ class Channel(HTTPChannel):
             setattr(self, taker, _ignore)
         self.length = None
         self.requests.clear()
-        self.site.tally.note(
+        self.clearLineBuffer()
+        self.site.hub.tally.note(
             f"answered {status}", "{peer}: request refused with {status}", status=status, peer=self.getPeer()
         )
         self.transport.write(_bare_answer(status))
@@ -147,27 +163,38 @@ class Channel(HTTPChannel):
         else:
             self._expect_next(request)
 
-    def _begin_turn(self) -> None:
-        self._turn_ends = perf_counter() + self.limits.turn_budget / (1 + self.site.busy)
-
     def _go_on_later(self) -> None:
-        self.site.busy += 1
-        self.deadlines.set("turn", 0, self._go_on)
+        self._has_turn = True
+        self.site.hub.turns.add(self._go_on, again=True)
 
     def _go_on(self) -> None:
-        self.site.busy -= 1
-        self._begin_turn()
+        self._has_turn = False
         request, self._answered = self._answered, None
-        self._expect_next(request)
+        if request is None:
+            return  # the connection is gone
+        self._turn_ends = perf_counter() + self.site.hub.turns.share
+        try:
+            self._expect_next(request)
+        except Exception:  # as a transport does with what its protocol raises
+            self.site.log_events.failure("{peer}: failed", peer=self.getPeer())
+            if self.transport is not None:
+                self.transport.abortConnection()
 
     def _expect_next(self, request: Any) -> None:
         """Wait for the next request, but not for ever."""
         super().requestDone(request)
-        if self.persistent and not self._handlingRequest and not self.deadlines.running("headers"):
+        if not self.persistent or self._handlingRequest or self.deadlines.running("headers"):
+            return
+        if self._buffer.strip(b"\r\n"):
+            self._expect_headers()  # half of the next is there already
+        else:
             self.deadlines.set("idle", self.server_settings.idle_timeout, self.loseConnection)
 
     def loseConnection(self) -> None:
-        """End the connection, by force where the peer does not take what is still to be sent."""
+        """End the connection: once the peer has taken what it was sent, for which it has as long as for a download."""
+        if self._waitingForTransport and self.deadlines.running("stall"):
+            self._ends = True
+            return
         self._start_closing()
         if self.transport is not None:
             super().loseConnection()
@@ -197,16 +224,17 @@ class Channel(HTTPChannel):
         """The peer reads again."""
         self.deadlines.cancel("stall")
         super().resumeProducing()
-        if self._answered is not None and not self.deadlines.running("turn"):
+        if self._ends:
+            self.loseConnection()
+        if self._answered is not None and not self._has_turn:
             self._go_on_later()
 
     def connectionLost(self, reason: Failure) -> None:  # type: ignore[override]  # Twisted leaves it untyped
         """Let go of everything."""
-        if self.deadlines.running("turn"):
-            self.site.busy -= 1
         self.deadlines.clear()
         if self._answered is not None:
             self.requests.remove(self._answered)
+            self._answered = None
         if self.lease is not None:
             self.lease.release()
         super().connectionLost(reason)
@@ -239,13 +267,13 @@ class Channel(HTTPChannel):
     def _headers_late(self) -> None:
         if ISSLTransport.providedBy(self.transport) and not self.handshaken:
             # Nothing could be said to such a peer, and to end TLS in good order would be to wait for it once more.
-            self.site.tally.note("cut: no TLS handshake", "{peer}: no TLS handshake in time", peer=self.getPeer())
+            self.site.hub.tally.note("cut: no TLS handshake", "{peer}: no TLS handshake in time", peer=self.getPeer())
             self.transport.abortConnection()
         else:
             self.refuse(408)
 
     def _stalled(self) -> None:
-        self.site.tally.note("cut: download stood still", "{peer}: stopped reading a response", peer=self.getPeer())
+        self.site.hub.tally.note("cut: download stood still", "{peer}: stopped reading a response", peer=self.getPeer())
         self.transport.abortConnection()
 
 

@@ -87,6 +87,6 @@ def note_failure(request: Any, error: OSError, path: str, what: str = "cannot be
     """Count and log what the system says of a file, once for each reason and not once for each request."""
     reason = (error.strerror or str(error)).lower()
     cause = f"file {what}: {errno.errorcode.get(error.errno or 0, 'error')}"
-    request.channel.site.tally.note(
+    request.channel.site.hub.tally.note(
         cause, "{path} {what}: {reason}", path=error.filename or path, what=what, reason=reason
     )

@@ -12,12 +12,13 @@ from twisted.web import server
 from twisted.web.http import datetimeToString
 from twisted.web.resource import IResource
 
-from wsdaemon.observe.tally import Tally
+from wsdaemon.observe.log import shorten
 from wsdaemon.settings import Settings
 from wsdaemon.site.admission import Admission
 from wsdaemon.site.channel import Channel, NoRoom
 from wsdaemon.site.pages import send_error
 from wsdaemon.websocket.handshake import wants_upgrade
+from wsdaemon.websocket.hub import Hub
 
 
 def origin_form(target: bytes) -> bytes:
@@ -36,6 +37,13 @@ class Request(server.Request):
     channel: Any
     defaultContentType = None
     refusal = ""  # why an upgrade was refused, for the log
+
+    def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
+        """Take a whole request. Nothing here looks at a query's fields, so they are not taken apart."""
+        self.args: dict[bytes, list[bytes]] = {}
+        self.stack: list[Any] = []
+        self.method, self.uri, self.path, self.clientproto = command, path, path, version
+        self.process()
 
     def process(self) -> None:
         """Find the resource and let it answer."""
@@ -73,16 +81,15 @@ class Site(server.Site):
         upgrade: IResource,
         settings: Settings,
         reactor: IReactorTime,
-        tally: Tally | None = None,
+        hub: Hub,
     ) -> None:
         super().__init__(files, requestFactory=Request, parsePOSTFormSubmission=False, reactor=reactor)
         self._upgrade = upgrade
         self._settings = settings
         self.timeOut = None
-        self.tally = tally or Tally(reactor)
+        self.hub = hub
         self.admission = Admission(settings.server)
         self._refusing = 0
-        self.busy = 0  # channels with more requests to answer than fit into a turn
 
     def buildProtocol(self, addr: IAddress | None) -> Channel | NoRoom:  # type: ignore[override]  # see above
         """Return the channel of a new connection; beyond a cap one that says 503 and goes."""
@@ -98,7 +105,7 @@ class Site(server.Site):
         return channel
 
     def _refuse(self, cause: str, host: str) -> NoRoom:
-        self.tally.note(f"over {cause}", "{peer}: connection refused, over {cap}", peer=host, cap=cause)
+        self.hub.tally.note(f"over {cause}", "{peer}: connection refused, over {cap}", peer=host, cap=cause)
         self._refusing += 1
         quiet = self._refusing > self._settings.limits.max_refusing
         return NoRoom(self.reactor, self._settings.websocket.close_timeout, self._refused, quiet=quiet)
@@ -122,7 +129,7 @@ class Site(server.Site):
         self.log_events.info(
             "{peer} {method} {path} {status} {sent}{refusal}",
             peer=_show_peer(request.getClientAddress()), method=request.method.decode("latin-1"),
-            path=request.uri.decode("latin-1"), status=request.code, sent=request.sentLength,
+            path=shorten(request.uri.decode("latin-1")), status=request.code, sent=request.sentLength,
             refusal=f": {request.refusal}" if request.refusal else "", event="request",
         )  # fmt: skip
 

@@ -29,7 +29,7 @@ class Upgrade(Resource):
         try:
             handshake, factory, subprotocol = self._decide(request)
         except HandshakeRefused as refused:
-            request.channel.site.tally.count(f"handshake answered {refused.status}")
+            request.channel.site.hub.tally.count(f"handshake answered {refused.status}")
             return _refuse(request, refused)
         connection: Connection = factory.buildProtocol(peer)  # type: ignore[assignment]  # never None
         transport, early = request.channel.hand_over(connection)

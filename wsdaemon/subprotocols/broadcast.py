@@ -8,8 +8,10 @@ from typing import ClassVar
 
 from wsdaemon.options import Origins, Size, option
 from wsdaemon.settings import WebSocketSettings
-from wsdaemon.websocket.codes import CloseCode
+from wsdaemon.websocket.codes import CloseCode, Opcode
+from wsdaemon.websocket.compression import Deflate
 from wsdaemon.websocket.connection import Connection
+from wsdaemon.websocket.frames import frame_header
 from wsdaemon.websocket.hub import Room
 
 ROOM = "echo-broadcast"
@@ -48,38 +50,48 @@ class EchoBroadcast(Connection):
 
     def opened(self) -> None:
         """Join the room."""
-        self._queue: deque[tuple[bytes, bool]] = deque()
+        self._queue: deque[bytes] = deque()
         self._queued = 0
         self._members().add(self)
 
     def message_received(self, message: bytes, is_binary: bool) -> None:
-        """Send it to everyone."""
+        """Send it to everyone: framed once for all that take the same frame."""
+        opcode = Opcode.BINARY if is_binary else Opcode.TEXT
+        frames: dict[tuple[int, int, int] | None, bytes] = {}
         for member in self._members():
             if isinstance(member, EchoBroadcast):
                 try:
-                    member.deliver(message, is_binary)
+                    deflate = member.deflate
+                    key = deflate.parameters if deflate is not None else None
+                    if key not in frames:
+                        frames[key] = _frame(opcode, message, deflate)
+                    member.trace("sends", opcode, len(message), True)
+                    member.deliver(frames[key])
                 except Exception:  # it is that member's trouble, and neither the sender's nor the others'
                     member.crashed()
 
-    def deliver(self, message: bytes, is_binary: bool) -> None:
-        """Send a message of the room, or keep it in order for when the peer reads again, up to `queue_limit`."""
-        if not self.write_paused:
-            self.send_message(message, is_binary)
+    def deliver(self, frame: bytes) -> None:
+        """Send a frame of the room, or keep it in order for when the peer reads again, up to `queue_limit`."""
+        if not self.can_send:
             return
-        self._queued += len(message) + OVERHEAD
+        if not self.write_paused:
+            self.write(frame)
+            return
+        self._queued += len(frame) + OVERHEAD
         if self._queued > self.settings.queue_limit:
             self._leave()
             self.close(CloseCode.TRY_AGAIN_LATER, "reads too slowly")
         else:
-            self._queue.append((message, is_binary))
+            self._queue.append(frame)
 
     def resumeProducing(self) -> None:
         """Send what was kept, as far as the peer takes it."""
         super().resumeProducing()
         while self._queue and not self.write_paused:
-            message, is_binary = self._queue.popleft()
-            self._queued -= len(message) + OVERHEAD
-            self.send_message(message, is_binary)
+            frames = [self._queue.popleft() for _ in range(min(DELIVERIES, len(self._queue)))]
+            self._queued -= sum(map(len, frames)) + OVERHEAD * len(frames)
+            if self.can_send:
+                self.write(b"".join(frames))
 
     def closed(self) -> None:
         """Leave the room."""
@@ -92,3 +104,12 @@ class EchoBroadcast(Connection):
 
     def _members(self) -> Room:
         return self.hub.room(ROOM)
+
+
+def _frame(opcode: int, message: bytes, deflate: Deflate | None) -> bytes:
+    """Return a message as one frame, compressed by itself where that makes it smaller."""
+    if deflate is not None:
+        compressed = deflate.compress_alone(message)
+        if len(compressed) < len(message):
+            return frame_header(opcode, len(compressed), rsv1=True) + compressed
+    return frame_header(opcode, len(message)) + message

@@ -23,6 +23,7 @@ class EchoBroadcastPing(EchoBroadcast):
     names = ("echo-broadcast-ping",)
     settings_class = BroadcastPingSettings
     settings: BroadcastPingSettings
+    _asked = False
 
     def opened(self) -> None:
         """Join the room and begin to ping."""
@@ -30,7 +31,10 @@ class EchoBroadcastPing(EchoBroadcast):
         self._wait()
 
     def pong_received(self, payload: bytes) -> None:
-        """Report the pong."""
+        """Report the pong, one for each ping: what nobody asked for must not fill the log."""
+        if payload != PAYLOAD or not self._asked:
+            return
+        self._asked = False
         self.events.info(
             "connection {number} from {peer}: pong {payload}",
             number=self.number, peer=self.peer, payload=payload.hex(" "), event="pong",
@@ -40,5 +44,6 @@ class EchoBroadcastPing(EchoBroadcast):
         self.deadlines.set("jetty-ping", self.settings.every, self._ping)
 
     def _ping(self) -> None:
+        self._asked = True
         self.send_ping(PAYLOAD)
         self._wait()

@@ -70,12 +70,9 @@ class Compressors:
         """How many are kept."""
         return len(self._kept)
 
-    def taken(self, deflate: Deflate) -> None:
-        """Leave a compressor alone while it is in use."""
-        self._kept.pop(deflate, None)
-
     def used(self, deflate: Deflate) -> None:
         """Keep the compressor that was used now; forget another where there are too many."""
+        self._kept.pop(deflate, None)
         self._kept[deflate] = self._clock.seconds()
         if len(self._kept) > self._limit:
             next(iter(self._kept)).release()
@@ -92,9 +89,11 @@ class Compressors:
     def _sweep(self) -> None:
         self._sweeping = None
         limit = self._clock.seconds() - self._idle
-        for deflate in [each for each, used in self._kept.items() if used <= limit]:
+        idle = [each for each, used in self._kept.items() if used <= limit]
+        for deflate in idle:
             deflate.release()
-        _malloc_trim(0)  # 64 of them are 17 MB, and it takes half a millisecond
+        if idle:
+            _malloc_trim(0)  # 64 of them are 17 MB, and it takes half a millisecond
         if self._kept:
             wait = next(iter(self._kept.values())) - limit
             self._sweeping = self._clock.callLater(wait, self._sweep)
@@ -119,17 +118,14 @@ class Deflate(PerMessageDeflate):
         self._compressors = compressors
 
     def release(self) -> None:
-        """Give the compressor's memory back; no message may be half compressed, unless the connection is gone."""
+        """Give the compressor's memory back. Each frame ends on a byte border, so a new one can go on from there."""
         self._compressor = None
         self._compressors.forget(self)
 
     def start_compress_message(self) -> None:
         """Begin a message; the context of those before it is kept unless the client asked otherwise."""
-        if self._compressor is None or self.server_no_context_takeover:
-            self._compressor = zlib.compressobj(
-                self._level, zlib.DEFLATED, -self.server_max_window_bits, self.mem_level
-            )
-        self._compressors.taken(self)
+        if self.server_no_context_takeover:
+            self._compressor = None
 
     def compress_frame(self, payload: bytes, *, fin: bool) -> bytes:
         """Return the compressed payload of one frame of the message that was begun.
@@ -137,16 +133,38 @@ class Deflate(PerMessageDeflate):
         A frame ends on a byte border and the message's last one without the tail that the receiver adds (RFC 7692
         section 7.2.1); a last frame with nothing in it is the single byte 00 (section 7.2.3.6).
         """
+        if self._compressor is None:
+            self._compressor = self._new_compressor()
         data: bytes = self._compressor.compress(payload) + self._compressor.flush(zlib.Z_SYNC_FLUSH)
+        if fin and self.server_no_context_takeover:
+            self.release()
+        else:
+            self._compressors.used(self)
         if not fin:
             return data
-        self._compressors.used(self)
         return data[: -len(_TAIL)] if data else b"\x00"
 
     def compress(self, message: bytes) -> bytes:
         """Return a whole message's compressed payload."""
         self.start_compress_message()
         return self.compress_frame(message, fin=True)
+
+    @property
+    def parameters(self) -> tuple[int, int, int]:
+        """What two connections must have in common to take the same compressed message: level, window, memory."""
+        return self._level, self.server_max_window_bits, self.mem_level
+
+    def compress_alone(self, message: bytes) -> bytes:
+        """Return a whole message's compressed payload for all of the same `parameters`, whatever was sent before.
+
+        Whoever sends such a message forgets its own compressor, whose window is not the receiver's any more.
+        """
+        engine = self._new_compressor()
+        data: bytes = engine.compress(message) + engine.flush(zlib.Z_SYNC_FLUSH)
+        return data[: -len(_TAIL)]
+
+    def _new_compressor(self) -> Any:
+        return zlib.compressobj(self._level, zlib.DEFLATED, -self.server_max_window_bits, self.mem_level)
 
     def inflate(self, data: bytes) -> Iterator[bytes]:
         """Yield what `data` inflates to, in pieces of at most `PIECE` bytes; raises `PayloadCorruptError`.

@@ -22,7 +22,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from wsdaemon.observe.log import SILENT
+from wsdaemon.observe.log import SILENT, shorten
 from wsdaemon.settings import WebSocketSettings
 from wsdaemon.websocket.codes import CloseCode, Opcode
 from wsdaemon.websocket.compression import Deflate, usable_offers
@@ -162,7 +162,7 @@ class Engine(Intake, WebSocketServerProtocol):
         self._keep_alive.start()
         self.events.info(
             "connection {number} from {peer}: open, {target}, {subprotocol}",
-            target=self.target, number=self.number, peer=self.peer, subprotocol=self.subprotocol, event="open",
+            target=shorten(self.target), number=self.number, peer=self.peer, subprotocol=self.subprotocol, event="open",
         )  # fmt: skip
         self.opened()
 
@@ -199,11 +199,13 @@ class Engine(Intake, WebSocketServerProtocol):
         if self.lease is not None:
             self.lease.release()
         was_open = bool(self.number)
-        self._connectionLost(reason)  # type: ignore[arg-type]  # Autobahn means a Failure too
-        if was_open:
-            self.hub.remove(self)
-            self._log_closed()
-            self.closed()
+        try:
+            self._connectionLost(reason)  # type: ignore[arg-type]  # Autobahn means a Failure too
+        finally:
+            if was_open:
+                self.hub.remove(self)
+                self._log_closed()
+                self.closed()
 
     # -- frames in ------------------------------------------------------------------------------------------------
 
@@ -243,7 +245,8 @@ class Engine(Intake, WebSocketServerProtocol):
                     self._isMessageCompressed = self.utf8validateIncomingCurrentMessage = False
                     return None
         except PayloadCorruptError as error:
-            return not self._invalid_payload(str(error))
+            self.debug("{error}", error=error)
+            return not self._invalid_payload("invalid permessage-deflate data")
         return None
 
     def onPing(self, payload: bytes) -> None:

@@ -13,6 +13,9 @@ from wsdaemon.origins import parse_host
 _FORBIDDEN = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f-\x9f]")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VERSION = "13"
+MOST_EXTENSIONS = 32
+"""Offers of extensions beyond these are declined unseen: to parse a header full of them takes long."""
+
 _SPACE = " \t"  # all that may surround a value (RFC 9110 section 5.6.3); Python would take off a no-break space too
 
 
@@ -35,7 +38,7 @@ class Handshake:
     origin: str | None
     key: str
     subprotocols: tuple[str, ...]  # in the client's order
-    extensions: str  # all Sec-WebSocket-Extensions headers, joined by commas
+    extensions: str  # the Sec-WebSocket-Extensions headers, joined by commas
 
     @property
     def first_segment(self) -> str:
@@ -82,7 +85,7 @@ def read_handshake(target: bytes, version: bytes, headers: Sequence[tuple[bytes,
         origin=by_name.get("origin", [None])[0],
         key=_key(by_name),
         subprotocols=_subprotocols(by_name),
-        extensions=",".join(by_name.get("sec-websocket-extensions", ())),
+        extensions=",".join(",".join(by_name.get("sec-websocket-extensions", ())).split(",")[:MOST_EXTENSIONS]),
     )
 
 

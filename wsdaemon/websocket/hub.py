@@ -12,6 +12,7 @@ from twisted.internet.interfaces import IReactorTime
 from wsdaemon.observe.tally import Tally
 from wsdaemon.settings import LimitSettings
 from wsdaemon.websocket.compression import Compressors
+from wsdaemon.websocket.turns import Turns
 
 if TYPE_CHECKING:
     from wsdaemon.websocket.engine import Engine
@@ -41,7 +42,7 @@ class Hub:
         self.verbose = verbose
         self.connections = Room()
         self.backlog = 0  # bytes that wait for peers which do not keep up, see FlowControlled.write
-        self.busy = 0  # connections whose input is still being worked on, see Intake
+        self.turns = Turns(clock, self.limits.turn_budget)
         self.compressors = Compressors(clock, self.limits.max_compressors, self.limits.compressor_idle)
         self._rooms: dict[str, Room] = {}
         self._numbers = itertools.count(1)

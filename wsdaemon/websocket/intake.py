@@ -1,8 +1,8 @@
 """How input is taken in: plainly right frames in one pass, every other byte by Autobahn, and never too much at once.
 
 Autobahn gets exactly the bytes of one frame at a time, so the fast way (`frames`) goes on right behind a ping or a
-fragment. Work on one connection's input stops after its share of `turn_budget`; what is left waits for the next turn of
-the loop while nothing more is read, so that floods of tiny frames delay nobody else. What is answered to one
+fragment. Work on one connection's input stops after its share of the loop's turn (`turns`); what is left waits for the
+next turn while nothing more is read, so that floods of tiny frames delay nobody else. What is answered to one
 chunk goes out in one write.
 """
 
@@ -15,7 +15,10 @@ from wsdaemon.websocket.deadlines import Deadlines
 from wsdaemon.websocket.flow import BUSY, FlowControlled
 from wsdaemon.websocket.frames import RSV1, frame_extent, take_whole_frames
 
-COMPRESSED_SLICE = 2048
+LITTLE = 0.0005
+"""Work that takes less is not counted: to count it would cost more than it brings."""
+
+COMPRESSED_SLICE = 512
 """How much of a compressed frame is parsed before the clock is looked at again: it may inflate 1,000 times."""
 
 
@@ -42,6 +45,8 @@ class Intake(FlowControlled):
         """Take bytes from the transport."""
         if self._held:
             self._held += data  # in TLS some may come though reading is paused
+        elif self.hub.turns.over and self.state != self.STATE_CLOSED:
+            self._wait_for_turn(data)
         else:
             self._take_in(data)
 
@@ -67,41 +72,42 @@ class Intake(FlowControlled):
 
     def _take_in(self, data: bytes) -> None:
         rest = b""
+        begun = perf_counter()
         self.cork()
         try:
-            rest = self._work(data)
+            rest = self._work(data, begun + self.hub.turns.share)
         except Exception:  # whatever a subprotocol raises ends its own connection
             self.crashed()
         finally:
             self.uncork()
         self.progressed()
+        took = perf_counter() - begun
+        if took > LITTLE:
+            self.hub.turns.spend(took)
         if rest and self.state != self.STATE_CLOSED:
-            self._hold(rest)
-            self.pause_reading(BUSY)
-            self.deadlines.set("held", 0, self._go_on)
+            self._wait_for_turn(rest, again=True)
+
+    def _wait_for_turn(self, data: bytes, *, again: bool = False) -> None:
+        self._held = data
+        self.pause_reading(BUSY)
+        self.hub.turns.add(self._go_on, again=again)
 
     def _go_on(self) -> None:
-        held = self._held
-        self._hold(b"")
-        self._take_in(held)
-        if not self._held:
-            self.resume_reading(BUSY)
+        held, self._held = self._held, b""
+        if held:
+            self._take_in(held)
+            if not self._held:
+                self.resume_reading(BUSY)
 
     def forget_input(self) -> None:
         """Drop what waits to be worked on."""
-        self._hold(b"")
+        self._held = b""
 
-    def _hold(self, data: bytes) -> None:
-        """Keep input for the next turn, and count those who do: they share the turn's time."""
-        self.hub.busy += bool(data) - bool(self._held)
-        self._held = data
-
-    def _work(self, data: bytes) -> bytes:
-        """Work on input for this connection's share of the turn; returns what is left."""
+    def _work(self, data: bytes, until: float) -> bytes:
+        """Work on input until that time; returns what is left."""
         if self.current_frame is None and self.data:
             data, self.data = self.data + data, b""
         at, end = 0, len(data)
-        until = perf_counter() + self.hub.limits.turn_budget / (1 + self.hub.busy)
         while at < end and self.state != self.STATE_CLOSED:
             if self.current_frame is not None:
                 extent = self.current_frame.length - self.current_frame_masker.pointer()
@@ -115,7 +121,8 @@ class Intake(FlowControlled):
                         continue
                 extent = frame_extent(data, at)
             extent = min(extent or end, end - at)
-            if extent > COMPRESSED_SLICE and (self._isMessageCompressed or data[at] & RSV1):
+            compressed = self._isMessageCompressed or (self.current_frame is None and data[at] & RSV1)
+            if extent > COMPRESSED_SLICE and compressed:
                 extent = COMPRESSED_SLICE
             self.parse(data[at : at + extent])
             at += extent

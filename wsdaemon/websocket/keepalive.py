@@ -52,8 +52,8 @@ class KeepAlive:
 
     def _missing(self) -> None:
         connection = self._connection
-        if self._payload is None and (self.heard or connection.is_full):
-            self.start()
+        if self._payload is None and (connection.write_paused or not connection.frame_left):
+            self._ask()  # now a ping can go out, or the peer has other deadlines
             return
         inside_a_frame = self._frame is not None and connection.current_frame is self._frame and self.heard
         if inside_a_frame or connection.is_full:
