@@ -6,7 +6,7 @@ import zlib
 
 import pytest
 
-from tests.memory import MemorySite, Peer
+from tests.memory import MemorySite, Peer, pass_time
 from tests.wire import BINARY, PING, PONG, TEXT, Frame, close, close_code
 
 ROOM = ["echo-broadcast", "echo-broadcast-ping"]
@@ -104,6 +104,33 @@ def test_no_ping_after_close() -> None:
     peer.take()
     site.clock.advance(9)
     assert peer.take() == b""
+
+
+def test_a_sender_waits_for_most() -> None:
+    """While most of the room does not keep up its sender is not read, for at most a moment; for one it never waits."""
+    site = MemorySite()
+    sender, *others = [site.open("/echo-broadcast") for _ in range(5)]
+    others[0].transport.fill()
+    sender.send(Frame(TEXT, b"one"))
+    assert sender.transport.producerState == "producing"
+    for other in others:
+        other.transport.fill()
+    sender.send(Frame(TEXT, b"two"))
+    assert sender.transport.producerState == "paused"
+    for other in others:
+        other.transport.drain()
+    pass_time(site.clock, 0.01)
+    assert sender.transport.producerState == "producing"
+    for other in others:
+        other.transport.fill()
+    sender.send(Frame(TEXT, b"three"))
+    pass_time(site.clock, 0.05)
+    assert sender.transport.producerState == "paused"
+    pass_time(site.clock, 0.1)
+    assert sender.transport.producerState == "producing", "it waited long enough"
+    for other in others:
+        other.transport.drain()
+        assert [frame.payload for frame in other.frames()] == [b"one", b"two", b"three"]
 
 
 def test_framed_once_for_all_alike() -> None:

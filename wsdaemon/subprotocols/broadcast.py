@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
 
 from wsdaemon.options import Origins, Size, option
@@ -11,12 +12,16 @@ from wsdaemon.settings import WebSocketSettings
 from wsdaemon.websocket.codes import CloseCode, Opcode
 from wsdaemon.websocket.compression import Deflate
 from wsdaemon.websocket.connection import Connection
+from wsdaemon.websocket.flow import CROWDED
 from wsdaemon.websocket.frames import frame_header
 from wsdaemon.websocket.hub import Room
 
 ROOM = "echo-broadcast"
 OVERHEAD = 150
 """What a message that waits costs beside its bytes, so that empty ones are bounded too."""
+
+HOLD_BACK, HOLD_BACKS = 0.005, 20
+"""How long, in seconds, and how often at most a sender waits for most of the room to keep up."""
 
 DELIVERIES = 256
 """How many messages are sent before the clock is looked at again."""
@@ -37,7 +42,10 @@ class BroadcastSettings(WebSocketSettings):
 
 
 class EchoBroadcast(Connection):
-    """Jetty's echo-broadcast. A member that does not keep up leaves the room; nobody waits for it."""
+    """Jetty's echo-broadcast. A member that does not keep up leaves the room; nobody waits for it.
+
+    But where most do not, the sender is read more slowly: then it is not they who are slow.
+    """
 
     names: ClassVar[tuple[str, ...]] = ("org.ietf.websocket.test-echo-broadcast", "echo-broadcast")
     settings_class: ClassVar[type[WebSocketSettings]] = BroadcastSettings
@@ -58,7 +66,9 @@ class EchoBroadcast(Connection):
         """Send it to everyone: framed once for all that take the same frame."""
         opcode = Opcode.BINARY if is_binary else Opcode.TEXT
         frames: dict[tuple[int, int, int] | None, bytes] = {}
-        for member in self._members():
+        members = self._members()
+        lagging = 0
+        for member in members:
             if isinstance(member, EchoBroadcast):
                 try:
                     deflate = member.deflate
@@ -67,8 +77,21 @@ class EchoBroadcast(Connection):
                         frames[key] = _frame(opcode, message, deflate)
                     member.trace("sends", opcode, len(message), True)
                     member.deliver(frames[key])
+                    lagging += member.write_paused
                 except Exception:  # it is that member's trouble, and neither the sender's nor the others'
                     member.crashed()
+
+        if 2 * lagging > len(members):
+            self._wait_for_most(HOLD_BACKS)
+
+    def _wait_for_most(self, times: int) -> None:
+        """Read nothing from the sender for a moment: the slowest are not waited for, but most of the room is."""
+        members = self._members()
+        if times and 2 * sum(member.write_paused for member in members) > len(members):
+            self.pause_reading(CROWDED)
+            self.deadlines.set("room", HOLD_BACK, partial(self._wait_for_most, times - 1))
+        else:
+            self.resume_reading(CROWDED)
 
     def deliver(self, frame: bytes) -> None:
         """Send a frame of the room, or keep it in order for when the peer reads again, up to `queue_limit`."""

@@ -16,8 +16,9 @@ from wsdaemon.websocket.deadlines import Deadlines
 from wsdaemon.websocket.hub import Hub
 from wsdaemon.websocket.transport import Transport, watch_progress
 
-# Why nothing is read from a peer: it does not take its answers, or what it sent is still being worked on.
-FULL, BUSY = 1, 2
+# Why nothing is read from a peer: it does not take its answers, what it sent is still being worked on, or most of those
+# who are to get it do not keep up.
+FULL, BUSY, CROWDED = 1, 2, 4
 
 
 @implementer(IPushProducer)
