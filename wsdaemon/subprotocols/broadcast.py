@@ -86,6 +86,8 @@ class EchoBroadcast(Connection):
 
     def _wait_for_most(self, times: int) -> None:
         """Read nothing from the sender for a moment: the slowest are not waited for, but most of the room is."""
+        if not self.can_send:
+            return
         members = self._members()
         if times and 2 * sum(member.write_paused for member in members) > len(members):
             self.pause_reading(CROWDED)
