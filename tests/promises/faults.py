@@ -173,9 +173,12 @@ class _FaultyEntries:
         self._entries.close()
 
     def __iter__(self) -> Iterator[Any]:
-        for each in self._entries:
-            self._injector.check("next entry", lambda: self._path)
-            yield each
+        return self
+
+    def __next__(self) -> Any:
+        entry = next(self._entries)
+        self._injector.check("next entry", lambda: self._path)
+        return entry
 
     def close(self) -> None:
         self._entries.close()
