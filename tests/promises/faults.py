@@ -60,7 +60,7 @@ class Faults:
         until = time.monotonic() + seconds
         while self.struck(call) < times:
             assert time.monotonic() < until, f"{call} was not called"
-            time.sleep(0.01)
+            time.sleep(0.01)  # the other process tells by a file: this is how often it is read
 
     def _write(self) -> None:
         partial = self._control.with_suffix(".new")

@@ -56,7 +56,7 @@ def stop_and_check(daemon: Daemon) -> list[str]:
 def cpu_share(daemon: Daemon, seconds: float) -> float:
     """Return the share of one core that the daemon takes in the next seconds, in percent."""
     before, begun = _cpu(daemon), time.monotonic()
-    time.sleep(seconds)
+    time.sleep(seconds)  # what is measured is what happens in that time
     return 100 * (_cpu(daemon) - before) / (time.monotonic() - begun)
 
 

@@ -126,7 +126,7 @@ def _wait_until_gone(served: Daemon, client: RawClient) -> None:
         held = [row for row in ours if row[1].endswith(own) and row[9] != "0"]  # an inode: a process has it open
         if not held:
             return
-        time.sleep(0.01)
+        time.sleep(0.01)  # the kernel tells nobody: this is how often it is asked
     raise AssertionError("the daemon still holds the socket")
 
 
@@ -141,7 +141,7 @@ def test_promise_7_download(hasty: Daemon, figure: Figure, tls: bool) -> None:
         begun, received = time.monotonic(), 0
         while time.monotonic() - begun < 3:
             received += len(slow.socket.recv(1 << 15))
-            time.sleep(0.1)
+            time.sleep(0.1)  # it is slow
         assert received > 100_000
 
 

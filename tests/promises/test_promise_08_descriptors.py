@@ -56,7 +56,7 @@ def wait_until(condition: Callable[[], bool], what: str, seconds: float = 20) ->
     until = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < until, what
-        time.sleep(0.01)
+        time.sleep(0.01)  # how often the other process is looked at
 
 
 def is_closed(connection: socket.socket) -> bool:

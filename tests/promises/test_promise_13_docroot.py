@@ -38,7 +38,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (root / "sub" / "deep" / "file.txt").write_bytes(b"deep down")
     links: dict[str, str | Path] = {
         "link-out": outside / "secret.txt", "folder-out": outside, "relative-out": "../secret.txt",
-        "link-to-hidden": ".env", "folder-to-hidden": ".hidden", "link-to-device": "/dev/zero", "root": "/",
+        "link-to-hidden": ".env", "folder-to-hidden": ".hidden", "link-to-device": "/dev/zero", "top": "/",
         "proc": "/proc/self/root", "dangling": "nowhere", "loop": "loop", "link-inside": "sub/deep/file.txt",
     }  # fmt: skip
     for name, target in links.items():
@@ -114,8 +114,8 @@ TARGETS = [
     *(f"/{up}{end}" for up in UP for end in ("", "/", "/docroot/file", "/docroot-not/", "/docroot/.env")),
 ]
 NOT_THERE = [
-    "/link-out", "/folder-out", "/folder-out/", "/folder-out/secret.txt", "/relative-out", "/root/", "/root/etc/passwd",
-    "/proc/", "/proc/etc/passwd", "/root/dev/zero", "/link-to-device", "/fifo", "/fifo/", "/socket", "/dangling",
+    "/link-out", "/folder-out", "/folder-out/", "/folder-out/secret.txt", "/relative-out", "/top/", "/top/etc/passwd",
+    "/proc/", "/proc/etc/passwd", "/top/dev/zero", "/link-to-device", "/fifo", "/fifo/", "/socket", "/dangling",
     "/loop", "/loop/x", "/.env", "/%2eenv", "/%2Eenv", "/sub/../.env", "/.hidden", "/.hidden/", "/.hidden/secret.txt",
     "/%2ehidden/secret.txt", "/sub/.hidden/secret.txt", "/link-to-hidden", "/folder-to-hidden/",
     "/folder-to-hidden/secret.txt", "/file/", "/file/x", "/sub//deep/file.txt", "/%00", "/file%00", "/file%00.html",

@@ -198,7 +198,7 @@ def wait_for_port(process: subprocess.Popen[bytes], port: int) -> None:
         with socket.socket() as client:
             if client.connect_ex(("127.0.0.1", port)) == 0:
                 return
-        time.sleep(0.02)
+        time.sleep(0.02)  # it has no log to wait for: this is how often it is asked
     raise AssertionError(f"it does not listen; exit code {process.returncode}")
 
 
