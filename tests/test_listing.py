@@ -206,3 +206,22 @@ def test_client_that_leaves_while_the_folder_is_read(tmp_path: Path) -> None:
     assert stays.response().status == 200
     assert left.transport.value() == b""
     assert failures() == []
+
+
+@pytest.mark.parametrize("leave", [False, True], ids=["all wait", "all but the last leave"])
+def test_hundreds_who_wait_for_the_same_folder(tmp_path: Path, leave: bool) -> None:
+    """However many ask while a listing is made, each that stays gets one, and so does who asks later."""
+    (tmp_path / "file").touch()
+    server = Server(tmp_path)
+    peers = [server.connect() for _ in range(400)]
+    for peer in peers:
+        peer.send(request("/"))
+    if leave:
+        for peer in peers[:-1]:
+            peer.transport.lose()
+    for peer in peers[-1:] if leave else peers:
+        assert Page(peer.response().body).names() == ["file"]
+        peer.transport.lose()
+    (tmp_path / "later").touch()
+    assert Page(server.ask("/").body).names() == ["file", "later"], "an old page is kept"
+    assert failures() == []

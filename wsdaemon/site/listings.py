@@ -4,67 +4,98 @@ from __future__ import annotations
 
 import errno
 import io
+from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
-from twisted.internet.defer import DeferredLock
 from twisted.internet.threads import deferToThread
 from twisted.python.failure import Failure
 
 from wsdaemon.site.listing import listing_page, read_folder
 from wsdaemon.site.pages import send_failure, send_page
 from wsdaemon.site.producer import FileProducer
+from wsdaemon.websocket.turns import Turns
+
+
+class _Asked(NamedTuple):
+    """A listing that is asked for: the folder's path, its path in the URL, and what of it is served."""
+
+    request: Any
+    path: str
+    url_path: str
+    is_served: Callable[[str], bool]
+    turns: Turns
+    gone: list[Failure]  # why nobody waits for it any more
 
 
 class Listings:
-    """Makes one listing at a time; who waits for the same folder meanwhile gets the same page."""
+    """Makes one listing at a time; who waits for the same folder meanwhile gets the same page, each in its turn."""
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._lock = DeferredLock()
+        self._waiting: deque[_Asked] = deque()
+        self._busy = False
         self._page: tuple[str, str, bytes] | None = None  # the folder, as it was asked for, and the page
 
     def send(self, request: Any, path: str, url_path: str, is_served: Callable[[str], bool]) -> None:
         """Answer `request`, now or later, with what the folder at `path` holds; see `read_folder` for `is_served`."""
-        gone: list[Failure] = []
+        asked = _Asked(request, path, url_path, is_served, request.channel.site.hub.turns, [])
+        request.notifyFinish().addErrback(asked.gone.append)
+        self._waiting.append(asked)
+        if not self._busy:
+            self._busy = True
+            self._serve()
 
-        def make() -> Any:
-            if gone:
-                return b""  # nobody waits for it any more
-            if self._page is not None and self._page[:2] == (path, url_path):
-                return self._page[2]
+    def _serve(self) -> None:
+        """Answer the one that has waited longest, or begin to; what it ends with calls `_done`."""
+        asked = self._waiting.popleft()
+        if asked.gone:
+            self._done(asked)
+        elif self._page is not None and self._page[:2] == (asked.path, asked.url_path):
+            self._answer(self._page[2], asked)
+        else:
+            self._page = None
             try:
-                made = deferToThread(lambda: listing_page(url_path, *read_folder(path, is_served, self._most)))
+                made = deferToThread(self._make, asked)
             except RuntimeError as error:  # Python does not say why no thread can be had, but the system said this
-                _forget_threads(request.channel.site.reactor)
-                raise OSError(errno.EAGAIN, str(error), path) from error
-            return made.addCallback(self._share, path, url_path)
-
-        def send(page: bytes) -> None:
-            if not self._lock.waiting:
-                self._page = None
-            if gone:
-                return
-            if send_page(request, page):
-                FileProducer(request, io.BytesIO(page), [(b"", 0, len(page))], path).start()
+                _forget_threads(asked.request.channel.site.reactor)
+                self._failed(Failure(OSError(errno.EAGAIN, str(error), asked.path)), asked)
             else:
-                request.finish()
+                made.addCallbacks(self._answer, self._failed, callbackArgs=(asked,), errbackArgs=(asked,))
 
-        def failed(reason: Failure) -> None:
-            error = reason.value
-            if not isinstance(error, OSError):
-                request.processingFailed(reason)
-            elif not gone:
-                request.write(send_failure(request, error, path))
-                request.finish()
+    def _make(self, asked: _Asked) -> bytes:
+        return listing_page(asked.url_path, *read_folder(asked.path, asked.is_served, self._most))
 
-        request.notifyFinish().addErrback(gone.append)
-        self._lock.run(make).addCallback(send).addErrback(failed)
+    def _answer(self, page: bytes, asked: _Asked) -> None:
+        if self._waiting:
+            self._page = (asked.path, asked.url_path, page)
+        try:
+            if not asked.gone:
+                if send_page(asked.request, page):
+                    FileProducer(asked.request, io.BytesIO(page), [(b"", 0, len(page))], asked.path).start()
+                else:
+                    asked.request.finish()
+        except Exception:  # it is that request's trouble, and not of those who wait
+            asked.request.processingFailed(Failure())
+        self._done(asked)
 
-    def _share(self, page: bytes, path: str, url_path: str) -> bytes:
-        if self._lock.waiting:
-            self._page = (path, url_path, page)
-        return page
+    def _failed(self, reason: Failure, asked: _Asked) -> None:
+        error = reason.value
+        if not asked.gone:
+            if isinstance(error, OSError):
+                asked.request.write(send_failure(asked.request, error, asked.path))
+                asked.request.finish()
+            else:
+                asked.request.processingFailed(reason)
+        self._done(asked)
+
+    def _done(self, asked: _Asked) -> None:
+        """Go on with the next, in a turn of its own: hundreds may wait, and each answer takes its time."""
+        if self._waiting:
+            asked.turns.add(self._serve, again=True)
+        else:
+            self._busy = False
+            self._page = None
 
 
 def _forget_threads(reactor: Any) -> None:
