@@ -18,6 +18,7 @@ from wsdaemon.subprotocols.echo import Echo
 from wsdaemon.subprotocols.logging import Logging
 from wsdaemon.websocket import intake
 from wsdaemon.websocket.connection import Connection
+from wsdaemon.websocket.zlibs import new_compressor
 
 READ_AHEAD = LimitSettings().read_ahead
 DEFLATE = "permessage-deflate; client_max_window_bits"
@@ -156,7 +157,7 @@ class TestCompression:
     @pytest.mark.parametrize("name", ["echo", "echo-assemble"])
     def test_final_block(self, name: str) -> None:
         """A message that ends its deflate stream (BFINAL = 1) and the ones after it come back right."""
-        peer = MemorySite().open(f"/{name}", extensions=DEFLATE)
+        peer = MemorySite("[websocket]\ncompression_threshold = 0").open(f"/{name}", extensions=DEFLATE)
         received = []
         engine = zlib.decompressobj(wbits=-15)
         messages = [(b"first first", True), (b"second", True), (b"", True), (b"third", False), (b"x" * 65536, True)]
@@ -213,15 +214,28 @@ class TestCompression:
         peer.send(Frame(TEXT, deflated(b"x"), rsv=4))
         assert [close_code(frame) for frame in peer.frames()] == [1002]
 
-    @pytest.mark.parametrize(("level", "smaller"), [(1, False), (9, True)])
-    def test_level(self, level: int, smaller: bool) -> None:
+    @pytest.mark.parametrize("level", [1, 3, 4, 9])
+    def test_level(self, level: int) -> None:
         """The configured level is the one that is used."""
         message = b"".join(b"%d," % (number * number) for number in range(8000))[:60_000]
         peer = MemorySite(f"[websocket]\ncompression_level = {level}").open("/echo-assemble", extensions=DEFLATE)
         peer.send(Frame(TEXT, deflated(message), rsv=4))
         (frame,) = peer.frames()
-        reference = zlib.compressobj(level, wbits=-15)
+        reference = new_compressor(level, 15, 8)
         assert len(frame.payload) == len(reference.compress(message) + reference.flush(zlib.Z_SYNC_FLUSH)) - 4
+
+    @pytest.mark.parametrize("name", ["echo", "echo-assemble", "echo-broadcast"])
+    def test_threshold(self, name: str) -> None:
+        """A message under the threshold is sent as it is, one of as many bytes compressed; so is one in fragments."""
+        ini = "[websocket]\ncompression_threshold = 100\nallowed_origins = *"
+        peer = MemorySite(ini).open(f"/{name}", extensions=DEFLATE)
+        for length in (0, 99, 100):
+            peer.send(Frame(TEXT, deflated(b"x" * length), rsv=4))
+        assert [frame.rsv for frame in peer.frames()] == [0, 0, 4]
+        payload = deflated(b"short")
+        peer.send(Frame(TEXT, payload[:3], fin=False, rsv=4))
+        peer.send(Frame(CONTINUATION, payload[3:]))
+        assert peer.frames()[0].rsv == (4 if name == "echo" else 0)
 
     def test_window(self) -> None:
         """The configured window is kept: what is sent can be inflated with no more than that."""

@@ -60,11 +60,11 @@ def test_equal_to_the_slow_way(stream: bytes, cuts: list[int], path: str) -> Non
 def test_takes_only_what_is_whole(stream: bytes, start: int) -> None:
     """What is taken are the frames at the start of the stream, and the first byte that is not taken begins a frame."""
     prefix = bytes(start)
-    taken, at = take_whole_frames(prefix + stream, start, limit=0, count=1 << 30)
+    taken, at = take_whole_frames(prefix + stream, start, masked=True, limit=0)
     assert len(prefix) <= at <= len(prefix + stream)
     again = b"".join(Frame(opcode, payload).masked() for opcode, payload in taken)
     assert len(again) == at - start
-    assert take_whole_frames(prefix + stream, at, limit=0, count=1) == ([], at)
+    assert take_whole_frames(prefix + stream, at, masked=True, limit=0) == ([], at)
 
 
 @pytest.mark.parametrize("length", [0, 1, 125, 126, 65535, 65536, 70_000])
@@ -72,9 +72,9 @@ def test_lengths(length: int) -> None:
     """Each form of the length is read and written right."""
     payload = bytes(length)
     data = Frame(BINARY, payload).masked()
-    assert take_whole_frames(data, 0, limit=0, count=9) == ([(BINARY, payload)], len(data))
-    assert take_whole_frames(data, 0, limit=length, count=9)[1] == len(data)
-    assert take_whole_frames(data, 0, limit=max(1, length - 1), count=9)[1] == (0 if length > 1 else len(data))
+    assert take_whole_frames(data, masked=True, limit=0) == ([(BINARY, payload)], len(data))
+    assert take_whole_frames(data, masked=True, limit=length)[1] == len(data)
+    assert take_whole_frames(data, masked=True, limit=max(1, length - 1))[1] == (0 if length > 1 else len(data))
     assert frame_extent(b"??" + data, 2) == len(data)
     assert [frame_extent(data[:have], 0) for have in range(6)] == [0] * 6
     assert join_frames([(BINARY, payload)]) == frame_header(BINARY, length) + payload

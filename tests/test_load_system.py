@@ -74,15 +74,24 @@ async def end(port: Any, client: Collector, server: Collector) -> None:
 
 def watch_sends(client: Collector) -> list[int]:
     """Return a list that grows by a length with each system call that sends."""
-    sends: list[int] = []
-    send = client.transport.writeSomeData
+    socket = WatchedSocket(client.transport.socket)
+    client.transport.socket = socket
+    return socket.sends
 
-    def watched(data: bytes) -> Any:
-        sends.append(len(data))
-        return send(data)
 
-    client.transport.writeSomeData = watched
-    return sends
+class WatchedSocket:
+    """A socket that notes how much it is given to send, each time."""
+
+    def __init__(self, watched: Any) -> None:
+        self._watched = watched
+        self.sends: list[int] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._watched, name)
+
+    def send(self, data: bytes) -> int:
+        self.sends.append(len(data))
+        return int(self._watched.send(data))
 
 
 class TestEager:

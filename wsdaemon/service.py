@@ -31,6 +31,7 @@ from wsdaemon.subprotocols.registry import Registry
 from wsdaemon.tls import AUTO_FILE, fingerprint, make_context
 from wsdaemon.websocket.codes import CloseCode
 from wsdaemon.websocket.connection import Connection
+from wsdaemon.websocket.eager import make_eager
 from wsdaemon.websocket.hub import Hub
 
 PAGES_POLICY = "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; object-src 'none'"
@@ -108,6 +109,7 @@ class DaemonService(MultiService):
     def _listens(self, port: IListeningPort, listener: Listener) -> None:
         self.ports.append(port)
         guard_listening(port, self._site.reactor, self._hub.tally)
+        make_eager(port)
         address = port.getHost()
         where = listener.shown.format(port=getattr(address, "port", 0))
         self.log.info("listening on {where}", where=where, event="listening")

@@ -92,7 +92,12 @@ class WebSocketSettings:
     """What holds for every WebSocket connection, unless [subprotocol:NAME] says otherwise."""
 
     compression: bool = option(Switch(), True, "Whether permessage-deflate (RFC 7692) is agreed to when offered.")
-    compression_level: int = option(Number(1, 9), 6, "1 is fastest, 9 smallest.")
+    compression_level: int = option(
+        Number(1, 9), 1, "1 is fastest, 9 smallest. 1 to 3 are isal's where that is installed (the extra speed)."
+    )
+    compression_threshold: int = option(
+        Size(0, 1 << 20), 64, "Messages of fewer bytes are sent as they are: little is gained by compressing them."
+    )
     compression_window: int = option(
         Number(9, 15), 15, "The LZ77 window of what is sent, in bits: 2**n bytes of memory for each connection."
     )

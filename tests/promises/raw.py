@@ -38,7 +38,11 @@ class RawClient:
         plain.settimeout(PATIENCE)
         if receive_buffer:
             plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        plain.connect(("127.0.0.1", daemon.tls_port if tls else daemon.port))
+        try:
+            plain.connect(("127.0.0.1", daemon.tls_port if tls else daemon.port))
+        except OSError:
+            plain.close()
+            raise
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.socket: socket.socket = _untrusting().wrap_socket(plain) if tls else plain
         self._rest = b""

@@ -130,14 +130,14 @@ def test_promise_17_a_member_that_fails(monkeypatch: pytest.MonkeyPatch) -> None
     """
     site = MemorySite("[subprotocol:echo-broadcast]\nallowed_origins = *\n")
     peers = [site.open("/echo-broadcast") for _ in range(5)]
-    real = EchoBroadcast.deliver
+    real = EchoBroadcast.write
 
-    def deliver(member: EchoBroadcast, frame: bytes) -> None:
-        if member.number == 3:
+    def write(member: EchoBroadcast, data: bytes) -> None:
+        if member.number == 3 and data.endswith(HELLO.payload):
             raise MemoryError("no more")
-        real(member, frame)
+        real(member, data)
 
-    monkeypatch.setattr(EchoBroadcast, "deliver", deliver)
+    monkeypatch.setattr(EchoBroadcast, "write", write)
     for _ in range(3):
         peers[0].send(HELLO)
     for number, peer in enumerate(peers, 1):

@@ -28,10 +28,9 @@ from wsdaemon.client.handshake import Answer, chosen_subprotocol
 from wsdaemon.client.listener import PREVIEW, Frame, HandshakeTimes, Listener
 from wsdaemon.client.target import Target, parse_deflate
 from wsdaemon.observe.log import SILENT
-from wsdaemon.websocket.batch import apply_mask, is_begun, take_whole_frames
 from wsdaemon.websocket.codes import CloseCode, Opcode
 from wsdaemon.websocket.deadlines import Deadlines
-from wsdaemon.websocket.frames import frame_header
+from wsdaemon.websocket.frames import apply_mask, frame_header, is_begun, take_whole_frames
 from wsdaemon.websocket.transport import Transport, finish_sending
 
 __all__ = ["ClientConnection", "Frame", "HandshakeTimes", "Listener"]
@@ -188,12 +187,6 @@ class ClientConnection(WebSocketClientProtocol):
         frames, end = take_whole_frames(data, masked=False, limit=limit)
         listener = self.listener
         for opcode, payload in frames:
-            if opcode == 1:
-                try:
-                    payload.decode()
-                except UnicodeDecodeError:
-                    self._invalid_payload("the text is not UTF-8")
-                    return
             if listener.wants_frames:
                 listener.frame_received(Frame(opcode, True, 0, len(payload), b"", payload[:PREVIEW]))
             listener.message_received(payload, opcode == 2, 1)

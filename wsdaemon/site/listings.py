@@ -56,7 +56,7 @@ class Listings:
         else:
             self._page = None
             try:
-                made = deferToThread(self._make, asked)
+                made = deferToThread(lambda: self._make(asked))
             except RuntimeError as error:  # Python does not say why no thread can be had, but the system said this
                 _forget_threads(asked.request.channel.site.reactor)
                 self._failed(Failure(OSError(errno.EAGAIN, str(error), asked.path)), asked)

@@ -12,8 +12,9 @@ from wsdaemon.settings import WebSocketSettings
 from wsdaemon.websocket.codes import CloseCode, Opcode
 from wsdaemon.websocket.compression import Deflate
 from wsdaemon.websocket.connection import Connection
+from wsdaemon.websocket.engine import Engine
 from wsdaemon.websocket.flow import CROWDED
-from wsdaemon.websocket.frames import frame_header
+from wsdaemon.websocket.frames import frame_header, join_frames
 from wsdaemon.websocket.hub import Room
 
 ROOM = "echo-broadcast"
@@ -23,8 +24,11 @@ OVERHEAD = 150
 HOLD_BACK, HOLD_BACKS = 0.005, 20
 """How long, in seconds, and how often at most a sender waits for most of the room to keep up."""
 
-DELIVERIES = 256
-"""How many messages are sent before the clock is looked at again."""
+DELIVERIES = 1 << 16
+"""How many messages are sent, to all together, before the clock is looked at again."""
+
+WRITTEN_AT_ONCE = 256
+"""How many messages are sent to one member in one write."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,8 +57,8 @@ class EchoBroadcast(Connection):
 
     @property
     def batch(self) -> int:  # type: ignore[override]  # a number elsewhere
-        """Messages that are taken before the clock is looked at again: each is sent to everyone."""
-        return max(1, DELIVERIES // (1 + len(self._members())))
+        """Messages that are taken before the clock is looked at again: what each of all gets is one write for all."""
+        return max(1, min(WRITTEN_AT_ONCE, DELIVERIES // (1 + len(self._members()))))
 
     def opened(self) -> None:
         """Join the room."""
@@ -63,24 +67,27 @@ class EchoBroadcast(Connection):
         self._members().add(self)
 
     def message_received(self, message: bytes, is_binary: bool) -> None:
-        """Send it to everyone: framed once for all that take the same frame."""
-        opcode = Opcode.BINARY if is_binary else Opcode.TEXT
-        frames: dict[tuple[int, int, int] | None, bytes] = {}
+        """Send one that came in pieces to everyone."""
+        self.messages_in([(Opcode.BINARY if is_binary else Opcode.TEXT, message)])
+
+    def messages_in(self, frames: list[tuple[int, bytes]]) -> None:
+        """Send messages to everyone: framed once for all that take the same frames, and in one write to each."""
         members = self._members()
+        framed: dict[tuple[int, int, int] | None, bytes] = {None: join_frames(frames)}
         lagging = 0
         for member in members:
-            if isinstance(member, EchoBroadcast):
-                try:
-                    deflate = member.deflate
-                    key = deflate.parameters if deflate is not None else None
-                    if key not in frames:
-                        frames[key] = _frame(opcode, message, deflate)
-                    member.trace("sends", opcode, len(message), True)
-                    member.deliver(frames[key])
-                    lagging += member.write_paused
-                except Exception:  # it is that member's trouble, and neither the sender's nor the others'
-                    member.crashed()
-
+            try:
+                deflate = member.deflate
+                key = None if deflate is None else deflate.parameters
+                if key not in framed:
+                    framed[key] = b"".join(_frame(*frame, deflate, self.settings) for frame in frames)
+                if member.write_paused or self.hub.verbose:
+                    member.deliver(framed[key], frames)
+                elif member.state == Engine.STATE_OPEN:
+                    member.write(framed[key])
+                lagging += member.write_paused
+            except Exception:  # it is that member's trouble, and neither the sender's nor the others'
+                member.crashed()
         if 2 * lagging > len(members):
             self._wait_for_most(HOLD_BACKS)
 
@@ -95,25 +102,27 @@ class EchoBroadcast(Connection):
         else:
             self.resume_reading(CROWDED)
 
-    def deliver(self, frame: bytes) -> None:
-        """Send a frame of the room, or keep it in order for when the peer reads again, up to `queue_limit`."""
+    def deliver(self, framed: bytes, frames: list[tuple[int, bytes]]) -> None:
+        """Send frames of the room, or keep them in order for when the peer reads again, up to `queue_limit`."""
         if not self.can_send:
             return
+        for opcode, message in frames:
+            self.trace("sends", opcode, len(message), True)
         if not self.write_paused:
-            self.write(frame)
+            self.write(framed)
             return
-        self._queued += len(frame) + OVERHEAD
+        self._queued += len(framed) + OVERHEAD
         if self._queued > self.settings.queue_limit:
             self._leave()
             self.close(CloseCode.TRY_AGAIN_LATER, "reads too slowly")
         else:
-            self._queue.append(frame)
+            self._queue.append(framed)
 
     def resumeProducing(self) -> None:
         """Send what was kept, as far as the peer takes it."""
         super().resumeProducing()
         while self._queue and not self.write_paused:
-            frames = [self._queue.popleft() for _ in range(min(DELIVERIES, len(self._queue)))]
+            frames = [self._queue.popleft() for _ in range(min(WRITTEN_AT_ONCE, len(self._queue)))]
             self._queued -= sum(map(len, frames)) + OVERHEAD * len(frames)
             if self.can_send:
                 self.write(b"".join(frames))
@@ -127,13 +136,13 @@ class EchoBroadcast(Connection):
         self._queue.clear()
         self._queued = 0
 
-    def _members(self) -> Room:
+    def _members(self) -> Room[EchoBroadcast]:
         return self.hub.room(ROOM)
 
 
-def _frame(opcode: int, message: bytes, deflate: Deflate | None) -> bytes:
+def _frame(opcode: int, message: bytes, deflate: Deflate | None, settings: WebSocketSettings) -> bytes:
     """Return a message as one frame, compressed by itself where that makes it smaller."""
-    if deflate is not None:
+    if deflate is not None and len(message) >= settings.compression_threshold:
         compressed = deflate.compress_alone(message)
         if len(compressed) < len(message):
             return frame_header(opcode, len(compressed), rsv1=True) + compressed

@@ -15,6 +15,8 @@ from autobahn.websocket.compress import (
 )
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
+from wsdaemon.websocket.zlibs import SYNC_FLUSH, errors, new_compressor, new_decompressor
+
 PIECE = 1 << 16
 _NAME = "permessage-deflate"
 _TAIL = b"\x00\x00\xff\xff"
@@ -100,7 +102,10 @@ class Compressors:
 
 
 class Deflate(PerMessageDeflate):
-    """One connection's compressor and decompressor, on the server's side."""
+    """One connection's compression, on the server's side.
+
+    Between messages, what inflates is only remembered by the last that it gave: as much as its window holds.
+    """
 
     _compressor: Any
     _decompressor: Any
@@ -116,6 +121,7 @@ class Deflate(PerMessageDeflate):
         )
         self._level = level
         self._compressors = compressors
+        self._history = b""
 
     def release(self) -> None:
         """Give the compressor's memory back. Each frame ends on a byte border, so a new one can go on from there."""
@@ -135,7 +141,7 @@ class Deflate(PerMessageDeflate):
         """
         if self._compressor is None:
             self._compressor = self._new_compressor()
-        data: bytes = self._compressor.compress(payload) + self._compressor.flush(zlib.Z_SYNC_FLUSH)
+        data: bytes = self._compressor.compress(payload) + self._compressor.flush(SYNC_FLUSH)
         if fin and self.server_no_context_takeover:
             self.release()
         else:
@@ -160,11 +166,15 @@ class Deflate(PerMessageDeflate):
         Whoever sends such a message forgets its own compressor, whose window is not the receiver's any more.
         """
         engine = self._new_compressor()
-        data: bytes = engine.compress(message) + engine.flush(zlib.Z_SYNC_FLUSH)
+        data: bytes = engine.compress(message) + engine.flush(SYNC_FLUSH)
         return data[: -len(_TAIL)]
 
     def _new_compressor(self) -> Any:
-        return zlib.compressobj(self._level, zlib.DEFLATED, -self.server_max_window_bits, self.mem_level)
+        return new_compressor(self._level, self.server_max_window_bits, self.mem_level)
+
+    def start_decompress_message(self) -> None:
+        """Begin to inflate a message, behind those before it unless the client begins anew with each."""
+        self._decompressor = new_decompressor(self.client_max_window_bits, self._history)
 
     def inflate(self, data: bytes) -> Iterator[bytes]:
         """Yield what `data` inflates to, in pieces of at most `PIECE` bytes; raises `PayloadCorruptError`.
@@ -175,17 +185,34 @@ class Deflate(PerMessageDeflate):
         try:
             while data:
                 if self._decompressor.eof:
-                    self._decompressor = zlib.decompressobj(-self.client_max_window_bits)
+                    self._history = b""
+                    self._decompressor = new_decompressor(self.client_max_window_bits, b"")
                 piece = self._decompressor.decompress(data, PIECE)
                 if piece:
-                    yield piece
+                    yield self._remember(piece)
                 while len(piece) == PIECE and not self._decompressor.unconsumed_tail and not self._decompressor.eof:
                     piece = self._decompressor.decompress(b"", PIECE)  # all is read, but not all is out
                     if piece:
-                        yield piece
+                        yield self._remember(piece)
                 data = self._decompressor.unused_data or self._decompressor.unconsumed_tail
-        except zlib.error as error:
+        except errors as error:
             raise PayloadCorruptError(f"invalid permessage-deflate data: {error}") from error
+
+    def end_decompress_message(self) -> None:
+        """End a message: with the tail that its sender left out (RFC 7692 section 7.2.2)."""
+        try:
+            self._decompressor.decompress(_TAIL)
+        except errors as error:
+            raise PayloadCorruptError(f"invalid permessage-deflate data: {error}") from error
+        if self._decompressor.eof:
+            self._history = b""
+        self._decompressor = None
+
+    def _remember(self, piece: bytes) -> bytes:
+        if not self.client_no_context_takeover:
+            size = 1 << self.client_max_window_bits
+            self._history = piece[-size:] if len(piece) >= size else (self._history + piece)[-size:]
+        return piece
 
 
 def _is_usable(parameters: dict[str, Any]) -> bool:

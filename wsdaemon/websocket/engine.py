@@ -12,25 +12,20 @@ Autobahn parses what comes in and keeps the state of the closing handshake. What
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
-from autobahn.exception import PayloadCorruptError
-from autobahn.twisted.websocket import WebSocketServerProtocol
 from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.internet.protocol import connectionDone
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from wsdaemon.observe.log import SILENT, shorten
-from wsdaemon.settings import WebSocketSettings
 from wsdaemon.websocket.codes import CloseCode, Opcode
 from wsdaemon.websocket.compression import Deflate, usable_offers
 from wsdaemon.websocket.deadlines import Deadlines
 from wsdaemon.websocket.frames import frame_header
 from wsdaemon.websocket.handshake import Handshake
-from wsdaemon.websocket.hub import Hub
-from wsdaemon.websocket.intake import Intake
+from wsdaemon.websocket.incoming import Incoming
 from wsdaemon.websocket.keepalive import KeepAlive
 from wsdaemon.websocket.lease import Lease
 from wsdaemon.websocket.transport import Transport, abort_connection, finish_sending, lose_connection
@@ -38,48 +33,30 @@ from wsdaemon.websocket.transport import Transport, abort_connection, finish_sen
 if TYPE_CHECKING:
     from wsdaemon.websocket.factory import ConnectionFactory
 
-_DATA_OPCODES = (Opcode.CONTINUATION, Opcode.TEXT, Opcode.BINARY)
+
+class Unheard:
+    """Stands for Autobahn's Deferreds that tell of an open or closed connection: `opened` and `closed` do that."""
+
+    def callback(self, result: object) -> None:
+        """Tell nobody."""
 
 
 @implementer(IHalfCloseableProtocol)
-class Engine(Intake, WebSocketServerProtocol):
+class Engine(Incoming):
     """One connection, from the answer to its handshake until its transport is gone."""
 
     factory: ConnectionFactory
     lease: Lease | None = None  # the place among all connections
-    transport: Transport  # type: ignore[assignment]  # narrower than Twisted's, and there from `connectionMade` on
-    peer: Any
-    _transport_details: Any
-    _perMessageCompress: Any
-    _isMessageCompressed: bool
     log = SILENT  # Autobahn's own words; ours are in `events`
-    events: ClassVar[Logger] = Logger(namespace="wsdaemon")
-
-    @property
-    def settings(self) -> WebSocketSettings:  # type: ignore[override]  # set by the factory
-        """The settings of this subprotocol."""
-        return self.factory.settings
-
-    @property
-    def hub(self) -> Hub:  # type: ignore[override]  # set by the factory
-        """What all connections share."""
-        return self.factory.hub
-
-    @property
-    def largest_message(self) -> int:
-        """The largest message in bytes, 0 for any."""
-        return self.settings.message_limit
+    is_open = is_closed = Unheard()
 
     @property
     def can_send(self) -> bool:  # type: ignore[override]  # follows from the state
         """Whether messages can be sent."""
         return bool(self.state == self.STATE_OPEN)
 
-    @property
-    def deflate(self) -> Deflate | None:
-        """The compression that was agreed on, or None."""
-        deflate: Deflate | None = self._perMessageCompress
-        return deflate
+    def __init__(self) -> None:
+        """Begin with what the factory has given to the class, which is all that Autobahn would set here."""
 
     # -- what a connection does with it ---------------------------------------------------------------------------
 
@@ -97,10 +74,13 @@ class Engine(Intake, WebSocketServerProtocol):
     def send_frame(self, opcode: int, payload: bytes, *, fin: bool = True, compress: bool = False) -> None:
         """Send one frame; nothing happens unless open.
 
-        With `compress`, the frame belongs to a compressed message; one that is no continuation begins it.
+        With `compress`, the frame belongs to a compressed message; one that is no continuation begins it. A whole
+        message under `compression_threshold` is sent as it is.
         """
         if not self.can_send:
             return
+        if fin and opcode != Opcode.CONTINUATION and len(payload) < self.settings.compression_threshold:
+            compress = False
         if compress and self.deflate is not None:
             if opcode != Opcode.CONTINUATION:
                 self.deflate.start_compress_message()
@@ -135,7 +115,6 @@ class Engine(Intake, WebSocketServerProtocol):
         self._keep_alive = KeepAlive(self)
         self._cause = ""
         self._begun = self._watched = 0  # messages that have begun, and the one whose time is watched
-        self._connectionMade()
 
     def accept(self, handshake: Handshake, subprotocol: str | None, early: bytes) -> None:
         """Answer the handshake with 101 and begin; `early` is what came in behind the request.
@@ -148,6 +127,7 @@ class Engine(Intake, WebSocketServerProtocol):
         self.websocket_extensions = usable_offers(self._parseExtensionsHeader(handshake.extensions))
         self._wskey = handshake.key
         self.succeedHandshake(subprotocol)
+        del self._wskey, self.http_response_data
         if early:
             self.dataReceived(early)
 
@@ -172,12 +152,14 @@ class Engine(Intake, WebSocketServerProtocol):
 
     def progressed(self) -> None:
         """Watch the time of a message that is not whole yet."""
-        self._keep_alive.heard = True
+        timeout = self.settings.message_timeout
         if not self.can_send or not self.inside_message:
+            self.watching = False
             self.deadlines.cancel("message")
-        elif self.settings.message_timeout and (not self.deadlines.running("message") or self._watched != self._begun):
+        elif timeout and (not self.watching or self._watched != self._begun):
+            self.watching = True
             self._watched = self._begun
-            self.deadlines.set("message", self.settings.message_timeout, self._message_expired)
+            self.deadlines.set("message", timeout, self._message_expired)
 
     def readConnectionLost(self) -> None:
         """The peer has ended its side (TCP): what is written still goes out, then ours ends too."""
@@ -207,47 +189,7 @@ class Engine(Intake, WebSocketServerProtocol):
                 self._log_closed()
                 self.closed()
 
-    # -- frames in ------------------------------------------------------------------------------------------------
-
-    def onFrameBegin(self) -> None:
-        """Show a frame's header where everything is shown."""
-        frame = self.current_frame
-        self.trace("receives", frame.opcode, frame.length, frame.fin)
-        if frame.opcode in (Opcode.TEXT, Opcode.BINARY):
-            self._begun += 1
-            self._deflated = self._inflated = 0
-        super().onFrameBegin()
-
-    def onFrameData(self, payload: bytes) -> bool | None:
-        """Inflate in pieces of bounded size, where Autobahn would do a whole chunk of input at once."""
-        if self.current_frame.opcode not in _DATA_OPCODES or not self._isMessageCompressed:
-            return super().onFrameData(payload)
-        if not self.can_send or self.deflate is None:
-            # Closing: only the frames' borders count now, so that the peer's Close is found behind them.
-            self._isMessageCompressed = self.utf8validateIncomingCurrentMessage = False
-            return None
-        self._deflated += len(payload)
-        limits = self.hub.limits
-        try:
-            for piece in self.deflate.inflate(payload):
-                self._inflated += len(piece)
-                if self._inflated > max(limits.inflate_limit, limits.inflate_ratio * self._deflated):
-                    self._fail_connection(CloseCode.MESSAGE_TOO_BIG, "message inflates too much")
-                    return False
-                if self.utf8validateIncomingCurrentMessage:
-                    self.utf8validateLast = self.utf8validator.validate(piece)
-                    if not self.utf8validateLast[0]:
-                        return not self._invalid_payload("the text is not UTF-8")
-                self.onMessageFrameData(piece)
-                if self.state == self.STATE_CLOSED:
-                    return False
-                if self.state != self.STATE_OPEN:
-                    self._isMessageCompressed = self.utf8validateIncomingCurrentMessage = False
-                    return None
-        except PayloadCorruptError as error:
-            self.debug("{error}", error=error)
-            return not self._invalid_payload("invalid permessage-deflate data")
-        return None
+    # -- control frames in ----------------------------------------------------------------------------------------
 
     def onPing(self, payload: bytes) -> None:
         """Answer with a pong of the same payload (RFC 6455 section 5.5.3)."""
@@ -353,8 +295,6 @@ class Engine(Intake, WebSocketServerProtocol):
         self._cause = "no pong came back"
         self.dropConnection(abort=True)
 
-    # -- log ------------------------------------------------------------------------------------------------------
-
     def _log_closed(self) -> None:
         if self._cause or self.remoteCloseCode is None:
             ending = self._cause or self.wasNotCleanReason or "no close code"
@@ -365,20 +305,6 @@ class Engine(Intake, WebSocketServerProtocol):
             number=self.number, peer=self.peer, subprotocol=self.subprotocol, event="close", cause=ending,
             sent=self.localCloseCode, received=self.remoteCloseCode,
         )  # fmt: skip
-
-    def trace(self, verb: str, opcode: int, length: int, fin: bool) -> None:
-        """Log a frame, where every frame is logged."""
-        if self.hub.verbose:
-            name = Opcode(opcode).name.lower() if opcode in set(Opcode) else f"opcode {opcode}"
-            kind = "control" if opcode >= Opcode.CLOSE else "frame"
-            self.debug(
-                "{verb} {kind}: {name}, {length} bytes{rest}",
-                verb=verb, kind=kind, name=name, length=length, rest="" if fin else ", more to come",
-            )  # fmt: skip
-
-    def debug(self, text: str, **fields: Any) -> None:
-        """Log something of this connection that only verbose mode shows; `text` is a format for `fields`."""
-        self.events.debug("connection {number}: " + text, number=self.number, **fields)
 
 
 def _cut(text: bytes, length: int) -> bytes:

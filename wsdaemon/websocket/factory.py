@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from autobahn.twisted.websocket import WebSocketServerFactory
+from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
 
 from wsdaemon.settings import WebSocketSettings
 from wsdaemon.websocket.compression import accept_first
@@ -21,7 +21,6 @@ class ConnectionFactory(WebSocketServerFactory):
 
     def __init__(self, subprotocol: type[Connection], settings: WebSocketSettings, hub: Hub) -> None:
         super().__init__(server="")
-        self.protocol = subprotocol
         self.name = subprotocol.names[-1]
         self.settings = settings
         self.hub = hub
@@ -36,6 +35,25 @@ class ConnectionFactory(WebSocketServerFactory):
             closeHandshakeTimeout=0,
             perMessageCompressionAccept=self._accept_compression,
         )
+        self.protocol: type[Any] = type(subprotocol.__name__, (subprotocol,), _starting_state(self))
 
     def _accept_compression(self, offers: list[Any]) -> Any:
         return accept_first(offers, self.settings.compression_window) if self.settings.compression else None
+
+
+def _starting_state(factory: ConnectionFactory) -> dict[str, Any]:
+    """Return what Autobahn sets on every new connection of a factory, as attributes of a class.
+
+    Autobahn sets some 60 of them one by one on each connection, and formats half of them for a log that nobody reads:
+    much of the work of a handshake, and of a connection's memory. Here all connections begin with the same, and only
+    what changes is their own. So nothing of it may be changed in place: what Autobahn does change, `Engine` has for
+    each connection, and the statistics, which nobody reads, are those of all connections. The factory's settings and
+    hub are there too, as they are looked at with every message.
+    """
+    connection = WebSocketServerProtocol()
+    connection.factory = factory
+    connection._connectionMade()
+    state = vars(connection)
+    for own in ("is_open", "is_closed", "_transport_details", "_results", "send_queue", "utf8validator", "factory"):
+        del state[own]
+    return {**state, "settings": factory.settings, "hub": factory.hub}

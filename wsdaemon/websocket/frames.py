@@ -1,20 +1,35 @@
 """Frames (RFC 6455 section 5.2): pure bytes, no I/O.
 
 `take_whole_frames` is the fast way through a chunk of input: every frame that is plainly right, taken in one pass.
-Plainly right is a whole, final, masked text or binary frame with no reserved bit, with the shortest length, within the
-limit, and valid UTF-8 if it is a text. Whatever else comes is left where it stands, for Autobahn to look at: so what is
-right and what is wrong is Autobahn's to say, and this can only be fast.
+Plainly right is a whole, final text or binary frame with no reserved bit, masked as it has to be, with the shortest
+length, within the limit, and valid UTF-8 if it is a text. Whatever else comes is left where it stands, for Autobahn to
+look at: so what is right and what is wrong is Autobahn's to say, and this can only be fast.
 """
 
 from __future__ import annotations
 
-try:
-    from websockets.speedups import apply_mask
-except ImportError:  # no compiled wheel for this platform
-    from websockets.utils import apply_mask
+import contextlib
+from collections.abc import Callable
 
 RSV1 = 0x40
 _FIN, _MASK = 0x80, 0x80
+_WHOLE_TEXT, _WHOLE_BINARY = 0x81, 0x82
+
+
+def _xor_mask(data: bytes, mask: bytes) -> bytes:
+    """Mask by one long number: what is left to do where the `websockets` package is not installed."""
+    length = len(data)
+    key = (mask * (length // 4 + 1))[:length]
+    return (int.from_bytes(data, "little") ^ int.from_bytes(key, "little")).to_bytes(length, "little")
+
+
+apply_mask: Callable[[bytes, bytes], bytes] = _xor_mask
+"""Returns the data (first) masked or unmasked with a key of 4 bytes (RFC 6455 section 5.3)."""
+
+with contextlib.suppress(ImportError):
+    from websockets.speedups import apply_mask as _fast_mask
+
+    apply_mask = _fast_mask
 
 
 def frame_header(opcode: int, length: int, *, fin: bool = True, rsv1: bool = False, masking_key: bytes = b"") -> bytes:
@@ -41,40 +56,77 @@ def join_frames(frames: list[tuple[int, bytes]]) -> bytes:
     return b"".join(parts)
 
 
-def take_whole_frames(data: bytes, start: int, *, limit: int, count: int) -> tuple[list[tuple[int, bytes]], int]:
-    """Take the plainly right frames of a client that `data` holds from `start` on, at most `count` of them.
+def take_whole_frames(
+    data: bytes, start: int = 0, *, masked: bool, limit: int, count: int = 1 << 62
+) -> tuple[list[tuple[int, bytes]], int]:
+    """Take the plainly right frames that `data` holds from `start` on, at most `count` of them.
 
-    `limit` is the largest payload in bytes, 0 for any. Returns each frame's opcode and unmasked payload, and where the
-    first byte stands that was not taken.
+    `masked` says whether the peer has to mask, so whether it is a client; `limit` is the largest payload in bytes, 0
+    for any. Returns each frame's opcode and unmasked payload, and where the first byte stands that was not taken.
     """
     frames: list[tuple[int, bytes]] = []
     at, end = start, len(data)
-    while end - at >= 6 and len(frames) < count:
+    mask_bit, header = (_MASK, 6) if masked else (0, 2)
+    while end - at >= header and len(frames) < count:
         first = data[at]
-        length = data[at + 1] ^ _MASK
-        if (first != _FIN | 1 and first != _FIN | 2) or length > 127:
+        length = data[at + 1] ^ mask_bit
+        if (first != _WHOLE_TEXT and first != _WHOLE_BINARY) or length > 127:  # faster than `not in`
             break
-        payload_at = at + 6
+        payload_at = at + header
         if length > 125:
-            if length == 126:
-                payload_at += 2
-                length = data[at + 2] << 8 | data[at + 3]
-                if length < 126:
-                    break
-            else:
-                payload_at += 8
-                length = int.from_bytes(data[at + 2 : at + 10], "big")
-                if length < 1 << 16:
-                    break
+            length, more = _long_length(data, at + 2, length)
+            if length < 0:
+                break
+            payload_at += more
         payload_end = payload_at + length
         if payload_end > end or 0 < limit < length:
             break
-        payload = apply_mask(data[payload_at:payload_end], data[payload_at - 4 : payload_at])
-        if first == _FIN | 1 and not payload.isascii() and not _is_utf8(payload):
+        payload = data[payload_at:payload_end]
+        if masked and length:
+            payload = apply_mask(payload, data[payload_at - 4 : payload_at])
+        if first == _WHOLE_TEXT and not payload.isascii() and not _is_utf8(payload):
             break
         frames.append((first & 0x0F, payload))
         at = payload_end
     return frames, at
+
+
+def take_compressed_frame(data: bytes, at: int, *, limit: int) -> tuple[int, bytes, int] | None:
+    """Take the frame at `at` if it is a whole compressed message: as the others, but with the first reserved bit set.
+
+    Returns its opcode, its unmasked and still compressed payload of at most `limit` bytes, and where the frame ends.
+    """
+    extent = frame_extent(data, at)
+    end = at + extent
+    if data[at] & ~0x03 != _FIN | RSV1 or not extent or end > len(data) or not data[at + 1] & _MASK:
+        return None
+    opcode, code = data[at] & 0x03, data[at + 1] & 0x7F
+    length = extent - (6 if code < 126 else 8 if code == 126 else 14)
+    if opcode not in (1, 2) or length > limit or (code == 126 and length < 126) or (code == 127 and length < 1 << 16):
+        return None
+    start = end - length
+    return opcode, apply_mask(data[start:end], data[start - 4 : start]), end
+
+
+def is_begun(data: bytes, *, masked: bool, limit: int) -> bool:
+    """Say whether `data`, at least one byte, may become a frame for `take_whole_frames` of at most `limit` bytes.
+
+    A whole frame is none that is begun.
+    """
+    if data[0] != _WHOLE_TEXT and data[0] != _WHOLE_BINARY:
+        return False
+    if len(data) < 2:
+        return True
+    length = data[1] ^ (_MASK if masked else 0)
+    header = 6 if masked else 2
+    if length > 127:
+        return False  # masked where it must not be, or the reverse
+    if length > 125:
+        if len(data) < (4 if length == 126 else 10):
+            return True
+        length, more = _long_length(data, 2, length)
+        header += more
+    return 0 <= length <= limit and len(data) < header + length
 
 
 def frame_extent(data: bytes, start: int) -> int:
@@ -91,6 +143,17 @@ def frame_extent(data: bytes, start: int) -> int:
         header += 8
         length = int.from_bytes(data[start + 2 : start + 10], "big")
     return header + length if have >= header else 0
+
+
+def _long_length(data: bytes, at: int, code: int) -> tuple[int, int]:
+    """Return a length of 16 or 64 bits and its own length; a length of -1 where it is not right or not all there."""
+    if code == 126:
+        stop = at + 2
+        length = int.from_bytes(data[at:stop], "big")
+        return (length, 2) if stop <= len(data) and length > 125 else (-1, 2)
+    stop = at + 8
+    length = int.from_bytes(data[at:stop], "big")
+    return (length, 8) if stop <= len(data) and 1 << 16 <= length < 1 << 63 else (-1, 8)
 
 
 def _is_utf8(payload: bytes) -> bool:

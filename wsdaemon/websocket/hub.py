@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -18,10 +18,13 @@ if TYPE_CHECKING:
     from wsdaemon.websocket.engine import Engine
 
 
-class Room(set["Engine"]):
+_Member = TypeVar("_Member")
+
+
+class Room(set[_Member]):
     """Connections that hear each other. A member may leave while the room is being walked through."""
 
-    def __iter__(self) -> Iterator[Engine]:
+    def __iter__(self) -> Iterator[_Member]:
         return iter(tuple(super().__iter__()))
 
 
@@ -40,16 +43,16 @@ class Hub:
         self.limits = limits or LimitSettings()
         self.tally = tally or Tally(clock)
         self.verbose = verbose
-        self.connections = Room()
+        self.connections: Room[Engine] = Room()
         self.backlog = 0  # bytes that wait for peers which do not keep up, see FlowControlled.write
         self.turns = Turns(clock, self.limits.turn_budget)
         self.compressors = Compressors(clock, self.limits.max_compressors, self.limits.compressor_idle)
-        self._rooms: dict[str, Room] = {}
+        self._rooms: dict[str, Room[Any]] = {}
         self._numbers = itertools.count(1)
         self.draining = False
         self._drained: Deferred[None] | None = None
 
-    def room(self, name: str) -> Room:
+    def room(self, name: str) -> Room[Any]:
         """Return the room of that name; it comes into being when first asked for."""
         return self._rooms.setdefault(name, Room())
 

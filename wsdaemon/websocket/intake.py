@@ -9,17 +9,20 @@ chunk goes out in one write.
 from __future__ import annotations
 
 from time import perf_counter
-from typing import Any, ClassVar
+from typing import Any
 
 from wsdaemon.websocket.deadlines import Deadlines
 from wsdaemon.websocket.flow import BUSY, FlowControlled
-from wsdaemon.websocket.frames import RSV1, frame_extent, take_whole_frames
+from wsdaemon.websocket.frames import RSV1, frame_extent, take_compressed_frame, take_whole_frames
 
 LITTLE = 0.0005
 """Work that takes less is not counted: to count it would cost more than it brings."""
 
+COMPRESSED_WHOLE = 1 << 14
+"""The largest compressed message that is inflated in one go: it may hold 16 MiB, which take 10 ms."""
+
 COMPRESSED_SLICE = 512
-"""How much of a compressed frame is parsed before the clock is looked at again: it may inflate 1,000 times."""
+"""How much of a larger compressed frame is parsed before the clock is looked at again: it may inflate 1,000 times."""
 
 
 class Intake(FlowControlled):
@@ -32,13 +35,16 @@ class Intake(FlowControlled):
     current_frame_masker: Any
     inside_message: bool
     _isMessageCompressed = False
+    _perMessageCompress: Any
     deadlines: Deadlines
-    events: ClassVar[Any]
-    number: int
     takes_whole_messages = True
     """Whether `messages_in` may be given messages; else Autobahn's hooks see all of them."""
     batch = 256
     """Frames that are taken before the clock is looked at again."""
+    heard = False
+    """Whether anything came in since that was last asked."""
+    watching = False
+    """Whether a message's time is watched."""
     _held = b""
 
     def dataReceived(self, data: bytes) -> None:
@@ -54,6 +60,10 @@ class Intake(FlowControlled):
         """Take whole messages of one frame each: opcode (text or binary) and payload."""
         raise NotImplementedError
 
+    def compressed_in(self, opcode: int, payload: bytes) -> None:
+        """Take a whole compressed message of one frame: opcode (text or binary), and payload as it came in."""
+        raise NotImplementedError
+
     def parse(self, data: bytes) -> None:
         """Have Autobahn parse bytes."""
         raise NotImplementedError
@@ -63,24 +73,21 @@ class Intake(FlowControlled):
         raise NotImplementedError
 
     def progressed(self) -> None:
-        """Some input has been worked on."""
-
-    @property
-    def largest_message(self) -> int:
-        """The largest message in bytes, 0 for any."""
-        raise NotImplementedError
+        """Some input of a message that is not whole, or was not, has been worked on."""
 
     def _take_in(self, data: bytes) -> None:
         rest = b""
+        self.heard = True
         begun = perf_counter()
         self.cork()
         try:
-            rest = self._work(data, begun + self.hub.turns.share)
+            rest = self._work(data, begun)
         except Exception:  # whatever a subprotocol raises ends its own connection
             self.crashed()
         finally:
             self.uncork()
-        self.progressed()
+        if self.inside_message or self.watching:
+            self.progressed()
         took = perf_counter() - begun
         if took > LITTLE:
             self.hub.turns.spend(took)
@@ -103,29 +110,44 @@ class Intake(FlowControlled):
         """Drop what waits to be worked on."""
         self._held = b""
 
-    def _work(self, data: bytes, until: float) -> bytes:
-        """Work on input until that time; returns what is left."""
+    def _work(self, data: bytes, begun: float) -> bytes:
+        """Work on input for as long as this connection's share of the turn; returns what is left."""
         if self.current_frame is None and self.data:
             data, self.data = self.data + data, b""
         at, end = 0, len(data)
         while at < end and self.state != self.STATE_CLOSED:
-            if self.current_frame is not None:
-                extent = self.current_frame.length - self.current_frame_masker.pointer()
-            else:
-                if not self.inside_message and self.takes_whole_messages and not self.hub.verbose:
-                    frames, at = take_whole_frames(data, at, limit=self.largest_message, count=self.batch)
-                    if frames:
-                        self.messages_in(frames)
-                        if perf_counter() > until:
-                            return data[at:]
-                        continue
-                extent = frame_extent(data, at)
-            extent = min(extent or end, end - at)
-            compressed = self._isMessageCompressed or (self.current_frame is None and data[at] & RSV1)
-            if extent > COMPRESSED_SLICE and compressed:
-                extent = COMPRESSED_SLICE
-            self.parse(data[at : at + extent])
-            at += extent
-            if perf_counter() > until:
+            before = at
+            if self.current_frame is None and not self.inside_message and not self.hub.verbose:
+                at = self._take_whole(data, at)
+            if at == before:
+                at = self._parse_some(data, at)
+            if at < end and perf_counter() - begun > self.hub.turns.share:
                 return data[at:]
         return b""
+
+    def _take_whole(self, data: bytes, at: int) -> int:
+        """Take whole messages of one frame each the fast way; returns where the first byte not taken stands."""
+        if self.takes_whole_messages:
+            frames, end = take_whole_frames(data, at, masked=True, limit=self.settings.message_limit, count=self.batch)
+            if frames:
+                self.messages_in(frames)
+                return end
+        if self._perMessageCompress is not None:
+            compressed = take_compressed_frame(data, at, limit=COMPRESSED_WHOLE)
+            if compressed is not None:
+                opcode, payload, at = compressed
+                self.compressed_in(opcode, payload)
+        return at
+
+    def _parse_some(self, data: bytes, at: int) -> int:
+        """Have Autobahn parse one frame, or what is there of it; returns where the first byte stands that was not."""
+        if self.current_frame is not None:
+            extent: int = self.current_frame.length - self.current_frame_masker.pointer()
+        else:
+            extent = frame_extent(data, at)
+        extent = min(extent or len(data), len(data) - at)
+        compressed = self._isMessageCompressed or (self.current_frame is None and data[at] & RSV1)
+        if extent > COMPRESSED_SLICE and compressed:
+            extent = COMPRESSED_SLICE
+        self.parse(data[at : at + extent])
+        return at + extent

@@ -12,13 +12,12 @@ if TYPE_CHECKING:
 class KeepAlive:
     """Asks one peer whether it is still there; that it sends data is no answer, only the right pong is."""
 
-    __slots__ = ("_connection", "_frame", "_payload", "heard")
+    __slots__ = ("_connection", "_frame", "_payload")
 
     def __init__(self, connection: Engine) -> None:
         self._connection = connection
         self._payload: bytes | None = None
         self._frame: object = None  # the frame that was coming in when the ping went out
-        self.heard = False  # whether anything came in since the wait began
 
     def start(self) -> None:
         """Wait until the next ping is due."""
@@ -47,7 +46,7 @@ class KeepAlive:
         self._wait()
 
     def _wait(self) -> None:
-        self.heard = False
+        self._connection.heard = False
         self._connection.deadlines.set("pong", self._connection.settings.ping_timeout, self._missing)
 
     def _missing(self) -> None:
@@ -55,7 +54,7 @@ class KeepAlive:
         if self._payload is None and (connection.write_paused or not connection.frame_left):
             self._ask()  # now a ping can go out, or the peer has other deadlines
             return
-        inside_a_frame = self._frame is not None and connection.current_frame is self._frame and self.heard
+        inside_a_frame = self._frame is not None and connection.current_frame is self._frame and connection.heard
         if inside_a_frame or connection.is_full:
             self._wait()  # no pong can come in the middle of a frame, and none is seen while nothing is read
         else:

@@ -1,9 +1,7 @@
 """TCP that sends at once, and what belongs to one chunk of input in one go.
 
-Twisted sends what is written in the next turn of its loop, and asks the system twice in between: whether the socket
-can be written to, and then not any more. For a client that does little but read a reply and send the next message,
-that is a good part of all the work. Here, what is written while a chunk of input is worked on goes out right behind
-it, in one system call; only what the socket does not take waits its turn in Twisted's own buffer.
+What is written while a chunk of input is worked on goes out right behind it, in one system call
+(`wsdaemon.websocket.eager` says what that saves).
 """
 
 from __future__ import annotations
@@ -17,6 +15,7 @@ from twisted.internet.tcp import Connection
 from zope.interface import implementer
 
 from wsdaemon.client.target import Target, parse_proxy
+from wsdaemon.websocket.eager import can_be_eager, sent_at_once
 
 _P = TypeVar("_P")
 
@@ -42,7 +41,7 @@ class EagerEndpoint:
 
 def _send_at_once(protocol: _P) -> _P:
     transport = getattr(protocol, "transport", None)
-    if isinstance(transport, Connection):
+    if isinstance(transport, Connection) and can_be_eager():
         make_eager(transport)
     return protocol
 
@@ -60,14 +59,9 @@ def make_eager(tcp: Any) -> None:
             send(data)
 
     def send(data: bytes) -> None:
-        if tcp.dataBuffer or tcp._tempDataBuffer or tcp.disconnecting or not tcp.connected:
-            later(data)  # in its order, and by Twisted's rules
-            return
-        sent = tcp.writeSomeData(data)
-        if not isinstance(sent, int):
-            later(data)  # Twisted meets the same error, and does what is to be done
-        elif sent < len(data):
-            later(data[sent:])
+        sent = sent_at_once(tcp, data)
+        if sent < len(data):
+            later(data[sent:] if sent else data)
 
     def do_read() -> Any:
         nonlocal reading

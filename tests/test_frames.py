@@ -1,4 +1,4 @@
-"""The batch codec takes exactly the messages that are plainly right, and stops at the exact byte."""
+"""The fast way through input takes exactly the messages that are plainly right, and stops at the exact byte."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.wire import BINARY, CONTINUATION, PING, TEXT, Frame, take_frames
-from wsdaemon.websocket.batch import apply_mask, is_begun, take_whole_frames
+from wsdaemon.websocket.frames import apply_mask, is_begun, take_whole_frames
 
 LENGTHS = st.one_of(st.integers(0, 130), st.sampled_from([125, 126, 127, 65535, 65536, 70000]))
 PAYLOADS = st.builds(lambda length, seed: random.Random(seed).randbytes(length), LENGTHS, st.integers())
-WHOLE = st.builds(Frame, st.sampled_from([TEXT, BINARY]), PAYLOADS)
+TEXTS = st.one_of(LENGTHS.map(lambda length: b"x" * length), st.text(max_size=60).map(str.encode))
+WHOLE = st.builds(Frame, st.just(BINARY), PAYLOADS) | st.builds(Frame, st.just(TEXT), TEXTS)
 OTHER = st.one_of(
+    st.builds(Frame, st.just(TEXT), st.sampled_from([b"\xff", b"a\xc3", b"\xed\xa0\x80", b"x" * 200 + b"\x80"])),
     st.builds(Frame, st.sampled_from([CONTINUATION, PING, 3, 11]), PAYLOADS.map(lambda payload: payload[:100])),
     st.builds(Frame, st.sampled_from([TEXT, BINARY]), PAYLOADS, st.just(False)),
     st.builds(Frame, st.sampled_from([TEXT, BINARY]), PAYLOADS, st.just(True), st.integers(1, 7)),
@@ -112,8 +114,17 @@ def test_masking_without_the_websockets_package() -> None:
     """The package that masks fast is optional."""
     program = (
         "import sys; sys.modules['websockets'] = sys.modules['websockets.speedups'] = None\n"
-        "from wsdaemon.websocket.batch import apply_mask\n"
+        "from wsdaemon.websocket.frames import apply_mask\n"
         "print(apply_mask(b'hello', b'abcd').hex(), apply_mask(b'', b'abcd').hex())"
     )
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert result.stdout == "09070f080e \n"
+
+
+@pytest.mark.parametrize("is_masked", [True, False])
+def test_a_text_that_is_no_text_is_not_waited_for(is_masked: bool) -> None:
+    """A whole frame that is left is wrong: nothing more has to come before that can be said."""
+    stream = (Frame.masked if is_masked else unmasked)(Frame(TEXT, b"\xff"))
+    assert take_whole_frames(stream, masked=is_masked, limit=0) == ([], 0)
+    assert not is_begun(stream, masked=is_masked, limit=100)
+    assert is_begun(stream[:-1], masked=is_masked, limit=100)

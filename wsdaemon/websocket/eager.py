@@ -1,0 +1,59 @@
+"""TCP that sends at once.
+
+Twisted sends what is written in the next turn of its loop, and asks the system twice in between: to be told when the
+socket can be written to, and then not any more. For a server that does little but read a message and send an answer,
+that is a good part of all the work. Here, what is written goes out in the very call that writes it, as long as nothing
+waits before it; only what the socket does not take waits its turn in Twisted's own buffer, by Twisted's own rules.
+
+This needs to know whether something waits in that buffer, which Twisted does not tell: `can_be_eager` says whether its
+insides are as they were when this was written. Where they are not, all is sent in Twisted's own way.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet import abstract, tcp
+
+
+def can_be_eager() -> bool:
+    """Whether Twisted's TCP transports have the insides that are looked at here."""
+    return abstract.FileDescriptor.dataBuffer == b"" and all(
+        hasattr(tcp.Connection, name) for name in ("connected", "disconnecting", "_writeDisconnecting", "writeSomeData")
+    )
+
+
+def sent_at_once(tcp_transport: Any, data: bytes) -> int:
+    """Send now as much of `data` as the socket takes, unless something waits before it; returns how much that was.
+
+    The rest is for Twisted's own way of writing, which also meets whatever is wrong, and does what is to be done.
+    """
+    if (
+        tcp_transport.dataBuffer
+        or tcp_transport._tempDataBuffer
+        or tcp_transport.disconnecting
+        or tcp_transport._writeDisconnecting
+        or not tcp_transport.connected
+    ):
+        return 0
+    try:
+        sent: int = tcp_transport.socket.send(data)
+    except OSError:
+        return 0
+    return sent
+
+
+class EagerServer(tcp.Server):
+    """A server's transport that sends at once. `writeSequence` waits for the next turn, as it is for small pieces."""
+
+    def write(self, data: bytes) -> None:
+        """Send bytes."""
+        sent = sent_at_once(self, data)
+        if sent < len(data):
+            super().write(data[sent:] if sent else data)
+
+
+def make_eager(port: Any) -> None:
+    """Have the connections that a listening port of Twisted's accepts send at once; other ports are left alone."""
+    if can_be_eager() and getattr(port, "transport", None) is tcp.Server:
+        port.transport = EagerServer

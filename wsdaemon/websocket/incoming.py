@@ -1,0 +1,93 @@
+"""The frames that Autobahn parses: unmasked, inflated and checked here, a piece of bounded size at a time."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+from autobahn.exception import PayloadCorruptError
+from autobahn.twisted.websocket import WebSocketServerProtocol
+from autobahn.websocket.protocol import FrameHeader
+
+from wsdaemon.websocket.codes import CloseCode, Opcode
+from wsdaemon.websocket.compression import Deflate
+from wsdaemon.websocket.intake import Intake
+from wsdaemon.websocket.pieces import Masker, Utf8Check
+from wsdaemon.websocket.trace import Traced
+from wsdaemon.websocket.transport import Transport
+
+_DATA_OPCODES = (Opcode.CONTINUATION, Opcode.TEXT, Opcode.BINARY)
+
+
+class Incoming(Intake, Traced, WebSocketServerProtocol):
+    """The receiving side, between Autobahn's parser and the hooks that a subprotocol has for messages in pieces."""
+
+    can_send: bool
+    transport: Transport  # type: ignore[assignment]  # narrower than Twisted's, and there from `connectionMade` on
+    peer: Any
+    _transport_details: Any
+    current_frame: Any
+    _perMessageCompress: Any
+    _isMessageCompressed: bool
+    _begun = 0
+    """Messages that have begun, but for those of the fast way."""
+
+    @property
+    def deflate(self) -> Deflate | None:
+        """The compression that was agreed on, or None."""
+        deflate: Deflate | None = self._perMessageCompress
+        return deflate
+
+    @cached_property
+    def utf8validator(self) -> Utf8Check:  # type: ignore[override]  # made when the first text needs it
+        """The check of texts that come in pieces."""
+        return Utf8Check()
+
+    def onFrameBegin(self) -> None:
+        """Show a frame's header where everything is shown."""
+        frame = self.current_frame
+        self.trace("receives", frame.opcode, frame.length, frame.fin)
+        if frame.mask:
+            self.current_frame_masker = Masker(frame.mask)
+        if frame.opcode in (Opcode.TEXT, Opcode.BINARY):
+            self._begun += 1
+            self._deflated = self._inflated = 0
+        super().onFrameBegin()
+
+    def onFrameData(self, payload: bytes) -> bool | None:
+        """Inflate in pieces of bounded size, where Autobahn would do a whole chunk of input at once."""
+        if self.current_frame.opcode not in _DATA_OPCODES or not self._isMessageCompressed:
+            return super().onFrameData(payload)
+        if not self.can_send or self.deflate is None:
+            # Closing: only the frames' borders count now, so that the peer's Close is found behind them.
+            self._isMessageCompressed = self.utf8validateIncomingCurrentMessage = False
+            return None
+        self._deflated += len(payload)
+        limits = self.hub.limits
+        try:
+            for piece in self.deflate.inflate(payload):
+                self._inflated += len(piece)
+                if self._inflated > max(limits.inflate_limit, limits.inflate_ratio * self._deflated):
+                    self._fail_connection(CloseCode.MESSAGE_TOO_BIG, "message inflates too much")
+                    return False
+                if self.utf8validateIncomingCurrentMessage:
+                    self.utf8validateLast = self.utf8validator.validate(piece)
+                    if not self.utf8validateLast[0]:
+                        return not self._invalid_payload("the text is not UTF-8")
+                self.onMessageFrameData(piece)
+                if self.state == self.STATE_CLOSED:
+                    return False
+                if self.state != self.STATE_OPEN:
+                    self._isMessageCompressed = self.utf8validateIncomingCurrentMessage = False
+                    return None
+        except PayloadCorruptError as error:
+            self.debug("{error}", error=error)
+            return not self._invalid_payload("invalid permessage-deflate data")
+        return None
+
+    def compressed_in(self, opcode: int, payload: bytes) -> None:
+        """Take a whole compressed message of one frame, as if Autobahn had parsed it."""
+        self.current_frame = FrameHeader(opcode, True, 4, len(payload), "")
+        self.onFrameBegin()
+        if self.state != self.STATE_CLOSED and self.onFrameData(payload) is not False:
+            self.onFrameEnd()
