@@ -4,6 +4,8 @@
 #   make test         every check: style, types, layers, tests with coverage, a browser, the Autobahn suite's groups 1-10
 #   make conformance  all 517 cases of the Autobahn suite
 #   make fuzz         look for requests that break a promise, guided by coverage, for FUZZ_SECONDS (300)
+#   make bench        how fast the server is beside others, and what got slower; BENCH_ARGS='--rounds 3', or others
+#   make bench-save   the same, and keep the results as those to compare with
 #   make soak         1,000 connections that come, go and misbehave, for SOAK_SECONDS (300)
 #   make docs         write what is generated from the code
 
@@ -12,12 +14,13 @@ CONFIG ?= conf/ws.ini
 PYTEST_ARGS ?=
 FUZZ_SECONDS ?= 300
 SOAK_SECONDS ?= 300
+BENCH_ARGS ?=
 BIN = .venv/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
 # A plain editable install would hide the twistd plugin; this kind of it does not.
 INSTALL = $(PIP) install --config-settings editable_mode=compat --editable
 
-.PHONY: run test conformance fuzz soak lint docs browser clean
+.PHONY: run test conformance fuzz soak bench bench-save lint docs browser clean
 
 run: .venv/.run
 	$(BIN)/twistd --nodaemon --pidfile= wsdaemon --config $(CONFIG)
@@ -34,6 +37,13 @@ fuzz: .venv/.fuzz
 
 soak: .venv/.test
 	$(BIN)/python -m tests.soak --seconds $(SOAK_SECONDS)
+
+# Half an hour on two cores that nothing else should use.
+bench: .venv/.bench benchmarks/node/node_modules/.made benchmarks/build/wsload benchmarks/build/limit
+	$(BIN)/python -m benchmarks $(BENCH_ARGS)
+
+bench-save: override BENCH_ARGS += --save
+bench-save: bench
 
 lint: .venv/.test
 	$(BIN)/ruff check .
@@ -55,15 +65,19 @@ browser:
 	touch $@
 
 .venv/.run: .venv/.made setup.cfg pyproject.toml
-	$(INSTALL) .
+	$(INSTALL) '.[speed]'
 	touch $@
 
 .venv/.test: .venv/.run setup.cfg pyproject.toml
-	$(INSTALL) '.[test,dev]'
+	$(INSTALL) '.[speed,test,dev]'
 	touch $@
 
 .venv/.fuzz: .venv/.test
-	$(INSTALL) '.[test,dev,fuzz]'
+	$(INSTALL) '.[speed,test,dev,fuzz]'
+	touch $@
+
+.venv/.bench: .venv/.run
+	$(INSTALL) '.[speed,bench]'
 	touch $@
 
 # Clients that nobody here wrote, in JavaScript; without npm they are left out (but never where CI is set).
@@ -71,5 +85,17 @@ tests/node/node_modules/.made: tests/node/package.json tests/node/package-lock.j
 	@if command -v npm >/dev/null; then cd tests/node && npm ci --silent --no-audit --no-fund && touch node_modules/.made; \
 	else echo 'npm is not installed: the tests with Node clients are left out' >&2; fi
 
+benchmarks/node/node_modules/.made: benchmarks/node/package.json benchmarks/node/package-lock.json
+	@if command -v npm >/dev/null; then cd benchmarks/node && npm ci --silent --no-audit --no-fund --ignore-scripts && touch node_modules/.made; \
+	else echo "npm is not installed: Node's ws is left out" >&2; fi
+
+# The load generator, and the server in C that is the limit.
+benchmarks/build/%: benchmarks/%.c
+	@command -v $(CC) >/dev/null || { echo 'make bench needs a C compiler: apt install gcc, or make CC=...' >&2; exit 1; }
+	@printf '#include <openssl/ssl.h>\n#include <zlib.h>\n' | $(CC) -E - >/dev/null 2>&1 \
+	|| { echo 'make bench needs the headers of OpenSSL and zlib: apt install libssl-dev zlib1g-dev' >&2; exit 1; }
+	@mkdir -p $(@D)
+	$(CC) -O2 -Wall -Wextra -o $@ $< -lssl -lcrypto -lz
+
 clean:
-	rm -rf .venv tests/node/node_modules build *.egg-info .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv tests/node/node_modules benchmarks/node/node_modules benchmarks/build build *.egg-info .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,131 @@
+"""Ratios: those that must hold within a run, and what got slower since an earlier one.
+
+A ratio is taken round by round, as the two runs of a round were neighbours in time, and the median of these is the
+result; their least and greatest say how sure it is.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from benchmarks.results import Results, spread
+from benchmarks.servers import LIMIT, OWN
+from benchmarks.shapes import Shape
+
+BEST = "best"
+LEAST_DROP = 0.05
+"""A drop by less than this share is never called slower: one round has no spread to tell by."""
+
+
+@dataclass(frozen=True)
+class Goal:
+    """In `shape` this project's result must be at least (idle memory: at most) `bound` times that of `rival`.
+
+    A rival `BEST` is the peer with the best median.
+    """
+
+    shape: str
+    bound: float
+    rival: str
+
+
+GOALS = (
+    Goal("echo-100x1", 1.0, "aiohttp"),
+    Goal("echo-100x1", 4.0, "autobahn"),
+    Goal("echo-16x32", 3.0, "picows"),
+    Goal("echo-16x4-4k", 1.2, "picows"),
+    Goal("echo-16x4-4k", 0.7, LIMIT),
+    Goal("echo-4x2-1m", 1.0, BEST),
+    Goal("broadcast", 1.2, "picows"),
+    Goal("deflate-16x4-1k", 1.0, "aiohttp"),
+    Goal("deflate-4x2-64k", 1.0, "aiohttp-isal"),
+    Goal("tls-100x1", 1.0, "aiohttp"),
+    Goal("handshakes", 1.0, "aiohttp"),
+    Goal("idle", 1.0, "ws"),
+)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of a goal. `missed_by` is the share that is missing to the bound, 0.0 where it is reached."""
+
+    goal: Goal
+    rival: str
+    ratios: tuple[float, ...]
+    missed_by: float
+
+    @property
+    def ratio(self) -> float:
+        """The median of the rounds."""
+        return statistics.median(self.ratios)
+
+
+def judge(goal: Goal, shape: Shape, results: Results) -> Verdict | None:
+    """Say whether a goal is reached; None where this project or its rival was not measured."""
+    row = results.cells.get(goal.shape, {})
+    peers = _peers(row)
+    rival = goal.rival
+    if rival == BEST and peers:
+        choose = min if shape.less_is_better else max
+        rival = choose(peers, key=lambda name: row[name].median)
+    if OWN not in row or rival not in row:
+        return None
+    ratios = tuple(own / other for own, other in zip(row[OWN].samples, row[rival].samples, strict=False))
+    found = statistics.median(ratios) / goal.bound
+    missed_by = found - 1 if shape.less_is_better else 1 - found
+    return Verdict(goal, rival, ratios, max(0.0, missed_by))
+
+
+@dataclass(frozen=True)
+class Change:
+    """This project in one shape, now and then.
+
+    `own` is now / then of its own result. `now` and `then` are its ratio to the median of the peers, of each round;
+    they are turned round where less is better, so that greater is better in all shapes.
+    """
+
+    shape: str
+    own: float
+    now: tuple[float, ...]
+    then: tuple[float, ...]
+
+    @property
+    def drop(self) -> float:
+        """By which share it fell behind the peers; negative where it gained."""
+        return 1 - statistics.median(self.now) / statistics.median(self.then)
+
+    @property
+    def spread(self) -> float:
+        """The wider spread of the two runs, as a share; at least `LEAST_DROP`."""
+        return max(spread(self.now), spread(self.then), LEAST_DROP)
+
+    @property
+    def slower(self) -> bool:
+        """Whether it fell behind by more than the spread."""
+        return self.drop > self.spread
+
+
+def compare(now: Results, then: Results, shapes: Iterable[Shape]) -> list[Change]:
+    """Return what changed, by shape, where both runs measured this project and a peer that the other has too."""
+    changes = []
+    for shape in shapes:
+        row_now, row_then = now.cells.get(shape.name, {}), then.cells.get(shape.name, {})
+        peers = [name for name in _peers(row_now) if name in row_then]
+        if OWN in row_now and OWN in row_then and peers:
+            own = row_now[OWN].median / row_then[OWN].median
+            places = [_places(results, shape, peers) for results in (now, then)]
+            changes.append(Change(shape.name, own, *places))
+    return changes
+
+
+def _peers(row: Iterable[str]) -> list[str]:
+    return [name for name in row if name not in (OWN, LIMIT)]
+
+
+def _places(results: Results, shape: Shape, peers: list[str]) -> tuple[float, ...]:
+    row = results.cells[shape.name]
+    rounds = zip(row[OWN].samples, *(row[name].samples for name in peers), strict=False)
+    ratios = (own / statistics.median(others) for own, *others in rounds)
+    return tuple(1 / ratio if shape.less_is_better else ratio for ratio in ratios)
