@@ -6,11 +6,13 @@ import zlib
 
 import pytest
 from autobahn.websocket.compress import PerMessageDeflate, PerMessageDeflateOffer, PerMessageDeflateOfferAccept
+from twisted.internet.task import Clock
 from websockets.speedups import apply_mask
 from websockets.utils import apply_mask as slow_mask
 
 from tests.wire import MASK
-from wsdaemon.websocket.compression import usable_offers
+from wsdaemon.settings import WebSocketSettings
+from wsdaemon.websocket.compression import Compressors, agree
 
 
 def test_every_client_accepts_no_context_takeover() -> None:
@@ -23,8 +25,12 @@ def test_wrong_offers_raise() -> None:
     with pytest.raises(Exception, match="nonsense") as caught:
         PerMessageDeflateOffer.parse({"nonsense": [True]})
     assert caught.type is Exception
-    assert usable_offers([("permessage-deflate", {"nonsense": [True]}), ("x-other", {})]) == []
-    assert usable_offers([("permessage-deflate", {"server_max_window_bits": ["12"]})])
+    settings, compressors = WebSocketSettings(), Compressors(Clock(), 1, 1.0)
+    wrong = [("permessage-deflate", {"nonsense": [True]}), ("x-other", {})]
+    assert agree(wrong, settings, compressors) == (None, "")
+    deflate, header = agree([*wrong, ("permessage-deflate", {"server_max_window_bits": ["12"]})], settings, compressors)
+    assert deflate is not None
+    assert header == "permessage-deflate; server_max_window_bits=12"
 
 
 def deflate() -> PerMessageDeflate:

@@ -7,7 +7,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.wire import BINARY, MASK, Frame
-from wsdaemon.websocket.pieces import Masker, Utf8Check
+from wsdaemon.websocket.masking import Masker
+from wsdaemon.websocket.utf8 import Utf8Check
 
 
 def _encode(character: str) -> bytes:

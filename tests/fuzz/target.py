@@ -93,6 +93,17 @@ class Target:
     def _make_server(self) -> None:
         self._server = Server(self._tree.root, INI)
         self._server.site.requestFactory = self._request
+        upgrade = self._server.site.upgrade.upgrade
+
+        def recorded(channel: Any, target: bytes, version: bytes, headers: Any, early: bytes = b"") -> None:
+            upgrade(channel, target, version, headers, early)
+            if not self.asked or not channel.requests:  # it did not come by way of a `Request`
+                by_name: dict[bytes, list[bytes]] = {}
+                for name, value in headers:
+                    by_name.setdefault(name.lower(), []).append(value)
+                self.asked.append(Asked(b"GET", target, by_name))
+
+        self._server.site.upgrade.upgrade = recorded
         self._schedule = self._server.clock.callLater
         self._server.clock.callLater = self._call_later  # type: ignore[method-assign]
 

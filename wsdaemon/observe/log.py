@@ -8,6 +8,7 @@ import json
 import math
 import sys
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, TextIO
 
 from twisted.logger import (
@@ -89,12 +90,24 @@ def _json_value(value: Any) -> Any:
 
 
 def _text(event: LogEvent) -> str:
+    text = event.get("log_format")
+    if isinstance(text, str) and "(" not in text and "log_failure" not in event:
+        try:
+            # As Twisted does, but ten times as fast; what it can do beyond that begins with a parenthesis.
+            return text.format_map(event).rstrip("\n")
+        except Exception:  # noqa: S110  # Twisted shows what is wrong with it
+            pass
     return eventAsText(event, includeTimestamp=False, includeSystem=False).rstrip("\n")
 
 
 def _time(event: LogEvent) -> str:
-    moment = datetime.datetime.fromtimestamp(event.get("log_time", 0.0), datetime.UTC)
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+    seconds, rest = divmod(event.get("log_time", 0.0), 1)
+    return f"{_second(int(seconds))}.{int(rest * 1000):03d}Z"
+
+
+@lru_cache(maxsize=8)
+def _second(seconds: int) -> str:
+    return datetime.datetime.fromtimestamp(seconds, datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def _level(event: LogEvent) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections import Counter
+from functools import lru_cache
 
 from wsdaemon.settings import ServerSettings
 from wsdaemon.websocket.lease import Lease
@@ -69,6 +70,7 @@ class Admission:
                 del self._by_group[group]
 
 
+@lru_cache(maxsize=1024)
 def address_group(host: str) -> str:
     """Return what counts as one address: an IPv4 address, also where it is mapped into IPv6, or an IPv6 /64."""
     try:

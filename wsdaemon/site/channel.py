@@ -18,7 +18,7 @@ from wsdaemon.origins import host_allowed
 from wsdaemon.settings import LimitSettings, ServerSettings, WebSocketSettings
 from wsdaemon.websocket.deadlines import Deadlines
 from wsdaemon.websocket.engine import Engine
-from wsdaemon.websocket.handshake import wants_upgrade
+from wsdaemon.websocket.handshake import HandshakeRefused, split_plain_upgrade, wants_upgrade
 from wsdaemon.websocket.intake import LITTLE
 from wsdaemon.websocket.lease import Lease
 from wsdaemon.websocket.transport import finish_sending, watch_progress
@@ -45,6 +45,7 @@ class Channel(HTTPChannel):
     websocket_settings: WebSocketSettings
     limits: LimitSettings
     transport: Any
+    _is_first = True  # whether nothing came in yet
     handshaken = False  # whether the TLS handshake is done, where there is one
     _answered: Any = None  # a request that is answered while the next must wait
     _has_turn = False  # whether it waits for a turn of the loop
@@ -73,10 +74,32 @@ class Channel(HTTPChannel):
             self._expect_headers()
         begun = perf_counter()
         self._turn_ends = begun if self.site.hub.turns.over else begun + self.site.hub.turns.share
-        super().dataReceived(data)
+        first, self._is_first = self._is_first, False
+        if not first or not self._upgrade_at_once(data):
+            super().dataReceived(data)
         took = perf_counter() - begun
         if took > LITTLE:
             self.site.hub.turns.spend(took)
+
+    def _upgrade_at_once(self, data: bytes) -> bool:
+        """Make a WebSocket of the connection if `data` is a plain request for that; says whether it was.
+
+        Twisted's parser takes as long as all the rest together. What it is to refuse is left to it, and so is every
+        request that is not plain.
+        """
+        limits = self.limits
+        plain = split_plain_upgrade(data, limit=limits.header_limit, max_headers=limits.max_headers)
+        if plain is None:
+            return False
+        target, headers, early = plain
+        hosts = [value for name, value in headers if name.lower() == b"host"]
+        if len(hosts) != 1 or not self._is_for_us(hosts, target):
+            return False
+        try:
+            self.site.upgrade.upgrade(self, target, b"HTTP/1.1", headers, early)
+        except HandshakeRefused:
+            return False
+        return True
 
     def allHeadersReceived(self) -> None:
         """Refuse what no resource should have to think about: a body, and anything but one Host."""
@@ -87,23 +110,24 @@ class Channel(HTTPChannel):
         upgrade = wants_upgrade(self._command, [(b"upgrade", each) for each in headers.getRawHeaders(b"upgrade", [])])
         if len(hosts) > 1 or (not hosts and self._version == b"HTTP/1.1"):
             self.refuse(400)
-        elif not self._is_for_us(hosts):
+        elif not self._is_for_us(hosts, self._path):
             self.refuse(421)
         elif self.length != 0:
             self.refuse(400 if upgrade else 413)
         else:
             super().allHeadersReceived()
 
-    def _is_for_us(self, hosts: list[bytes]) -> bool:
+    def _is_for_us(self, hosts: list[bytes], target: bytes) -> bool:
         """Whether the request names this server, where its names are configured: by Host, and by a target's."""
         names = self.server_settings.host_names
         if not names:
             return True
-        scheme, separator, rest = self._path.partition(b"://")
+        scheme, separator, rest = target.partition(b"://")
         if separator and not scheme.startswith(b"/"):
             hosts = [*hosts, rest.partition(b"/")[0].partition(b"?")[0]]
-        secure = ISSLTransport.providedBy(self.transport)
-        return bool(hosts) and all(host_allowed(host.decode("latin-1").strip(" \t"), secure, names) for host in hosts)
+        return bool(hosts) and all(
+            host_allowed(host.decode("latin-1").strip(" \t"), self.isSecure(), names) for host in hosts
+        )
 
     def headerReceived(self, line: bytes) -> bool:
         """Take a header; says whether it is one."""

@@ -17,6 +17,7 @@ from wsdaemon.settings import Settings
 from wsdaemon.site.admission import Admission
 from wsdaemon.site.channel import Channel, NoRoom
 from wsdaemon.site.pages import send_error
+from wsdaemon.site.upgrade import Upgrade
 from wsdaemon.websocket.handshake import wants_upgrade
 from wsdaemon.websocket.hub import Hub
 
@@ -78,13 +79,13 @@ class Site(server.Site):
     def __init__(
         self,
         files: IResource,
-        upgrade: IResource,
+        upgrade: Upgrade,
         settings: Settings,
         reactor: IReactorTime,
         hub: Hub,
     ) -> None:
         super().__init__(files, requestFactory=Request, parsePOSTFormSubmission=False, reactor=reactor)
-        self._upgrade = upgrade
+        self.upgrade = upgrade
         self._settings = settings
         self.timeOut = None
         self.hub = hub
@@ -117,7 +118,7 @@ class Site(server.Site):
         """Choose between WebSockets and files."""
         upgrade = request.requestHeaders.getRawHeaders(b"upgrade", [])
         if wants_upgrade(request.method, [(b"upgrade", each) for each in upgrade]):
-            return self._upgrade
+            return self.upgrade
         return self.resource  # type: ignore[no-any-return]  # Twisted leaves it untyped
 
     def acceptableProtocols(self) -> list[bytes]:

@@ -10,8 +10,7 @@ from twisted.web.server import NOT_DONE_YET
 from wsdaemon.origins import origin_allowed
 from wsdaemon.subprotocols.registry import Registry
 from wsdaemon.websocket.connection import Connection
-from wsdaemon.websocket.factory import ConnectionFactory
-from wsdaemon.websocket.handshake import Handshake, HandshakeRefused, read_handshake
+from wsdaemon.websocket.handshake import HandshakeRefused, read_handshake
 
 
 class Upgrade(Resource):
@@ -24,30 +23,35 @@ class Upgrade(Resource):
         self._registry = registry
 
     def render(self, request: Any) -> bytes | int:
-        """Hand the connection over."""
-        peer = request.channel.getPeer()
+        """Hand the connection over, or say why not."""
+        channel = request.channel
+        headers = [(name, value) for name, values in request.requestHeaders.getAllRawHeaders() for value in values]
         try:
-            handshake, factory, subprotocol = self._decide(request)
+            self.upgrade(channel, request.uri, request.clientproto, headers)
         except HandshakeRefused as refused:
-            request.channel.site.hub.tally.count(f"handshake answered {refused.status}")
+            channel.site.hub.tally.count(f"handshake answered {refused.status}")
             return _refuse(request, refused)
-        connection: Connection = factory.buildProtocol(peer)  # type: ignore[assignment]  # never None
-        transport, early = request.channel.hand_over(connection)
-        connection.makeConnection(transport)
-        try:
-            connection.accept(handshake, subprotocol, early)
-        except Exception:  # not to `request`, which has no connection any more
-            connection.crashed()
         return NOT_DONE_YET
 
-    def _decide(self, request: Any) -> tuple[Handshake, ConnectionFactory, str | None]:
-        headers = [(name, value) for name, values in request.requestHeaders.getAllRawHeaders() for value in values]
-        handshake = read_handshake(request.uri, request.clientproto, headers)
+    def upgrade(
+        self, channel: Any, target: bytes, version: bytes, headers: list[tuple[bytes, bytes]], early: bytes = b""
+    ) -> None:
+        """Make a WebSocket of a connection, `early` being what came in behind the request, beside what `channel` holds.
+
+        Raises `HandshakeRefused`, before anything is done.
+        """
+        handshake = read_handshake(target, version, headers)
         factory, subprotocol = self._registry.choose(handshake)
         allowed = factory.settings.allowed_origins
-        if not origin_allowed(handshake.origin, handshake.host, request.isSecure(), allowed):
+        if not origin_allowed(handshake.origin, handshake.host, channel.isSecure(), allowed):
             raise HandshakeRefused(403, "Pages of this origin may not connect here.")
-        return handshake, factory, subprotocol
+        connection: Connection = factory.buildProtocol(channel.getPeer())  # type: ignore[assignment]  # never None
+        transport, buffered = channel.hand_over(connection)
+        connection.makeConnection(transport)
+        try:
+            connection.accept(handshake, subprotocol, buffered + early)
+        except Exception:  # not to a request, which has no connection any more
+            connection.crashed()
 
 
 def _refuse(request: Any, refused: HandshakeRefused) -> bytes:

@@ -15,6 +15,7 @@ from autobahn.websocket.compress import (
 )
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
+from wsdaemon.settings import WebSocketSettings
 from wsdaemon.websocket.zlibs import SYNC_FLUSH, errors, new_compressor, new_decompressor
 
 PIECE = 1 << 16
@@ -22,25 +23,23 @@ _NAME = "permessage-deflate"
 _TAIL = b"\x00\x00\xff\xff"
 
 
-def usable_offers(extensions: Iterable[tuple[str, dict[str, Any]]]) -> list[tuple[str, dict[str, Any]]]:
-    """Return the permessage-deflate offers that can be taken up.
+def agree(
+    extensions: Iterable[tuple[str, dict[str, Any]]], settings: WebSocketSettings, compressors: Compressors
+) -> tuple[Deflate | None, str]:
+    """Take up the first offer of permessage-deflate that can be; returns the compression, and the header that says so.
 
     An offer with an unknown or wrong parameter is declined, as RFC 7692 section 7 asks; it is no reason to refuse the
-    connection.
+    connection. What is sent is compressed with a window of at most `compression_window` bits. The client may keep its
+    context between messages: to forbid it would cost every client a new compressor for each.
     """
-    return [(name, parameters) for name, parameters in extensions if name == _NAME and _is_usable(parameters)]
-
-
-def accept_first(offers: list[PerMessageDeflateOffer], window: int) -> PerMessageDeflateOfferAccept | None:
-    """Accept the client's first offer, compressing with a window of at most `window` bits.
-
-    The client may keep its context between messages: to forbid it would cost every client a new compressor for each.
-    """
-    if not offers:
-        return None
-    offer = offers[0]
-    bits = min(window, offer.request_max_window_bits or zlib.MAX_WBITS)
-    return PerMessageDeflateOfferAccept(offer, window_bits=bits)
+    offers = (_read_offer(parameters) for name, parameters in extensions if name == _NAME)
+    offer = next(filter(None, offers), None) if settings.compression else None
+    if offer is None:
+        return None, ""
+    bits = min(settings.compression_window, offer.request_max_window_bits or zlib.MAX_WBITS)
+    accepted = PerMessageDeflateOfferAccept(offer, window_bits=bits)
+    negotiated = PerMessageDeflate.create_from_offer_accept(True, accepted)
+    return Deflate(negotiated, settings.compression_level, compressors), accepted.get_extension_string()
 
 
 def _find_trim() -> Callable[[int], object]:
@@ -215,9 +214,9 @@ class Deflate(PerMessageDeflate):
         return piece
 
 
-def _is_usable(parameters: dict[str, Any]) -> bool:
+def _read_offer(parameters: dict[str, Any]) -> PerMessageDeflateOffer | None:
     try:
-        PerMessageDeflateOffer.parse(parameters)
+        offer: PerMessageDeflateOffer = PerMessageDeflateOffer.parse(parameters)
     except Exception:  # Autobahn raises bare Exception for whatever is wrong with an offer
-        return False
-    return True
+        return None
+    return offer

@@ -14,6 +14,10 @@ from __future__ import annotations
 from typing import Any
 
 from twisted.internet import abstract, tcp
+from twisted.internet.main import CONNECTION_LOST
+
+LEAST_READ, MOST_READ = 1 << 12, 1 << 16
+"""How many bytes are read at a time."""
 
 
 def can_be_eager() -> bool:
@@ -44,7 +48,28 @@ def sent_at_once(tcp_transport: Any, data: bytes) -> int:
 
 
 class EagerServer(tcp.Server):
-    """A server's transport that sends at once. `writeSequence` waits for the next turn, as it is for small pieces."""
+    """A server's transport that sends at once. `writeSequence` waits for the next turn, as it is for small pieces.
+
+    It reads as much at a time as has come lately: room for 64 KiB is slow to make for a message of a few bytes.
+    """
+
+    read_size = LEAST_READ
+
+    def doRead(self) -> Any:
+        """Read what is there."""
+        size = self.read_size
+        try:
+            data = self.socket.recv(size)
+        except BlockingIOError:
+            return None
+        except OSError:
+            return CONNECTION_LOST
+        length = len(data)
+        if length == size:
+            self.read_size = min(MOST_READ, 4 * size)
+        elif length < size >> 2 and size > LEAST_READ:
+            self.read_size = size >> 1
+        return self._dataReceived(data)
 
     def write(self, data: bytes) -> None:
         """Send bytes."""

@@ -21,10 +21,10 @@ from zope.interface import implementer
 
 from wsdaemon.observe.log import SILENT, shorten
 from wsdaemon.websocket.codes import CloseCode, Opcode
-from wsdaemon.websocket.compression import Deflate, usable_offers
+from wsdaemon.websocket.compression import agree
 from wsdaemon.websocket.deadlines import Deadlines
 from wsdaemon.websocket.frames import frame_header
-from wsdaemon.websocket.handshake import Handshake
+from wsdaemon.websocket.handshake import Handshake, accepting_response
 from wsdaemon.websocket.incoming import Incoming
 from wsdaemon.websocket.keepalive import KeepAlive
 from wsdaemon.websocket.lease import Lease
@@ -114,7 +114,7 @@ class Engine(Incoming):
         self.number = 0
         self._keep_alive = KeepAlive(self)
         self._cause = ""
-        self._begun = self._watched = 0  # messages that have begun, and the one whose time is watched
+        self._watched = 0  # of the messages that have begun, the one whose time is watched
 
     def accept(self, handshake: Handshake, subprotocol: str | None, early: bytes) -> None:
         """Answer the handshake with 101 and begin; `early` is what came in behind the request.
@@ -122,20 +122,10 @@ class Engine(Incoming):
         `subprotocol` is the name to choose in the answer, one of the client's, or None to name none.
         """
         self.target = handshake.target
-        self.websocket_version = 13
-        self.websocket_protocols = list(handshake.subprotocols)
-        self.websocket_extensions = usable_offers(self._parseExtensionsHeader(handshake.extensions))
-        self._wskey = handshake.key
-        self.succeedHandshake(subprotocol)
-        del self._wskey, self.http_response_data
-        if early:
-            self.dataReceived(early)
-
-    def _onOpen(self) -> None:
-        if self._perMessageCompress is not None:
-            self._perMessageCompress = Deflate(
-                self._perMessageCompress, self.settings.compression_level, self.hub.compressors
-            )
+        offers = self._parseExtensionsHeader(handshake.extensions) if handshake.extensions else ()
+        self._perMessageCompress, extensions = agree(offers, self.settings, self.hub.compressors)
+        self.write(accepting_response(handshake.key, subprotocol, extensions))
+        self.state = self.STATE_OPEN
         self.number = self.hub.add(self)
         # The HTTP channel is gone, and with it the producer that it registered.
         self.transport.registerProducer(self, True)
@@ -145,6 +135,8 @@ class Engine(Incoming):
             target=shorten(self.target), number=self.number, peer=self.peer, subprotocol=self.subprotocol, event="open",
         )  # fmt: skip
         self.opened()
+        if early:
+            self.dataReceived(early)
 
     def parse(self, data: bytes) -> None:
         """Have Autobahn parse bytes of one frame."""
@@ -153,12 +145,12 @@ class Engine(Incoming):
     def progressed(self) -> None:
         """Watch the time of a message that is not whole yet."""
         timeout = self.settings.message_timeout
-        if not self.can_send or not self.inside_message:
+        if not self.can_send or not (self.inside_message or self.begun_frame):
             self.watching = False
             self.deadlines.cancel("message")
-        elif timeout and (not self.watching or self._watched != self._begun):
+        elif timeout and (not self.watching or self._watched != self.begun_messages):
             self.watching = True
-            self._watched = self._begun
+            self._watched = self.begun_messages
             self.deadlines.set("message", timeout, self._message_expired)
 
     def readConnectionLost(self) -> None:
@@ -261,7 +253,7 @@ class Engine(Incoming):
         self.uncork()
         self.droppedByMe = True
         self.state = self.STATE_CLOSED
-        self.data = b""
+        self.data = self.begun_frame = b""
         self.transport.unregisterProducer()
         if self.read_paused:
             self.read_paused = 0

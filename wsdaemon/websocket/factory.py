@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
 
 from wsdaemon.settings import WebSocketSettings
-from wsdaemon.websocket.compression import accept_first
 from wsdaemon.websocket.hub import Hub
 
 if TYPE_CHECKING:
@@ -33,12 +32,8 @@ class ConnectionFactory(WebSocketServerFactory):
             # The deadlines are ours: they run on the hub's clock, hold in every state, and end what Autobahn's do not.
             openHandshakeTimeout=0,
             closeHandshakeTimeout=0,
-            perMessageCompressionAccept=self._accept_compression,
         )
         self.protocol: type[Any] = type(subprotocol.__name__, (subprotocol,), _starting_state(self))
-
-    def _accept_compression(self, offers: list[Any]) -> Any:
-        return accept_first(offers, self.settings.compression_window) if self.settings.compression else None
 
 
 def _starting_state(factory: ConnectionFactory) -> dict[str, Any]:
@@ -56,4 +51,4 @@ def _starting_state(factory: ConnectionFactory) -> dict[str, Any]:
     state = vars(connection)
     for own in ("is_open", "is_closed", "_transport_details", "_results", "send_queue", "utf8validator", "factory"):
         del state[own]
-    return {**state, "settings": factory.settings, "hub": factory.hub}
+    return {**state, "websocket_version": 13, "settings": factory.settings, "hub": factory.hub}

@@ -11,6 +11,8 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable
 
+from wsdaemon.websocket.utf8 import may_be_text
+
 RSV1 = 0x40
 _FIN, _MASK = 0x80, 0x80
 _WHOLE_TEXT, _WHOLE_BINARY = 0x81, 0x82
@@ -111,7 +113,7 @@ def take_compressed_frame(data: bytes, at: int, *, limit: int) -> tuple[int, byt
 def is_begun(data: bytes, *, masked: bool, limit: int) -> bool:
     """Say whether `data`, at least one byte, may become a frame for `take_whole_frames` of at most `limit` bytes.
 
-    A whole frame is none that is begun.
+    A whole frame is none that is begun, nor is a text that is wrong already.
     """
     if data[0] != _WHOLE_TEXT and data[0] != _WHOLE_BINARY:
         return False
@@ -126,7 +128,12 @@ def is_begun(data: bytes, *, masked: bool, limit: int) -> bool:
             return True
         length, more = _long_length(data, 2, length)
         header += more
-    return 0 <= length <= limit and len(data) < header + length
+    if not 0 <= length <= limit or len(data) >= header + length:
+        return False
+    start = data[header:]
+    if data[0] == _WHOLE_BINARY or not start:
+        return True
+    return may_be_text(apply_mask(start, data[header - 4 : header]) if masked else start)
 
 
 def frame_extent(data: bytes, start: int) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -12,7 +13,10 @@ from wsdaemon.origins import parse_host
 
 _FORBIDDEN = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f-\x9f]")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_TOKEN_BYTES = b"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_NOT_PLAIN = frozenset((b"content-length", b"transfer-encoding", b"expect", b"trailer"))
 _VERSION = "13"
+_GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 MOST_EXTENSIONS = 32
 """Offers of extensions beyond these are declined unseen: to parse a header full of them takes long."""
 
@@ -44,6 +48,36 @@ class Handshake:
     def first_segment(self) -> str:
         """The first segment of the target's path: `echo` for /echo/x?y=z."""
         return self.target.partition("?")[0].lstrip("/").partition("/")[0]
+
+
+def split_plain_upgrade(
+    data: bytes, *, limit: int, max_headers: int
+) -> tuple[bytes, list[tuple[bytes, bytes]], bytes] | None:
+    """Take a request for an upgrade apart that is plainly right in its form and all there: target, headers, the rest.
+
+    None for any other request: an HTTP parser has to read it, and to refuse it if it must. That goes for one with a
+    body, beyond `limit` bytes or `max_headers`, with any byte in a place where it is not clear what it means, or that
+    wants no WebSocket.
+    """
+    end = data.find(b"\r\n\r\n")
+    if not 0 < end <= limit - 4 or not data.startswith(b"GET /"):
+        return None
+    first, *lines = data[:end].split(b"\r\n")
+    _, _, rest = first.partition(b" ")
+    target, _, version = rest.partition(b" ")
+    if version != b"HTTP/1.1" or len(lines) > max_headers:
+        return None
+    headers = []
+    for line in lines:
+        name, _, value = line.partition(b":")
+        value = value.strip(b" \t")
+        if not value or not name or name.translate(None, _TOKEN_BYTES) or _FORBIDDEN.search(value):
+            return None
+        headers.append((name, value))
+    names = {name.lower() for name, _ in headers}
+    if names & _NOT_PLAIN or not wants_upgrade(b"GET", headers):
+        return None
+    return target, headers, data[end + 4 :]
 
 
 def wants_upgrade(method: bytes, headers: Iterable[tuple[bytes, bytes]]) -> bool:
@@ -87,6 +121,18 @@ def read_handshake(target: bytes, version: bytes, headers: Sequence[tuple[bytes,
         subprotocols=_subprotocols(by_name),
         extensions=",".join(",".join(by_name.get("sec-websocket-extensions", ())).split(",")[:MOST_EXTENSIONS]),
     )
+
+
+def accepting_response(key: str, subprotocol: str | None, extensions: str) -> bytes:
+    """Return the response that makes a WebSocket of the connection (RFC 6455 section 4.2.2)."""
+    accept = base64.b64encode(hashlib.sha1((key + _GUID).encode(), usedforsecurity=False).digest()).decode()
+    lines = ["HTTP/1.1 101 Switching Protocols", "Upgrade: WebSocket", "Connection: Upgrade"]
+    if subprotocol is not None:
+        lines.append(f"Sec-WebSocket-Protocol: {subprotocol}")
+    lines.append(f"Sec-WebSocket-Accept: {accept}")
+    if extensions:
+        lines.append(f"Sec-WebSocket-Extensions: {extensions}")
+    return "\r\n".join([*lines, "", ""]).encode()
 
 
 def _key(by_name: dict[str, list[str]]) -> str:

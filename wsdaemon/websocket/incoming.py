@@ -12,9 +12,10 @@ from autobahn.websocket.protocol import FrameHeader
 from wsdaemon.websocket.codes import CloseCode, Opcode
 from wsdaemon.websocket.compression import Deflate
 from wsdaemon.websocket.intake import Intake
-from wsdaemon.websocket.pieces import Masker, Utf8Check
+from wsdaemon.websocket.masking import Masker
 from wsdaemon.websocket.trace import Traced
 from wsdaemon.websocket.transport import Transport
+from wsdaemon.websocket.utf8 import Utf8Check
 
 _DATA_OPCODES = (Opcode.CONTINUATION, Opcode.TEXT, Opcode.BINARY)
 
@@ -26,17 +27,19 @@ class Incoming(Intake, Traced, WebSocketServerProtocol):
     transport: Transport  # type: ignore[assignment]  # narrower than Twisted's, and there from `connectionMade` on
     peer: Any
     _transport_details: Any
-    current_frame: Any
     _perMessageCompress: Any
     _isMessageCompressed: bool
-    _begun = 0
-    """Messages that have begun, but for those of the fast way."""
 
     @property
     def deflate(self) -> Deflate | None:
         """The compression that was agreed on, or None."""
         deflate: Deflate | None = self._perMessageCompress
         return deflate
+
+    @property
+    def incoming_frame(self) -> object:
+        """What stands for the frame that is coming in, while it is the same; None between frames."""
+        return self.begun_messages if self.begun_frame else self.current_frame
 
     @cached_property
     def utf8validator(self) -> Utf8Check:  # type: ignore[override]  # made when the first text needs it
@@ -50,7 +53,7 @@ class Incoming(Intake, Traced, WebSocketServerProtocol):
         if frame.mask:
             self.current_frame_masker = Masker(frame.mask)
         if frame.opcode in (Opcode.TEXT, Opcode.BINARY):
-            self._begun += 1
+            self.begun_messages += 1
             self._deflated = self._inflated = 0
         super().onFrameBegin()
 

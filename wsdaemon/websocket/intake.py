@@ -13,7 +13,7 @@ from typing import Any
 
 from wsdaemon.websocket.deadlines import Deadlines
 from wsdaemon.websocket.flow import BUSY, FlowControlled
-from wsdaemon.websocket.frames import RSV1, frame_extent, take_compressed_frame, take_whole_frames
+from wsdaemon.websocket.frames import RSV1, frame_extent, is_begun, take_compressed_frame, take_whole_frames
 
 LITTLE = 0.0005
 """Work that takes less is not counted: to count it would cost more than it brings."""
@@ -31,10 +31,10 @@ class Intake(FlowControlled):
     STATE_CLOSED: int
     state: Any
     data: bytes  # what Autobahn has not parsed yet: part of a frame's header
-    current_frame: Any  # the frame that is half-way, or None
+    current_frame: Any = None  # the frame that is half-way
     current_frame_masker: Any
-    inside_message: bool
-    _isMessageCompressed = False
+    inside_message = False
+    _isMessageCompressed: bool = False
     _perMessageCompress: Any
     deadlines: Deadlines
     takes_whole_messages = True
@@ -43,6 +43,10 @@ class Intake(FlowControlled):
     """Frames that are taken before the clock is looked at again."""
     heard = False
     """Whether anything came in since that was last asked."""
+    begun_frame = b""
+    """The start of a message that is taken once it is whole."""
+    begun_messages = 0
+    """Messages that have begun, but for those that came whole."""
     watching = False
     """Whether a message's time is watched."""
     _held = b""
@@ -86,7 +90,7 @@ class Intake(FlowControlled):
             self.crashed()
         finally:
             self.uncork()
-        if self.inside_message or self.watching:
+        if self.inside_message or self.begun_frame or self.watching:
             self.progressed()
         took = perf_counter() - begun
         if took > LITTLE:
@@ -108,22 +112,35 @@ class Intake(FlowControlled):
 
     def forget_input(self) -> None:
         """Drop what waits to be worked on."""
-        self._held = b""
+        self._held = self.begun_frame = b""
 
     def _work(self, data: bytes, begun: float) -> bytes:
         """Work on input for as long as this connection's share of the turn; returns what is left."""
-        if self.current_frame is None and self.data:
+        waited = bool(self.begun_frame)
+        if waited:
+            data, self.begun_frame = self.begun_frame + data, b""
+        elif self.current_frame is None and self.data:
             data, self.data = self.data + data, b""
         at, end = 0, len(data)
         while at < end and self.state != self.STATE_CLOSED:
             before = at
             if self.current_frame is None and not self.inside_message and not self.hub.verbose:
                 at = self._take_whole(data, at)
+                if at == before and self._can_wait(data[at:] if at else data):
+                    self.begun_messages += at > 0 or not waited
+                    return b""
             if at == before:
                 at = self._parse_some(data, at)
             if at < end and perf_counter() - begun > self.hub.turns.share:
                 return data[at:]
         return b""
+
+    def _can_wait(self, data: bytes) -> bool:
+        """Keep the start of a frame until it is whole, if it may become a message for the fast way."""
+        hold, limit = self.hub.limits.frame_hold, self.settings.message_limit
+        if self.takes_whole_messages and is_begun(data, masked=True, limit=min(hold, limit or hold)):
+            self.begun_frame = data
+        return bool(self.begun_frame)
 
     def _take_whole(self, data: bytes, at: int) -> int:
         """Take whole messages of one frame each the fast way; returns where the first byte not taken stands."""

@@ -39,7 +39,7 @@ class KeepAlive:
         if connection.write_paused:
             self.start()  # the peer does not read, which has its own deadline
             return
-        self._frame = connection.current_frame
+        self._frame = connection.incoming_frame
         if not connection.frame_left:  # no ping can go out in the middle of a frame: then what comes in is the answer
             self._payload = os.urandom(8)
             connection.send_ping(self._payload)
@@ -54,7 +54,7 @@ class KeepAlive:
         if self._payload is None and (connection.write_paused or not connection.frame_left):
             self._ask()  # now a ping can go out, or the peer has other deadlines
             return
-        inside_a_frame = self._frame is not None and connection.current_frame is self._frame and connection.heard
+        inside_a_frame = self._frame is not None and connection.incoming_frame == self._frame and connection.heard
         if inside_a_frame or connection.is_full:
             self._wait()  # no pong can come in the middle of a frame, and none is seen while nothing is read
         else:
