@@ -33,6 +33,7 @@ from wsdaemon.websocket.codes import CloseCode
 from wsdaemon.websocket.connection import Connection
 from wsdaemon.websocket.eager import make_eager
 from wsdaemon.websocket.hub import Hub
+from wsdaemon.websocket.readers import Readers, can_read_together
 
 PAGES_POLICY = "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; object-src 'none'"
 """The Content-Security-Policy of the pages that come with wsdaemon."""
@@ -63,6 +64,7 @@ class DaemonService(MultiService):
         self._listeners = tuple(listeners)
         self._site = site
         self._hub = hub
+        self._readers = Readers(site.reactor) if can_read_together(site.reactor) else None
         self.ports: list[IListeningPort] = []
         self.observer: ILogObserver | None = None
         self.stopping = False
@@ -109,7 +111,7 @@ class DaemonService(MultiService):
     def _listens(self, port: IListeningPort, listener: Listener) -> None:
         self.ports.append(port)
         guard_listening(port, self._site.reactor, self._hub.tally)
-        make_eager(port)
+        make_eager(port, self._readers)
         address = port.getHost()
         where = listener.shown.format(port=getattr(address, "port", 0))
         self.log.info("listening on {where}", where=where, event="listening")

@@ -17,6 +17,7 @@ from zope.interface import implementer
 from wsdaemon.origins import host_allowed
 from wsdaemon.settings import LimitSettings, ServerSettings, WebSocketSettings
 from wsdaemon.websocket.deadlines import Deadlines
+from wsdaemon.websocket.eager_tls import EagerTls
 from wsdaemon.websocket.engine import Engine
 from wsdaemon.websocket.handshake import HandshakeRefused, split_plain_upgrade, wants_upgrade
 from wsdaemon.websocket.intake import LITTLE
@@ -276,6 +277,8 @@ class Channel(HTTPChannel):
         transport.resumeProducing()  # it may be paused, for the sake of earlier responses
         if isinstance(transport, ProtocolWrapper):
             transport.wrappedProtocol = protocol  # TLS
+            if isinstance(transport, EagerTls):
+                transport.send_at_once()
         elif isinstance(getattr(transport, "protocol", None), ProtocolWrapper):
             transport.protocol.wrappedProtocol = protocol
         elif hasattr(transport, "protocol"):

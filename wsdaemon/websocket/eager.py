@@ -14,7 +14,12 @@ from __future__ import annotations
 from typing import Any
 
 from twisted.internet import abstract, tcp
+from twisted.internet.error import ConnectionDone
 from twisted.internet.main import CONNECTION_LOST
+from twisted.python.failure import Failure
+
+from wsdaemon.websocket import eager_tls
+from wsdaemon.websocket.readers import Readers
 
 LEAST_READ, MOST_READ = 1 << 12, 1 << 16
 """How many bytes are read at a time."""
@@ -54,6 +59,52 @@ class EagerServer(tcp.Server):
     """
 
     read_size = LEAST_READ
+    readers: Readers | None = None
+    """By what it is read, where that is not the reactor itself."""
+    _reads = _writes = False
+
+    def startReading(self) -> None:
+        """Read. While something waits to be sent, the reactor does it: it has to see both sides of a socket's end."""
+        self._reads = True
+        if self.readers is None or self._writes:
+            super().startReading()
+        else:
+            self.readers.add(self)
+
+    def stopReading(self) -> None:
+        """Read no more."""
+        self._reads = False
+        if self.readers is not None:
+            self.readers.discard(self)
+        super().stopReading()
+
+    def startWriting(self) -> None:
+        """Wait until the socket takes more."""
+        if not self._writes:
+            self._writes = True
+            self._read_anew()
+        super().startWriting()
+
+    def stopWriting(self) -> None:
+        """All is sent."""
+        super().stopWriting()
+        if self._writes:
+            self._writes = False
+            self._read_anew()
+
+    def _read_anew(self) -> None:
+        if self._reads and self.readers is not None:
+            self.stopReading()
+            self.startReading()
+
+    def give_up(self, why: Exception) -> None:
+        """End as the reactor would have it: the peer has ended its side, or something went wrong."""
+        self.stopReading()
+        if isinstance(why, ConnectionDone):
+            self.readConnectionLost(Failure(why))
+        else:
+            self.stopWriting()
+            self.connectionLost(Failure(why))
 
     def doRead(self) -> Any:
         """Read what is there."""
@@ -78,7 +129,11 @@ class EagerServer(tcp.Server):
             super().write(data[sent:] if sent else data)
 
 
-def make_eager(port: Any) -> None:
-    """Have the connections that a listening port of Twisted's accepts send at once; other ports are left alone."""
+def make_eager(port: Any, readers: Readers | None) -> None:
+    """Have the connections that a listening port of Twisted's accepts send at once, and be read from together.
+
+    Other ports are left alone.
+    """
     if can_be_eager() and getattr(port, "transport", None) is tcp.Server:
-        port.transport = EagerServer
+        port.transport = type("EagerServer", (EagerServer,), {"readers": readers})
+        eager_tls.make_eager(port.factory)

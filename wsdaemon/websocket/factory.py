@@ -34,6 +34,7 @@ class ConnectionFactory(WebSocketServerFactory):
             closeHandshakeTimeout=0,
         )
         self.protocol: type[Any] = type(subprotocol.__name__, (subprotocol,), _starting_state(self))
+        self.protocol.is_fast = subprotocol.takes_whole_messages and not hub.verbose
 
 
 def _starting_state(factory: ConnectionFactory) -> dict[str, Any]:

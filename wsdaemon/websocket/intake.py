@@ -37,6 +37,8 @@ class Intake(FlowControlled):
     _isMessageCompressed: bool = False
     _perMessageCompress: Any
     deadlines: Deadlines
+    is_fast = False
+    """Whether whole messages are taken without asking Autobahn: not where every frame is shown."""
     takes_whole_messages = True
     """Whether `messages_in` may be given messages; else Autobahn's hooks see all of them."""
     batch = 256
@@ -80,16 +82,28 @@ class Intake(FlowControlled):
         """Some input of a message that is not whole, or was not, has been worked on."""
 
     def _take_in(self, data: bytes) -> None:
-        rest = b""
+        """Work on input. What every message goes through stands here in one piece: each call would show."""
         self.heard = True
+        rest, at = b"", 0
         begun = perf_counter()
-        self.cork()
+        self._corked = []
         try:
-            rest = self._work(data, begun)
+            if (
+                self.is_fast
+                and self.current_frame is None
+                and not (self.inside_message or self.begun_frame or self.data)
+            ):
+                frames, at = take_whole_frames(data, masked=True, limit=self.settings.message_limit, count=self.batch)
+                if frames:
+                    self.messages_in(frames)
+            if at < len(data):
+                rest = self._work(data, at, begun)
         except Exception:  # whatever a subprotocol raises ends its own connection
             self.crashed()
         finally:
-            self.uncork()
+            corked, self._corked = self._corked, None
+            if corked:
+                self.write(corked[0] if len(corked) == 1 else b"".join(corked))
         if self.inside_message or self.begun_frame or self.watching:
             self.progressed()
         took = perf_counter() - begun
@@ -114,14 +128,14 @@ class Intake(FlowControlled):
         """Drop what waits to be worked on."""
         self._held = self.begun_frame = b""
 
-    def _work(self, data: bytes, begun: float) -> bytes:
-        """Work on input for as long as this connection's share of the turn; returns what is left."""
+    def _work(self, data: bytes, at: int, begun: float) -> bytes:
+        """Work on input from `at` on for as long as this connection's share of the turn; returns what is left."""
         waited = bool(self.begun_frame)
         if waited:
             data, self.begun_frame = self.begun_frame + data, b""
         elif self.current_frame is None and self.data:
             data, self.data = self.data + data, b""
-        at, end = 0, len(data)
+        end = len(data)
         while at < end and self.state != self.STATE_CLOSED:
             before = at
             if self.current_frame is None and not self.inside_message and not self.hub.verbose:

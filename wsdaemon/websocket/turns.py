@@ -23,14 +23,11 @@ class Turns:
         self._clock = clock
         self._budget = budget
         self._spent = 0.0
+        self.over = budget <= 0
+        """Whether this turn's time is spent."""
         self._fresh: deque[Callable[[], None]] = deque()  # what has not had a share yet
         self._again: deque[Callable[[], None]] = deque()
         self._next = False  # whether the next turn is asked for
-
-    @property
-    def over(self) -> bool:
-        """Whether this turn's time is spent."""
-        return self._spent >= self._budget
 
     @property
     def share(self) -> float:
@@ -40,6 +37,7 @@ class Turns:
     def spend(self, seconds: float) -> None:
         """Note time that was worked at once; little of it need not be noted."""
         self._spent += seconds
+        self.over = self._spent >= self._budget
         self._ask()
 
     def add(self, work: Callable[[], None], *, again: bool = False) -> None:
@@ -58,6 +56,7 @@ class Turns:
     def _run(self) -> None:
         self._next = False
         self._spent = 0.0
+        self.over = self._budget <= 0
         begun = now = perf_counter()
         # Those who come anew and those who want more take turns, so that neither waits for all of the others.
         for _ in range(len(self._fresh) + len(self._again)):
@@ -69,4 +68,5 @@ class Turns:
                 break
         if self._fresh or self._again:
             self._spent = now - begun
+            self.over = self._spent >= self._budget
             self._ask()

@@ -1,0 +1,81 @@
+"""Reading from many sockets in one go: an epoll of our own within that of Twisted's reactor.
+
+For each event, the reactor changes the logging context and asks this and that, which takes as long as echoing a short
+message. Here one event of the reactor's stands for all sockets that something came in on.
+"""
+
+from __future__ import annotations
+
+import select
+from typing import Any
+
+from twisted.internet.interfaces import IReactorFDSet, IReadDescriptor
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+AT_ONCE = 256
+"""How many sockets are read from before the reactor has its turn."""
+
+
+def can_read_together(reactor: Any) -> bool:
+    """Whether the system has epoll, and the reactor watches file descriptors."""
+    return hasattr(select, "epoll") and IReactorFDSet.providedBy(reactor)
+
+
+@implementer(IReadDescriptor)
+class Readers:
+    """The transports that are read from together; each has `fileno`, `doRead` and `give_up`."""
+
+    log = Logger(namespace="wsdaemon")
+
+    def __init__(self, reactor: Any) -> None:
+        self._reactor = reactor
+        self._epoll = select.epoll()
+        self._transports: dict[int, Any] = {}
+
+    def add(self, transport: Any) -> None:
+        """Read from a transport whenever something is there."""
+        descriptor = transport.fileno()
+        if descriptor < 0 or descriptor in self._transports:
+            return
+        if not self._transports:
+            self._reactor.addReader(self)
+        self._transports[descriptor] = transport
+        self._epoll.register(descriptor, select.EPOLLIN)
+
+    def discard(self, transport: Any) -> None:
+        """Read no more from a transport, whose socket is still open."""
+        descriptor = transport.fileno()
+        if self._transports.pop(descriptor, None) is not None:
+            self._epoll.unregister(descriptor)
+            if not self._transports:
+                self._reactor.removeReader(self)
+
+    def fileno(self) -> int:
+        """Return what the reactor watches."""
+        return self._epoll.fileno()
+
+    def doRead(self) -> None:
+        """Read from all that something is there from."""
+        transports = self._transports
+        for descriptor, _ in self._epoll.poll(0, AT_ONCE):
+            transport = transports.get(descriptor)
+            if transport is None:
+                continue  # one that was read from before has ended it
+            try:
+                why = transport.doRead()
+            except Exception as error:
+                self.log.failure("a connection failed")
+                why = error
+            if why:
+                transport.give_up(why)
+
+    def connectionLost(self, reason: Failure) -> None:
+        """The reactor is at its end."""
+        self._transports.clear()
+        self._epoll.close()
+
+    def logPrefix(self) -> str:
+        """Return what the reactor calls this."""
+        return "readers"
