@@ -160,12 +160,20 @@ class Deflate(PerMessageDeflate):
         """End a message, but not by a control frame's FIN bit."""
         if self._in_control:
             return None
+        begun = self._inbound_compressed
         ended = super().frame_inbound_complete(proto, fin)
+        if fin and begun and self._decompressor is not None and not self._decompressor.eof:
+            # Only where a block has ended can an empty last one be read.
+            probe = self._decompressor.copy()
+            try:
+                rest = probe.decompress(b"\x03\x00")
+            except zlib.error:
+                rest = b"wrong"
+            if ended or rest or not probe.eof:
+                return CloseReason.INVALID_FRAME_PAYLOAD_DATA
         if self._decompressor is not None and self._decompressor.eof:
             self._restart()
-        # In what is rightly compressed, the tail that the receiver adds (RFC 7692 section 7.2.2) is the lengths of an
-        # empty block. What it inflates to in a message that is cut off is nobody's data: both sides may drop it.
-        return b"" if fin and isinstance(ended, bytes) else ended
+        return ended
 
     def _restart(self) -> None:
         self._decompressor = zlib.decompressobj(-zlib.MAX_WBITS)

@@ -64,7 +64,8 @@ class DaemonService(MultiService):
         self._listeners = tuple(listeners)
         self._site = site
         self._hub = hub
-        self._readers = Readers(site.reactor) if can_read_together(site.reactor) else None
+        reactor = getattr(site, "reactor", None)
+        self._readers = Readers(reactor) if can_read_together(reactor) else None
         self.ports: list[IListeningPort] = []
         self.observer: ILogObserver | None = None
         self.stopping = False

@@ -138,7 +138,7 @@ def test_promise_17_a_download_that_fails(faulty: Start, faults: Faults, code: i
         hit.send(b"GET /big.bin HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert len(read_what_comes(hit)) < 4 << 20
         inside.echo(HELLO)
-        assert faults.struck("send") == 1
+        assert faults.struck("send") in (1, 2)  # what could not be sent at once is tried once more in Twisted's way
         faults.clear()
         assert_serves(daemon, tls=tls)
         inside.socket.close()

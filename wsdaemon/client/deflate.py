@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import zlib
-from typing import Any
-
-from autobahn.exception import PayloadCorruptError, PayloadExceededError
+from autobahn.exception import PayloadExceededError
 from autobahn.websocket.compress import (
     PerMessageDeflate,
     PerMessageDeflateOffer,
@@ -13,11 +10,11 @@ from autobahn.websocket.compress import (
     PerMessageDeflateResponseAccept,
 )
 
+from wsdaemon.websocket.inflating import Inflater
+
 
 class ClientDeflate(PerMessageDeflate):
     """One connection's compressor and decompressor; `limit` bounds a message's inflated size, in bytes."""
-
-    _decompressor: Any
 
     def __init__(self, negotiated: PerMessageDeflate, limit: int) -> None:
         super().__init__(
@@ -30,6 +27,7 @@ class ClientDeflate(PerMessageDeflate):
         )
         self._limit = limit
         self._left = limit
+        self._inflater = Inflater(self.server_max_window_bits, keeps_context=not self.server_no_context_takeover)
 
     def compress(self, payload: bytes) -> bytes:
         """Return a whole message's compressed payload, which is never empty (RFC 7692 section 7.2.3.6)."""
@@ -39,28 +37,25 @@ class ClientDeflate(PerMessageDeflate):
 
     def start_decompress_message(self) -> None:
         """Begin a message that comes in."""
-        super().start_decompress_message()
+        self._inflater.begin()
         self._left = self._limit
 
     def decompress_message_data(self, data: bytes, max_output_len: int | None = None) -> bytes:
-        """Return what `data` inflates to, across ends of deflate streams (BFINAL = 1, RFC 7692 section 7.2.3.4).
+        """Return what `data` inflates to.
 
         Raises `PayloadExceededError` where the message grows over the limit, `PayloadCorruptError` for wrong data.
         """
         pieces = []
-        try:
-            while data:
-                if self._decompressor.eof:
-                    self._decompressor = zlib.decompressobj(-self.server_max_window_bits)
-                piece = self._decompressor.decompress(data, self._left + 1)
-                self._left -= len(piece)
-                if self._left < 0:
-                    raise PayloadExceededError("over the limit")
-                pieces.append(piece)
-                data = self._decompressor.unused_data or self._decompressor.unconsumed_tail
-        except zlib.error as error:
-            raise PayloadCorruptError(f"invalid permessage-deflate data: {error}") from error
+        for piece in self._inflater.inflate(data):
+            self._left -= len(piece)
+            if self._left < 0:
+                raise PayloadExceededError("over the limit")
+            pieces.append(piece)
         return b"".join(pieces)
+
+    def end_decompress_message(self) -> None:
+        """End a message; raises `PayloadCorruptError` where something of it is missing."""
+        self._inflater.end()
 
 
 def disagreement(offer: PerMessageDeflateOffer | None, response: PerMessageDeflateResponse) -> str | None:

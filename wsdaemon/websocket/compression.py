@@ -7,7 +7,6 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from autobahn.exception import PayloadCorruptError
 from autobahn.websocket.compress import (
     PerMessageDeflate,
     PerMessageDeflateOffer,
@@ -16,11 +15,10 @@ from autobahn.websocket.compress import (
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from wsdaemon.settings import WebSocketSettings
-from wsdaemon.websocket.zlibs import SYNC_FLUSH, errors, new_compressor, new_decompressor
+from wsdaemon.websocket.inflating import TAIL, Inflater
+from wsdaemon.websocket.zlibs import SYNC_FLUSH, new_compressor
 
-PIECE = 1 << 16
 _NAME = "permessage-deflate"
-_TAIL = b"\x00\x00\xff\xff"
 
 
 def agree(
@@ -101,13 +99,9 @@ class Compressors:
 
 
 class Deflate(PerMessageDeflate):
-    """One connection's compression, on the server's side.
-
-    Between messages, what inflates is only remembered by the last that it gave: as much as its window holds.
-    """
+    """One connection's compression, on the server's side."""
 
     _compressor: Any
-    _decompressor: Any
 
     def __init__(self, negotiated: PerMessageDeflate, level: int, compressors: Compressors) -> None:
         super().__init__(
@@ -120,7 +114,7 @@ class Deflate(PerMessageDeflate):
         )
         self._level = level
         self._compressors = compressors
-        self._history = b""
+        self._inflater = Inflater(self.client_max_window_bits, keeps_context=not self.client_no_context_takeover)
 
     def release(self) -> None:
         """Give the compressor's memory back. Each frame ends on a byte border, so a new one can go on from there."""
@@ -147,7 +141,7 @@ class Deflate(PerMessageDeflate):
             self._compressors.used(self)
         if not fin:
             return data
-        return data[: -len(_TAIL)] if data else b"\x00"
+        return data[: -len(TAIL)] if data else b"\x00"
 
     def compress(self, message: bytes) -> bytes:
         """Return a whole message's compressed payload."""
@@ -166,52 +160,22 @@ class Deflate(PerMessageDeflate):
         """
         engine = self._new_compressor()
         data: bytes = engine.compress(message) + engine.flush(SYNC_FLUSH)
-        return data[: -len(_TAIL)]
+        return data[: -len(TAIL)]
 
     def _new_compressor(self) -> Any:
         return new_compressor(self._level, self.server_max_window_bits, self.mem_level)
 
     def start_decompress_message(self) -> None:
-        """Begin to inflate a message, behind those before it unless the client begins anew with each."""
-        self._decompressor = new_decompressor(self.client_max_window_bits, self._history)
+        """Begin to inflate a message."""
+        self._inflater.begin()
 
     def inflate(self, data: bytes) -> Iterator[bytes]:
-        """Yield what `data` inflates to, in pieces of at most `PIECE` bytes; raises `PayloadCorruptError`.
-
-        A deflate stream that ends (BFINAL = 1, RFC 7692 section 7.2.3.4) is followed by a new one, in the same message
-        or the next.
-        """
-        try:
-            while data:
-                if self._decompressor.eof:
-                    self._history = b""
-                    self._decompressor = new_decompressor(self.client_max_window_bits, b"")
-                piece = self._decompressor.decompress(data, PIECE)
-                if piece:
-                    yield self._remember(piece)
-                while len(piece) == PIECE and not self._decompressor.unconsumed_tail and not self._decompressor.eof:
-                    piece = self._decompressor.decompress(b"", PIECE)  # all is read, but not all is out
-                    if piece:
-                        yield self._remember(piece)
-                data = self._decompressor.unused_data or self._decompressor.unconsumed_tail
-        except errors as error:
-            raise PayloadCorruptError(f"invalid permessage-deflate data: {error}") from error
+        """Yield what `data` inflates to; see `Inflater`."""
+        return self._inflater.inflate(data)
 
     def end_decompress_message(self) -> None:
-        """End a message: with the tail that its sender left out (RFC 7692 section 7.2.2)."""
-        try:
-            self._decompressor.decompress(_TAIL)
-        except errors as error:
-            raise PayloadCorruptError(f"invalid permessage-deflate data: {error}") from error
-        if self._decompressor.eof:
-            self._history = b""
-        self._decompressor = None
-
-    def _remember(self, piece: bytes) -> bytes:
-        if not self.client_no_context_takeover:
-            size = 1 << self.client_max_window_bits
-            self._history = piece[-size:] if len(piece) >= size else (self._history + piece)[-size:]
-        return piece
+        """End a message; see `Inflater`."""
+        self._inflater.end()
 
 
 def _read_offer(parameters: dict[str, Any]) -> PerMessageDeflateOffer | None:
