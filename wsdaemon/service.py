@@ -29,6 +29,7 @@ from wsdaemon.site.site import Site
 from wsdaemon.site.upgrade import Upgrade
 from wsdaemon.subprotocols.registry import Registry
 from wsdaemon.tls import AUTO_FILE, fingerprint, make_context
+from wsdaemon.websocket.allocator import keep_blocks
 from wsdaemon.websocket.codes import CloseCode
 from wsdaemon.websocket.connection import Connection
 from wsdaemon.websocket.eager import make_eager
@@ -90,6 +91,7 @@ class DaemonService(MultiService):
     def startService(self) -> None:
         """Say that all is ready."""
         super().startService()
+        keep_blocks()
         # What is there now stays: to look through it at every full collection would hold the loop for 30 to 60 ms.
         gc.collect()
         gc.freeze()

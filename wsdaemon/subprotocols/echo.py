@@ -34,6 +34,10 @@ class Echo(Connection):
         if self.can_send:
             self.write(join_frames(frames))
 
+    def inflated_in(self, opcode: int, message: bytes) -> None:
+        """Send a message that was compressed back so."""
+        self.send_frame(opcode, message, compress=True)
+
     def onMessageBegin(self, isBinary: bool) -> None:
         """Note how the first frame goes back."""
         self._opcode = Opcode.BINARY if isBinary else Opcode.TEXT

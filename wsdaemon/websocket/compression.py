@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import ctypes
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
 from autobahn.websocket.compress import (
@@ -15,6 +14,7 @@ from autobahn.websocket.compress import (
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from wsdaemon.settings import WebSocketSettings
+from wsdaemon.websocket.allocator import give_back
 from wsdaemon.websocket.inflating import TAIL, Inflater
 from wsdaemon.websocket.zlibs import SYNC_FLUSH, new_compressor
 
@@ -38,17 +38,6 @@ def agree(
     accepted = PerMessageDeflateOfferAccept(offer, window_bits=bits)
     negotiated = PerMessageDeflate.create_from_offer_accept(True, accepted)
     return Deflate(negotiated, settings.compression_level, compressors), accepted.get_extension_string()
-
-
-def _find_trim() -> Callable[[int], object]:
-    """Return glibc's malloc_trim, which gives freed memory back to the system; elsewhere something that does not."""
-    try:
-        return ctypes.CDLL(None).malloc_trim
-    except (AttributeError, OSError, TypeError):
-        return int
-
-
-_malloc_trim = _find_trim()
 
 
 class Compressors:
@@ -92,7 +81,7 @@ class Compressors:
         for deflate in idle:
             deflate.release()
         if idle:
-            _malloc_trim(0)  # 64 of them are 17 MB, and it takes half a millisecond
+            give_back()  # 64 of them are 17 MB, and it takes half a millisecond
         if self._kept:
             wait = next(iter(self._kept.values())) - limit
             self._sweeping = self._clock.callLater(wait, self._sweep)
@@ -114,7 +103,7 @@ class Deflate(PerMessageDeflate):
         )
         self._level = level
         self._compressors = compressors
-        self._inflater = Inflater(self.client_max_window_bits, keeps_context=not self.client_no_context_takeover)
+        self.inflater = Inflater(self.client_max_window_bits, keeps_context=not self.client_no_context_takeover)
 
     def release(self) -> None:
         """Give the compressor's memory back. Each frame ends on a byte border, so a new one can go on from there."""
@@ -167,15 +156,11 @@ class Deflate(PerMessageDeflate):
 
     def start_decompress_message(self) -> None:
         """Begin to inflate a message."""
-        self._inflater.begin()
-
-    def inflate(self, data: bytes) -> Iterator[bytes]:
-        """Yield what `data` inflates to; see `Inflater`."""
-        return self._inflater.inflate(data)
+        self.inflater.begin()
 
     def end_decompress_message(self) -> None:
         """End a message; see `Inflater`."""
-        self._inflater.end()
+        self.inflater.end()
 
 
 def _read_offer(parameters: dict[str, Any]) -> PerMessageDeflateOffer | None:

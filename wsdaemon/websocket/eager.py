@@ -21,8 +21,8 @@ from twisted.python.failure import Failure
 from wsdaemon.websocket import eager_tls
 from wsdaemon.websocket.readers import Readers
 
-LEAST_READ, MOST_READ = 1 << 12, 1 << 16
-"""How many bytes are read at a time."""
+LEAST_READ, MOST_READ, LARGE_READ = 1 << 12, 1 << 16, 1 << 18
+"""How many bytes are read at a time: at least, at most, and at most from a peer that sends large frames."""
 
 
 def can_be_eager() -> bool:
@@ -59,9 +59,14 @@ class EagerServer(tcp.Server):
     """
 
     read_size = LEAST_READ
+    most_read = MOST_READ
     readers: Readers | None = None
     """By what it is read, where that is not the reactor itself."""
     _reads = _writes = False
+
+    def expect_large(self) -> None:
+        """Read more at a time if there is more."""
+        self.most_read = LARGE_READ
 
     def startReading(self) -> None:
         """Read. While something waits to be sent, the reactor does it: it has to see both sides of a socket's end."""
@@ -117,7 +122,7 @@ class EagerServer(tcp.Server):
             return CONNECTION_LOST
         length = len(data)
         if length == size:
-            self.read_size = min(MOST_READ, 4 * size)
+            self.read_size = min(self.most_read, 4 * size)
         elif length < size >> 2 and size > LEAST_READ:
             self.read_size = size >> 1
         return self._dataReceived(data)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable
 
-from wsdaemon.websocket.utf8 import may_be_text
+from wsdaemon.websocket.utf8 import is_text, may_be_text
 
 RSV1 = 0x40
 _FIN, _MASK = 0x80, 0x80
@@ -86,7 +86,7 @@ def take_whole_frames(
         payload = data[payload_at:payload_end]
         if masked and length:
             payload = apply_mask(payload, data[payload_at - 4 : payload_at])
-        if first == _WHOLE_TEXT and not payload.isascii() and not _is_utf8(payload):
+        if first == _WHOLE_TEXT and not payload.isascii() and not is_text(payload):
             break
         frames.append((first & 0x0F, payload))
         at = payload_end
@@ -161,11 +161,3 @@ def _long_length(data: bytes, at: int, code: int) -> tuple[int, int]:
     stop = at + 8
     length = int.from_bytes(data[at:stop], "big")
     return (length, 8) if stop <= len(data) and 1 << 16 <= length < 1 << 63 else (-1, 8)
-
-
-def _is_utf8(payload: bytes) -> bool:
-    try:
-        payload.decode()
-    except UnicodeDecodeError:
-        return False
-    return True

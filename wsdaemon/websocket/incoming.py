@@ -14,8 +14,11 @@ from wsdaemon.websocket.compression import Deflate
 from wsdaemon.websocket.intake import Intake
 from wsdaemon.websocket.masking import Masker
 from wsdaemon.websocket.trace import Traced
-from wsdaemon.websocket.transport import Transport
-from wsdaemon.websocket.utf8 import Utf8Check
+from wsdaemon.websocket.transport import Transport, expect_large
+from wsdaemon.websocket.utf8 import Utf8Check, is_text
+
+INFLATED_WHOLE = 1 << 18
+"""The longest compressed message that is inflated in one piece."""
 
 _DATA_OPCODES = (Opcode.CONTINUATION, Opcode.TEXT, Opcode.BINARY)
 
@@ -52,6 +55,8 @@ class Incoming(Intake, Traced, WebSocketServerProtocol):
         self.trace("receives", frame.opcode, frame.length, frame.fin)
         if frame.mask:
             self.current_frame_masker = Masker(frame.mask)
+        if frame.length > self.hub.limits.frame_hold:
+            expect_large(self.transport)
         if frame.opcode in (Opcode.TEXT, Opcode.BINARY):
             self.begun_messages += 1
             self._deflated = self._inflated = 0
@@ -68,7 +73,7 @@ class Incoming(Intake, Traced, WebSocketServerProtocol):
         self._deflated += len(payload)
         limits = self.hub.limits
         try:
-            for piece in self.deflate.inflate(payload):
+            for piece in self.deflate.inflater.inflate(payload):
                 self._inflated += len(piece)
                 if self._inflated > max(limits.inflate_limit, limits.inflate_ratio * self._deflated):
                     self._fail_connection(CloseCode.MESSAGE_TOO_BIG, "message inflates too much")
@@ -89,8 +94,21 @@ class Incoming(Intake, Traced, WebSocketServerProtocol):
         return None
 
     def compressed_in(self, opcode: int, payload: bytes) -> None:
-        """Take a whole compressed message of one frame, as if Autobahn had parsed it."""
+        """Take a whole compressed message of one frame: at once if it is plainly right, else as Autobahn would."""
+        message = self._plain_message(opcode, payload) if self.takes_whole_messages and self.can_send else None
+        if message is not None:
+            self.inflated_in(opcode, message)
+            return
         self.current_frame = FrameHeader(opcode, True, 4, len(payload), "")
         self.onFrameBegin()
         if self.state != self.STATE_CLOSED and self.onFrameData(payload) is not False:
             self.onFrameEnd()
+
+    def _plain_message(self, opcode: int, payload: bytes) -> bytes | None:
+        inflater, limits = self._perMessageCompress.inflater, self.hub.limits
+        most = min(self.settings.message_limit or limits.frame_hold, limits.inflate_limit, INFLATED_WHOLE)
+        message: bytes | None = inflater.whole(payload, most)
+        if message is None or (opcode == Opcode.TEXT and not is_text(message)):
+            return None
+        inflater.remember(message)
+        return message

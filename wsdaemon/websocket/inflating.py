@@ -29,6 +29,18 @@ class Inflater:
         self._history = b""
         self._engine: Any = None
 
+    def whole(self, data: bytes, most: int) -> bytes | None:
+        """Return what a whole message inflates to; None where that is over `most` bytes, or not plainly right.
+
+        Nothing of it counts until `remember` is called: the message may still be begun and inflated in pieces.
+        """
+        engine = new_decompressor(self._window, self._history, len(data))
+        try:
+            message: bytes = engine.decompress(data + TAIL + _LAST_BLOCK, most + 1)
+        except errors:
+            return None
+        return message if engine.eof and not engine.unused_data and len(message) <= most else None
+
     def begin(self) -> None:
         """Begin a message, behind those before it unless its sender begins anew with each."""
         self._engine = new_decompressor(self._window, self._history)
@@ -46,11 +58,11 @@ class Inflater:
                     self._engine = new_decompressor(self._window, b"")
                 piece = self._engine.decompress(data, PIECE)
                 if piece:
-                    yield self._remember(piece)
+                    yield self.remember(piece)
                 while len(piece) == PIECE and not self._engine.unconsumed_tail and not self._engine.eof:
                     piece = self._engine.decompress(b"", PIECE)  # all is read, but not all is out
                     if piece:
-                        yield self._remember(piece)
+                        yield self.remember(piece)
                 data = self._engine.unused_data or self._engine.unconsumed_tail
         except errors as error:
             raise PayloadCorruptError(f"invalid permessage-deflate data: {error}") from error
@@ -68,7 +80,8 @@ class Inflater:
         if rest or not engine.eof:
             raise PayloadCorruptError("invalid permessage-deflate data: the message does not end where a block does")
 
-    def _remember(self, piece: bytes) -> bytes:
+    def remember(self, piece: bytes) -> bytes:
+        """Keep what the next message may refer to; returns `piece`."""
         if self._keeps:
             size = 1 << self._window
             self._history = piece[-size:] if len(piece) >= size else (self._history + piece)[-size:]

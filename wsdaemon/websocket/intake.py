@@ -70,6 +70,10 @@ class Intake(FlowControlled):
         """Take a whole compressed message of one frame: opcode (text or binary), and payload as it came in."""
         raise NotImplementedError
 
+    def inflated_in(self, opcode: int, message: bytes) -> None:
+        """Take a whole message of one frame that was compressed: opcode (text or binary) and payload, inflated."""
+        self.messages_in([(opcode, message)])
+
     def parse(self, data: bytes) -> None:
         """Have Autobahn parse bytes."""
         raise NotImplementedError

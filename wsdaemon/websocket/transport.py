@@ -72,6 +72,13 @@ def finish_sending(transport: Transport) -> None:
         transport.loseConnection()
 
 
+def expect_large(transport: Transport) -> None:
+    """Tell a transport that can read more at a time that it is worth it."""
+    tell = getattr(transport, "expect_large", None)
+    if tell is not None:
+        tell()
+
+
 def watch_progress(deadlines: Deadlines, transport: Transport, seconds: float, stalled: Callable[[], None]) -> None:
     """Call `stalled` once the peer has taken nothing for `seconds`, until the deadline `stall` is cancelled.
 

@@ -37,3 +37,14 @@ class Utf8Check:
 def may_be_text(start: bytes) -> bool:
     """Say whether a text may begin with these bytes."""
     return start.isascii() or Utf8Check().validate(start)[0]
+
+
+def is_text(whole: bytes) -> bool:
+    """Say whether these bytes are a text."""
+    if whole.isascii():
+        return True
+    try:
+        whole.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

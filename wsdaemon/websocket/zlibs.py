@@ -18,6 +18,7 @@ with contextlib.suppress(ImportError):
     _isal = isal_zlib
 
 ISAL_LEVELS = 3
+SHORT = 1 << 10
 SYNC_FLUSH = zlib.Z_SYNC_FLUSH
 errors: tuple[type[Exception], ...] = (zlib.error,) if _isal is None else (zlib.error, _isal.error)
 """What is raised where there is nothing to inflate."""
@@ -35,7 +36,10 @@ def new_compressor(level: int, window: int, memory: int) -> Any:
     return zlib.compressobj(level, zlib.DEFLATED, -window, memory)
 
 
-def new_decompressor(window: int, history: bytes) -> Any:
-    """Return what inflates a raw deflate stream that goes on behind `history`: what came last, a window of it."""
-    engine = zlib if _isal is None else _isal
+def new_decompressor(window: int, history: bytes, length: int = 1 << 30) -> Any:
+    """Return what inflates a raw deflate stream that goes on behind `history`: what came last, a window of it.
+
+    `length` is how much is to be inflated: up to a kilobyte, zlib is faster than isal.
+    """
+    engine = zlib if _isal is None or length <= SHORT else _isal
     return engine.decompressobj(-window, zdict=history) if history else engine.decompressobj(-window)
