@@ -160,11 +160,11 @@ class Deflate(PerMessageDeflate):
         """End a message, but not by a control frame's FIN bit."""
         if self._in_control:
             return None
-        begun = self._inbound_compressed
+        engine = self._decompressor if self._inbound_compressed else None
         ended = super().frame_inbound_complete(proto, fin)
-        if fin and begun and self._decompressor is not None and not self._decompressor.eof:
+        if fin and engine is not None and not engine.eof:
             # Only where a block has ended can an empty last one be read.
-            probe = self._decompressor.copy()
+            probe = engine.copy()
             try:
                 rest = probe.decompress(b"\x03\x00")
             except zlib.error:

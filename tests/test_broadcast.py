@@ -150,3 +150,15 @@ def test_framed_once_for_all_alike() -> None:
         assert frames[3].payload == message
     peers[3].send(Frame(TEXT, b"hm"))
     assert [peer.frames() for peer in peers] == [[Frame(TEXT, b"hm")]] * 4, "too short to become shorter"
+
+
+@pytest.mark.parametrize("ending", [Frame(3, b"bad"), close(1000)], ids=["1002", "its own Close"])
+def test_what_a_leaving_member_still_sends_is_nobodys(ending: Frame) -> None:
+    """Once a Close went out to it, nothing that it sends reaches the room, not in the same chunk nor in a later one."""
+    site = MemorySite()
+    leaving, staying = site.open("/echo-broadcast"), site.open("/echo-broadcast")
+    leaving.send(ending.masked() + Frame(TEXT, b"with it").masked())
+    leaving.send(Frame(TEXT, b"after it").masked())
+    assert staying.frames() == []
+    staying.send(Frame(TEXT, b"still here"))
+    assert staying.frames() == [Frame(TEXT, b"still here")]

@@ -55,6 +55,7 @@ FAULTS: dict[str, tuple[int, Callable[[Write], bytes]]] = {
 COMPRESSED_FAULTS: dict[str, tuple[int, Callable[[Write], bytes]]] = {
     "a reserved kind of block": (1007, one(BINARY, b"\x07", rsv=4)),
     "a stored block with wrong lengths": (1007, one(BINARY, b"\x00\x01\x00\x00\x00a", rsv=4)),
+    "a stored block cut off": (1007, one(BINARY, b"\x00\x04\x00\xfb\xff", rsv=4)),
     "a distance too far": (1007, one(BINARY, b"\x02\x00\x01", rsv=4)),
     "rsv 1 on a continuation": (1002, lambda f: f(BINARY, b"", fin=False, rsv=4) + f(CONTINUATION, b"a", rsv=4)),
     "rsv 1 on a ping": (1002, one(PING, b"", rsv=4)),

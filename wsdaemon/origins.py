@@ -10,6 +10,7 @@ import ipaddress
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -26,6 +27,7 @@ class Origin:
         return f"{self.scheme}://{self.host}:{self.port}"
 
 
+@lru_cache(maxsize=256)
 def parse_host(text: str, default_port: int) -> tuple[str, int]:
     """Return the host and port that a Host header or an origin's authority names.
 

@@ -76,6 +76,7 @@ def make_context(tls: TlsSettings, auto_file: Path) -> ssl.CertificateOptions:
     # Nothing that could be resumed or renegotiated is worth its memory or its risk to a test server.
     context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
     context.set_session_id(b"wsdaemon")
+    context.set_options(SSL.OP_NO_RENEGOTIATION)
     return options
 
 

@@ -72,6 +72,8 @@ class EchoBroadcast(Connection):
 
     def messages_in(self, frames: list[tuple[int, bytes]]) -> None:
         """Send messages to everyone: framed once for all that take the same frames, and in one write to each."""
+        if not self.can_send:
+            return  # what a closing connection still sends is nobody's
         members = self._members()
         framed: dict[tuple[int, int, int] | None, bytes] = {None: join_frames(frames)}
         lagging = 0

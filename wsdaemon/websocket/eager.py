@@ -24,11 +24,17 @@ from wsdaemon.websocket.readers import Readers
 LEAST_READ, MOST_READ, LARGE_READ = 1 << 12, 1 << 16, 1 << 18
 """How many bytes are read at a time: at least, at most, and at most from a peer that sends large frames."""
 
+_USED = (
+    "connected", "disconnecting", "_writeDisconnecting", "_aborting", "_dataReceived", "readConnectionLost",
+    "startReading", "stopReading", "startWriting", "stopWriting",
+)  # fmt: skip
+
 
 def can_be_eager() -> bool:
     """Whether Twisted's TCP transports have the insides that are looked at here."""
-    return abstract.FileDescriptor.dataBuffer == b"" and all(
-        hasattr(tcp.Connection, name) for name in ("connected", "disconnecting", "_writeDisconnecting", "writeSomeData")
+    plain = abstract.FileDescriptor(reactor=object())  # type: ignore[arg-type]  # it is only looked at
+    return (plain.dataBuffer, getattr(plain, "_tempDataBuffer", None)) == (b"", []) and all(
+        hasattr(tcp.Server, name) for name in _USED
     )
 
 
@@ -41,6 +47,7 @@ def sent_at_once(tcp_transport: Any, data: bytes) -> int:
         tcp_transport.dataBuffer
         or tcp_transport._tempDataBuffer
         or tcp_transport.disconnecting
+        or tcp_transport._aborting
         or tcp_transport._writeDisconnecting
         or not tcp_transport.connected
     ):
@@ -96,6 +103,11 @@ class EagerServer(tcp.Server):
         if self._writes:
             self._writes = False
             self._read_anew()
+
+    def readConnectionLost(self, reason: Failure) -> None:
+        """The peer has ended its side: there is nothing to read any more, also once all is sent."""
+        self._reads = False
+        super().readConnectionLost(reason)
 
     def _read_anew(self) -> None:
         if self._reads and self.readers is not None:

@@ -22,7 +22,7 @@ _ffi: Any = getattr(SSL, "_ffi", None)
 _SIZE = _RECORD + 256  # a record with its header, padding and check
 _buffer: Any = _ffi.new("char[]", _SIZE) if _ffi else None
 
-_INSIDES = ("_write", "_flushReceiveBIO", "_lostTLSConnection", "_handshakeDone", "_aborted")
+_INSIDES = ("_write", "_flushReceiveBIO", "_lostTLSConnection", "_handshakeDone", "_aborted", "_producer")
 
 
 def can_be_eager() -> bool:
@@ -93,6 +93,7 @@ class EagerTls(BufferingTLSTransport):
         """From now on, encrypt and send what is written in the call that writes it."""
         self._aggregator.flush()
         self.write = self._write_now  # type: ignore[method-assign]  # as Twisted does, to save a call
+        self.writeSequence = lambda parts: self._write_now(b"".join(parts))  # type: ignore[method-assign, assignment]
 
     def _write_now(self, data: bytes) -> None:
         if self._appSendBuffer or self.disconnecting or self._is_lost():
@@ -103,6 +104,7 @@ class EagerTls(BufferingTLSTransport):
             part = data[at : at + _RECORD] if len(data) > _RECORD else data
             sent = _lib.SSL_write(connection._ssl, part, len(part))
             if sent <= 0:
+                self._send_encrypted(connection)
                 TLSMemoryBIOProtocol.write(self, data[at:])  # meets the same, and does what is to be done
                 return
             at += sent
@@ -115,7 +117,8 @@ class EagerTls(BufferingTLSTransport):
             if length > 0:
                 parts.append(_ffi.buffer(_buffer, length)[:])
         transport: Any = self.transport
-        transport.write(parts[0] if len(parts) == 1 else b"".join(parts))
+        if parts:
+            transport.write(parts[0] if len(parts) == 1 else b"".join(parts))
 
     def _is_lost(self) -> bool:
         return self._lostTLSConnection

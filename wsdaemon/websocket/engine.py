@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from autobahn.websocket.protocol import WebSocketProtocol
 from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
@@ -174,7 +175,8 @@ class Engine(Incoming):
             self.lease.release()
         was_open = bool(self.number)
         try:
-            self._connectionLost(reason)  # type: ignore[arg-type]  # Autobahn means a Failure too
+            # Past the server's own, which would describe the connection at length to a log that nobody reads.
+            WebSocketProtocol._connectionLost(self, reason)  # type: ignore[arg-type]  # Autobahn means a Failure too
         finally:
             if was_open:
                 self.hub.remove(self)

@@ -56,8 +56,8 @@ def split_plain_upgrade(
     """Take a request for an upgrade apart that is plainly right in its form and all there: target, headers, the rest.
 
     None for any other request: an HTTP parser has to read it, and to refuse it if it must. That goes for one with a
-    body, beyond `limit` bytes or `max_headers`, with any byte in a place where it is not clear what it means, or that
-    wants no WebSocket.
+    body, beyond `limit` bytes or `max_headers`, with a line that is no plain header, or that wants no WebSocket. What
+    the values hold is for `read_handshake` to check.
     """
     end = data.find(b"\r\n\r\n")
     if not 0 < end <= limit - 4 or not data.startswith(b"GET /"):
@@ -71,7 +71,7 @@ def split_plain_upgrade(
     for line in lines:
         name, _, value = line.partition(b":")
         value = value.strip(b" \t")
-        if not value or not name or name.translate(None, _TOKEN_BYTES) or _FORBIDDEN.search(value):
+        if not value or not name or name.translate(None, _TOKEN_BYTES):
             return None
         headers.append((name, value))
     names = {name.lower() for name, _ in headers}

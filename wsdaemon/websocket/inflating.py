@@ -36,10 +36,13 @@ class Inflater:
         """
         engine = new_decompressor(self._window, self._history, len(data))
         try:
-            message: bytes = engine.decompress(data + TAIL + _LAST_BLOCK, most + 1)
+            message: bytes = engine.decompress(data, most + 1)
+            if len(message) > most or engine.eof or engine.unconsumed_tail:
+                return None
+            rest = engine.decompress(TAIL + _LAST_BLOCK, PIECE)
         except errors:
             return None
-        return message if engine.eof and not engine.unused_data and len(message) <= most else None
+        return message if engine.eof and not rest and not engine.unused_data else None
 
     def begin(self) -> None:
         """Begin a message, behind those before it unless its sender begins anew with each."""

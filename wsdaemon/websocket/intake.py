@@ -87,6 +87,8 @@ class Intake(FlowControlled):
 
     def _take_in(self, data: bytes) -> None:
         """Work on input. What every message goes through stands here in one piece: each call would show."""
+        if self.state == self.STATE_CLOSED:
+            return  # it is only read so that no reset overtakes our Close
         self.heard = True
         rest, at = b"", 0
         begun = perf_counter()

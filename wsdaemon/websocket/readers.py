@@ -37,7 +37,7 @@ class Readers:
     def add(self, transport: Any) -> None:
         """Read from a transport whenever something is there."""
         descriptor = transport.fileno()
-        if descriptor < 0 or descriptor in self._transports:
+        if descriptor < 0 or descriptor in self._transports or self._epoll.closed:
             return
         if not self._transports:
             self._reactor.addReader(self)
@@ -72,7 +72,9 @@ class Readers:
                 transport.give_up(why)
 
     def connectionLost(self, reason: Failure) -> None:
-        """The reactor is at its end."""
+        """The reactor is at its end, and with it all that it knows only by us."""
+        for transport in list(self._transports.values()):
+            transport.connectionLost(reason)
         self._transports.clear()
         self._epoll.close()
 

@@ -1,0 +1,157 @@
+"""The log's short ways: a text and a time come out as Twisted and the calendar have them."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from twisted.logger import LogLevel, eventAsText
+from twisted.python.failure import Failure
+
+from wsdaemon.observe.log import as_json, as_text
+
+MOMENT = 1_700_000_000.0
+STAMP = "2023-11-14T22:13:20"
+
+
+class Thing:
+    """Something with an attribute."""
+
+    name = "a name"
+
+    def __str__(self) -> str:
+        return "a thing"
+
+
+class Broken:
+    """Something that cannot be shown."""
+
+    def __str__(self) -> str:
+        raise ValueError("no")
+
+    __repr__ = __format__ = __str__  # type: ignore[assignment]  # whatever it is called with
+
+
+def event(log_format: Any, **fields: Any) -> dict[str, Any]:
+    shown = {"log_format": log_format, "log_time": MOMENT, "log_level": LogLevel.info, "log_namespace": "wsdaemon"}
+    return {**shown, **fields}
+
+
+def text_of(event: dict[str, Any]) -> str:
+    """Return the text of a line of the log."""
+    line = as_text(event)
+    assert line.endswith("\n")
+    assert line.startswith(f"{STAMP}.000Z info     ")
+    return line[len(f"{STAMP}.000Z info     ") : -1]
+
+
+FIELDS: dict[str, Any] = {
+    "word": "hello", "number": 7, "part": 0.5, "none": None, "octets": b"\xff", "thing": Thing(), "list": [1, "x"],
+    "table": {"key": "value"}, "call": lambda: "what it returns",
+}  # fmt: skip
+FORMATS = [
+    "plain", "", "{word}", "{word}: {number}", "{number:05d}", "{part:.2f}", "{word!r}", "{word:>10}|", "{none}",
+    "{octets}", "{octets!r}", "{thing}", "{thing.name}", "{list[0]}", "{table[key]}", "{{word}}", "100 %", "%(word)s",
+    "{number:{number}d}", "{log_namespace}", "{log_level.name}", "{word}\n", "one\ntwo", "{call()}",
+    "{word} ({number})", "({call()})", "{thing.name} {call()}", "tab\there",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", FORMATS)
+def test_as_twisted_has_it(text: str) -> None:
+    """Any format is filled in as Twisted does it: fields, calls, attributes, items, conversions and widths."""
+    logged = event(text, **FIELDS)
+    expected = eventAsText(logged, includeTimestamp=False, includeSystem=False).rstrip("\n")
+    assert "Unable" not in expected
+    assert text_of(logged) == expected.replace("\n", "\\n").replace("\t", "\\t")
+
+
+def test_calls_and_attributes() -> None:
+    """A field may be called, and an attribute of one shown."""
+    assert text_of(event("{call()}, {thing.name}", **FIELDS)) == "what it returns, a name"
+
+
+WORDS = st.sampled_from(["{word}", "{number}", "{thing.name}", "{call()}", "{{", "}}", " ", "x", "(", ")", "%s", "é"])
+
+
+@given(st.lists(WORDS, max_size=8).map("".join))
+def test_any_format(text: str) -> None:
+    """However a format is put together, it is as Twisted has it."""
+    logged = event(text, **FIELDS)
+    assert text_of(logged) == eventAsText(logged, includeTimestamp=False, includeSystem=False)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["{missing}", "{", "}", "{word", "{word.no}", "{word:d}", "{}", "{0}", "{broken}", "{missing()}", "{broken!r} (x)"],
+)
+def test_a_format_that_fails(text: str) -> None:
+    """An event whose format fails is not lost: the line says what was to be logged, or at least that it could not."""
+    line = as_text(event(text, broken=Broken(), **FIELDS))
+    assert line.count("\n") == 1
+    assert "nable to format event" in line or "UNABLE TO FORMAT" in line.upper() or "lost" in line.lower()
+    assert as_json(event(text, broken=Broken(), **FIELDS)).count("\n") == 1
+
+
+@pytest.mark.parametrize("text", [None, 7, b"octets", b"\xff"])
+def test_a_format_that_is_no_text(text: Any) -> None:
+    """What is no text is left to Twisted, which never raises."""
+    logged = event(text)
+    expected = eventAsText(logged, includeTimestamp=False, includeSystem=False).rstrip("\n")
+    assert as_text(logged).startswith(f"{STAMP}.000Z info     {expected[:20]}")
+
+
+def test_no_format_at_all() -> None:
+    """An event without a format has an empty text."""
+    assert as_text({"log_time": MOMENT}).split() == [f"{STAMP}.000Z", "info"]
+
+
+def test_a_failure_is_shown() -> None:
+    """A traceback follows the text."""
+    try:
+        raise ValueError("what went wrong")
+    except ValueError:
+        line = as_text(event("{word} failed", log_failure=Failure(), **FIELDS))
+    assert "hello failed" in line
+    assert "ValueError: what went wrong" in line
+    assert line.count("\n") == 1
+
+
+# -- times ------------------------------------------------------------------------------------------------------------
+
+
+def time_of(seconds: float) -> str:
+    """Return what a line says of a moment."""
+    return as_text(event("x", log_time=seconds)).split(" ")[0]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [
+        (MOMENT, "20.000Z"), (MOMENT + 0.0004, "20.000Z"), (MOMENT + 0.5, "20.500Z"), (MOMENT + 0.9994, "20.999Z"),
+        (MOMENT + 0.9999, "20.999Z"), (MOMENT + 0.9999997, "20.999Z"), (MOMENT + 1, "21.000Z"),
+        (MOMENT + 1.0001, "21.000Z"),
+    ],
+)  # fmt: skip
+def test_a_second_ends(seconds: float, shown: str) -> None:
+    """Fractions are cut off, not rounded, so that no second has a thousandth millisecond, nor a line a later time."""
+    assert time_of(seconds) == "2023-11-14T22:13:" + shown
+
+
+@given(st.floats(0, 4e9))
+@example(0.0)
+@example(1_699_999_999.9999999)
+@example(1_709_164_799.9999)  # the end of a 29 February
+def test_any_time(seconds: float) -> None:
+    """Any time is the calendar's, in UTC, to the millisecond."""
+    whole = datetime.datetime.fromtimestamp(int(seconds), datetime.UTC)
+    assert time_of(seconds) == f"{whole:%Y-%m-%dT%H:%M:%S}.{int((seconds - int(seconds)) * 1000):03d}Z"
+
+
+def test_times_back_and_forth() -> None:
+    """A clock that is set back, or jumps, is shown as it is: what is remembered of a second is of that second."""
+    for second in [*range(20), *range(20)[::-1], 5, 5, 19, 0]:
+        assert time_of(MOMENT + second + 0.25) == f"2023-11-14T22:13:{20 + second}.250Z"
