@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import zlib
 
 import pytest
@@ -131,6 +132,33 @@ def test_a_sender_waits_for_most() -> None:
     for other in others:
         other.transport.drain()
         assert [frame.payload for frame in other.frames()] == [b"one", b"two", b"three"]
+
+
+@pytest.mark.parametrize(("reads", "seconds"), [(True, 0.5), (False, 0.1)], ids=["reads on", "stands still"])
+def test_a_sender_waits_a_moment_for_one_who_catches_up(
+    monkeypatch: pytest.MonkeyPatch, reads: bool, seconds: float
+) -> None:
+    """A member whose queue is half full has half a second if it reads on, else a tenth; once, until it keeps up."""
+    taken = itertools.count() if reads else itertools.repeat(7)
+    monkeypatch.setattr("wsdaemon.subprotocols.broadcast.acknowledged", lambda _: next(taken))
+    site = MemorySite("[subprotocol:echo-broadcast]\nqueue_limit = 10k\n")
+    site.clock.advance(1)
+    sender, slow, *_ = [site.open("/echo-broadcast") for _ in range(5)]
+    for _ in range(2):
+        slow.transport.fill()
+        sender.send(Frame(TEXT, b"x"))
+        sender.send(Frame(TEXT, b"x" * 4000))
+        assert sender.transport.producerState == "producing"
+        sender.send(Frame(TEXT, b"x" * 2000))
+        assert sender.transport.producerState == "paused"
+        pass_time(site.clock, seconds - 0.02)
+        assert sender.transport.producerState == "paused"
+        pass_time(site.clock, 0.04)
+        assert sender.transport.producerState == "producing"
+        sender.send(Frame(TEXT, b"y"))
+        assert sender.transport.producerState == "producing", "it had its moment"
+        slow.transport.drain()
+    assert [len(frame.payload) for frame in slow.frames()] == [1, 4000, 2000, 1] * 2
 
 
 def test_framed_once_for_all_alike() -> None:

@@ -587,3 +587,12 @@ class TestOthersCode:
         peer.hang_up()
         assert not site.hub.connections
         assert len(events) == 1
+
+
+def test_messages_do_not_wait_for_each_other() -> None:
+    """TCP is told to send each message at once: else one would wait until the peer's system has confirmed the last."""
+    peer = MemorySite().connect()
+    told: list[bool] = []
+    peer.transport.setTcpNoDelay = told.append  # type: ignore[attr-defined]
+    peer.send(request("/echo"))
+    assert told == [True]

@@ -16,6 +16,7 @@ from wsdaemon.websocket.engine import Engine
 from wsdaemon.websocket.flow import CROWDED
 from wsdaemon.websocket.frames import frame_header, join_frames
 from wsdaemon.websocket.hub import Room
+from wsdaemon.websocket.transport import acknowledged
 
 ROOM = "echo-broadcast"
 OVERHEAD = 150
@@ -23,6 +24,9 @@ OVERHEAD = 150
 
 HOLD_BACK, HOLD_BACKS = 0.005, 20
 """How long, in seconds, and how often at most a sender waits for most of the room to keep up."""
+
+PATIENCE = 0.5
+"""How long, in seconds, it waits for a member whose queue is half full but who reads; a fifth of it for one at rest."""
 
 DELIVERIES = 1 << 16
 """How many messages are sent, to all together, before the clock is looked at again."""
@@ -48,7 +52,8 @@ class BroadcastSettings(WebSocketSettings):
 class EchoBroadcast(Connection):
     """Jetty's echo-broadcast. A member that does not keep up leaves the room; nobody waits for it.
 
-    But where most do not, the sender is read more slowly: then it is not they who are slow.
+    But where most do not, the sender is read more slowly: then it is not they who are slow. It is, too, for the moment
+    that a member needs who has fallen behind but goes on reading.
     """
 
     names: ClassVar[tuple[str, ...]] = ("org.ietf.websocket.test-echo-broadcast", "echo-broadcast")
@@ -63,7 +68,9 @@ class EchoBroadcast(Connection):
     def opened(self) -> None:
         """Join the room."""
         self._queue: deque[bytes] = deque()
-        self._queued = 0
+        self.queued = 0
+        self._behind_since = self._took_at = 0.0  # since when its queue is half full, and when it took something
+        self._taken: int | None = None
         self._members().add(self)
 
     def message_received(self, message: bytes, is_binary: bool) -> None:
@@ -75,34 +82,54 @@ class EchoBroadcast(Connection):
         if not self.can_send:
             return  # what a closing connection still sends is nobody's
         members = self._members()
-        framed: dict[tuple[int, int, int] | None, bytes] = {None: join_frames(frames)}
-        lagging = 0
+        plain = join_frames(frames)
+        framed: dict[tuple[int, int, int], bytes] = {}
+        lagging, is_open, verbose = 0, Engine.STATE_OPEN, self.hub.verbose
         for member in members:
             try:
-                deflate = member.deflate
-                key = None if deflate is None else deflate.parameters
-                if key not in framed:
-                    framed[key] = b"".join(_frame(*frame, deflate, self.settings) for frame in frames)
-                if member.write_paused or self.hub.verbose:
-                    member.deliver(framed[key], frames)
-                elif member.state == Engine.STATE_OPEN:
-                    member.write(framed[key])
+                if member.deflate is None:
+                    whole = plain
+                else:
+                    key = member.deflate.parameters
+                    if key not in framed:
+                        framed[key] = b"".join(_frame(*frame, member.deflate, self.settings) for frame in frames)
+                    whole = framed[key]
+                if member.write_paused or verbose or member is self:
+                    member.deliver(whole, frames)
+                elif member.state == is_open:
+                    member.write(whole)
                 lagging += member.write_paused
             except Exception:  # it is that member's trouble, and neither the sender's nor the others'
                 member.crashed()
-        if 2 * lagging > len(members):
-            self._wait_for_most(HOLD_BACKS)
+        if lagging and self.can_send and self._is_crowded(members):
+            self._wait_for_room(HOLD_BACKS)
 
-    def _wait_for_most(self, times: int) -> None:
-        """Read nothing from the sender for a moment: the slowest are not waited for, but most of the room is."""
+    def _wait_for_room(self, times: int) -> None:
+        """Read nothing from the sender for a moment, and for another, while the room is crowded."""
         if not self.can_send:
             return
         members = self._members()
-        if times and 2 * sum(member.write_paused for member in members) > len(members):
+        most = 2 * sum(member.write_paused for member in members) > len(members)
+        if (times and most) or any(member.is_catching_up() for member in members if member.write_paused):
             self.pause_reading(CROWDED)
-            self.deadlines.set("room", HOLD_BACK, partial(self._wait_for_most, times - 1))
+            self.deadlines.set("room", HOLD_BACK, partial(self._wait_for_room, times - 1 if times else 0))
         else:
             self.resume_reading(CROWDED)
+
+    def _is_crowded(self, members: Room[EchoBroadcast]) -> bool:
+        lagging = [member for member in members if member.write_paused]
+        return 2 * len(lagging) > len(members) or any(member.is_catching_up() for member in lagging)
+
+    def is_catching_up(self) -> bool:
+        """Whether the senders wait for this member: it is far behind, but takes what it gets, and not for long yet."""
+        if 2 * self.queued < self.settings.queue_limit:
+            return False
+        now, taken = self.hub.clock.seconds(), acknowledged(self.transport)
+        if not self._behind_since:
+            self._behind_since = self._took_at = now
+        if taken != self._taken:
+            self._taken, self._took_at = taken, now
+        return now - self._behind_since < PATIENCE and now - self._took_at < PATIENCE / 5
 
     def deliver(self, framed: bytes, frames: list[tuple[int, bytes]]) -> None:
         """Send frames of the room, or keep them in order for when the peer reads again, up to `queue_limit`."""
@@ -113,8 +140,8 @@ class EchoBroadcast(Connection):
         if not self.write_paused:
             self.write(framed)
             return
-        self._queued += len(framed) + OVERHEAD
-        if self._queued > self.settings.queue_limit:
+        self.queued += len(framed) + OVERHEAD
+        if self.queued > self.settings.queue_limit:
             self._leave()
             self.close(CloseCode.TRY_AGAIN_LATER, "reads too slowly")
         else:
@@ -125,9 +152,11 @@ class EchoBroadcast(Connection):
         super().resumeProducing()
         while self._queue and not self.write_paused:
             frames = [self._queue.popleft() for _ in range(min(WRITTEN_AT_ONCE, len(self._queue)))]
-            self._queued -= sum(map(len, frames)) + OVERHEAD * len(frames)
+            self.queued -= sum(map(len, frames)) + OVERHEAD * len(frames)
             if self.can_send:
                 self.write(b"".join(frames))
+        if not self.write_paused:
+            self._behind_since = 0.0  # it keeps up again
 
     def closed(self) -> None:
         """Leave the room."""
@@ -136,7 +165,7 @@ class EchoBroadcast(Connection):
     def _leave(self) -> None:
         self._members().discard(self)
         self._queue.clear()
-        self._queued = 0
+        self.queued = 0
 
     def _members(self) -> Room[EchoBroadcast]:
         return self.hub.room(ROOM)

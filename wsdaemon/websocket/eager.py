@@ -70,6 +70,8 @@ class EagerServer(tcp.Server):
     readers: Readers | None = None
     """By what it is read, where that is not the reactor itself."""
     _reads = _writes = False
+    _is_free = True
+    """Whether nothing waits to be sent, and the connection has not begun to end."""
 
     def expect_large(self) -> None:
         """Read more at a time if there is more."""
@@ -92,6 +94,7 @@ class EagerServer(tcp.Server):
 
     def startWriting(self) -> None:
         """Wait until the socket takes more."""
+        self._is_free = False
         if not self._writes:
             self._writes = True
             self._read_anew()
@@ -100,9 +103,21 @@ class EagerServer(tcp.Server):
     def stopWriting(self) -> None:
         """All is sent."""
         super().stopWriting()
+        ending = self.disconnecting or self._writeDisconnecting or self._aborting
+        self._is_free = bool(self.connected) and not ending
         if self._writes:
             self._writes = False
             self._read_anew()
+
+    def loseConnection(self, *arguments: Any) -> None:
+        """Send what waits, then end."""
+        super().loseConnection(*arguments)
+        self._is_free = False
+
+    def abortConnection(self) -> None:
+        """End at once."""
+        super().abortConnection()
+        self._is_free = False
 
     def readConnectionLost(self, reason: Failure) -> None:
         """The peer has ended its side: there is nothing to read any more, also once all is sent."""
@@ -141,7 +156,12 @@ class EagerServer(tcp.Server):
 
     def write(self, data: bytes) -> None:
         """Send bytes."""
-        sent = sent_at_once(self, data)
+        sent = 0
+        if self._is_free:
+            try:
+                sent = self.socket.send(data)
+            except OSError:
+                sent = 0  # there is no room, or Twisted meets the same, and does what is to be done
         if sent < len(data):
             super().write(data[sent:] if sent else data)
 

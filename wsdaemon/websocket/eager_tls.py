@@ -12,7 +12,6 @@ from __future__ import annotations
 from typing import Any
 
 from OpenSSL import SSL
-from twisted.protocols.policies import ProtocolWrapper
 from twisted.protocols.tls import BufferingTLSTransport, TLSMemoryBIOFactory, TLSMemoryBIOProtocol
 
 _HEADER = 5
@@ -46,6 +45,9 @@ class RecordBorders:
 
     def ended(self, data: bytes) -> int:
         """Take the next bytes of the stream; returns how many records end in them."""
+        length = len(data)
+        if not (self._left or self._header) and length > _HEADER and length == _HEADER + (data[3] << 8 | data[4]):
+            return 1  # a whole record and nothing else, as with every short message
         if self._header:
             data, self._header = self._header + data, b""
         at, end = self._left, len(data)
@@ -72,7 +74,7 @@ class EagerTls(BufferingTLSTransport):
     def dataReceived(self, data: bytes) -> None:
         """Take bytes from the stream below."""
         records = self._borders.ended(data)
-        if not self._handshakeDone or self._appSendBuffer or self._lostTLSConnection:
+        if not self._handshakeDone or self._appSendBuffer or self._aborted or self._lostTLSConnection:
             super().dataReceived(data)
             return
         connection = self._tlsConnection
@@ -84,9 +86,8 @@ class EagerTls(BufferingTLSTransport):
             if length <= 0:
                 self._flushReceiveBIO()  # it was no data, and may have to be answered, or is wrong
                 return
-            if not self._aborted:
-                ProtocolWrapper.dataReceived(self, _ffi.buffer(_buffer, length)[:])
-            if self._is_lost():
+            self.wrappedProtocol.dataReceived(_ffi.buffer(_buffer, length)[:])
+            if self._aborted or self._is_lost():
                 return
 
     def send_at_once(self) -> None:
@@ -99,9 +100,9 @@ class EagerTls(BufferingTLSTransport):
         if self._appSendBuffer or self.disconnecting or self._is_lost():
             TLSMemoryBIOProtocol.write(self, data)  # in its order, and by its rules
             return
-        connection, at = self._tlsConnection, 0
-        while at < len(data):
-            part = data[at : at + _RECORD] if len(data) > _RECORD else data
+        connection, at, end = self._tlsConnection, 0, len(data)
+        while at < end:
+            part = data[at : at + _RECORD] if end > _RECORD else data
             sent = _lib.SSL_write(connection._ssl, part, len(part))
             if sent <= 0:
                 self._send_encrypted(connection)
@@ -111,14 +112,15 @@ class EagerTls(BufferingTLSTransport):
         self._send_encrypted(connection)
 
     def _send_encrypted(self, connection: Any) -> None:
-        parts, length = [], _SIZE
-        while length == _SIZE:
-            length = _lib.BIO_read(connection._from_ssl, _buffer, _SIZE)
-            if length > 0:
-                parts.append(_ffi.buffer(_buffer, length)[:])
-        transport: Any = self.transport
-        if parts:
-            transport.write(parts[0] if len(parts) == 1 else b"".join(parts))
+        length = _lib.BIO_read(connection._from_ssl, _buffer, _SIZE)
+        encrypted: bytes = _ffi.buffer(_buffer, max(0, length))[:]
+        if length == _SIZE:
+            parts = [encrypted]
+            while length == _SIZE:
+                length = _lib.BIO_read(connection._from_ssl, _buffer, _SIZE)
+                parts.append(_ffi.buffer(_buffer, max(0, length))[:])
+            encrypted = b"".join(parts)
+        self.transport.write(encrypted)  # type: ignore[union-attr]  # it is there while the connection is
 
     def _is_lost(self) -> bool:
         return self._lostTLSConnection

@@ -29,7 +29,7 @@ from wsdaemon.websocket.handshake import Handshake, accepting_response
 from wsdaemon.websocket.incoming import Incoming
 from wsdaemon.websocket.keepalive import KeepAlive
 from wsdaemon.websocket.lease import Lease
-from wsdaemon.websocket.transport import Transport, abort_connection, finish_sending, lose_connection
+from wsdaemon.websocket.transport import Transport, abort_connection, finish_sending, lose_connection, send_soon
 
 if TYPE_CHECKING:
     from wsdaemon.websocket.factory import ConnectionFactory
@@ -130,6 +130,7 @@ class Engine(Incoming):
         self.number = self.hub.add(self)
         # The HTTP channel is gone, and with it the producer that it registered.
         self.transport.registerProducer(self, True)
+        send_soon(self.transport)
         self._keep_alive.start()
         self.events.info(
             "connection {number} from {peer}: open, {target}, {subprotocol}",

@@ -72,6 +72,13 @@ def finish_sending(transport: Transport) -> None:
         transport.loseConnection()
 
 
+def send_soon(transport: Transport) -> None:
+    """Have TCP send each message at once, rather than wait for what was sent before to arrive (Nagle's way)."""
+    tell = getattr(transport, "setTcpNoDelay", None)
+    if tell is not None:
+        tell(True)
+
+
 def expect_large(transport: Transport) -> None:
     """Tell a transport that can read more at a time that it is worth it."""
     tell = getattr(transport, "expect_large", None)
