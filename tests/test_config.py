@@ -94,12 +94,12 @@ def test_paths_are_relative_to_the_file(tmp_path: Path, monkeypatch: pytest.Monk
 @pytest.mark.parametrize(
     ("text", "limit", "level", "interval"),
     [
-        ("", 1 << 20, 6, 30.0),
-        ("[websocket]\nmessage_limit=2k\ncompression_level=1\nping_interval=9", 1 << 20, 6, 9.0),
+        ("", 1 << 20, 1, 30.0),
+        ("[websocket]\nmessage_limit=2k\ncompression_level=6\nping_interval=9", 1 << 20, 1, 9.0),
         ("[subprotocol:own]\nmessage_limit=3k\ncompression_level=2\nping_interval=8", 3 << 10, 2, 8.0),
         (
             "[subprotocol:own]\nmessage_limit=3k\nping_interval=8\n[websocket]\nmessage_limit=2k\nping_interval=9",
-            3 << 10, 6, 8.0,
+            3 << 10, 1, 8.0,
         ),
     ],
 )  # fmt: skip

@@ -12,7 +12,7 @@ from tests.soak.raw import SMALL, RawPeer
 from tests.soak.world import Visit
 
 SLOW_MESSAGE = 5000
-SLOW_MESSAGES = 80
+SLOW_MESSAGES = 160
 """Twice as much as the buffers of the kernel and the transport take, and `queue_limit`: all of it goes to everyone."""
 
 

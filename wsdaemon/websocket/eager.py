@@ -109,6 +109,10 @@ class EagerServer(tcp.Server):
             self._writes = False
             self._read_anew()
 
+    def hold(self) -> None:
+        """Send nothing at once any more."""
+        self._is_free = False
+
     def loseConnection(self, *arguments: Any) -> None:
         """Send what waits, then end."""
         super().loseConnection(*arguments)

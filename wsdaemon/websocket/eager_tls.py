@@ -90,6 +90,13 @@ class EagerTls(BufferingTLSTransport):
             if self._aborted or self._is_lost():
                 return
 
+    def abortConnection(self) -> None:
+        """End at once: what TLS has to say in parting must not leave, or the peer would see an orderly end."""
+        hold = getattr(self.transport, "hold", None)
+        if hold is not None:
+            hold()
+        super().abortConnection()
+
     def send_at_once(self) -> None:
         """From now on, encrypt and send what is written in the call that writes it."""
         self._aggregator.flush()
