@@ -108,7 +108,7 @@ def _wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
     while process.poll() is None and time.monotonic() < end:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
             return
-        time.sleep(0.02)
+        time.sleep(0.02)  # a port tells nobody that it is open: this is how often it is tried
     raise BenchmarkError(f"the server {_state(process, log)}")
 
 
@@ -135,7 +135,7 @@ def settled_memory(pid: int, *, still: float = 0.6, most: float = 15.0) -> int:
     end = time.monotonic() + most
     last, since = memory(pid), time.monotonic()
     while (moment := time.monotonic()) < end and moment - since < still:
-        time.sleep(0.05)
+        time.sleep(0.05)  # nor does memory that it is at rest: this is how often it is read
         current = memory(pid)
         if abs(current - last) > 65536:
             last, since = current, time.monotonic()

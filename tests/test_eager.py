@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 from twisted.internet import reactor as global_reactor
 from twisted.internet.error import ConnectionAborted, ConnectionDone
-from twisted.internet.interfaces import IHalfCloseableProtocol, IPushProducer
+from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.internet.protocol import Factory, Protocol
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from tests.http_client import failures, wait
+from tests.test_library_facts_transport import Producer
 from wsdaemon.websocket.eager import LARGE_READ, LEAST_READ, MOST_READ, EagerServer, make_eager
 from wsdaemon.websocket.readers import AT_ONCE, Readers, can_read_together
 
@@ -55,23 +56,6 @@ class HalfClosing(Served):
 
     def writeConnectionLost(self) -> None:
         self.ended.append("write")
-
-
-@implementer(IPushProducer)
-class Producer:
-    """Notes what it is told."""
-
-    def __init__(self) -> None:
-        self.told: list[str] = []
-
-    def pauseProducing(self) -> None:
-        self.told.append("pause")
-
-    def resumeProducing(self) -> None:
-        self.told.append("resume")
-
-    def stopProducing(self) -> None:
-        self.told.append("stop")
 
 
 class WatchedSocket:
