@@ -8,8 +8,7 @@ import os
 import random
 import shutil
 import subprocess
-from collections.abc import Callable, Coroutine, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -17,6 +16,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from tests.conftest import ROOT, Daemon
+from tests.loops import run
 
 NODE = ROOT / "tests" / "node"
 
@@ -29,16 +29,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     yield daemon
     assert daemon.stop() == 0
     assert "Traceback" not in daemon.output
-
-
-def run(client: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    async def within_time() -> None:
-        async with asyncio.timeout(60):
-            await client()
-
-    # In a thread of its own: Playwright, once started, keeps a loop running in this one.
-    with ThreadPoolExecutor(1) as threads:
-        threads.submit(asyncio.run, within_time()).result()
 
 
 class TestWebsockets:

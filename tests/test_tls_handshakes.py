@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives import hashes
-from websockets.sync.client import connect
+from websockets.asyncio.client import connect
 
 from tests.certificates import Identity
 from tests.conftest import Daemon
+from tests.loops import run
 from wsdaemon.tls import AUTO_FILE, ensure_self_signed
 
 
@@ -42,6 +43,19 @@ class Served:
             return connection.getresponse().read()
         finally:
             connection.close()
+
+    def echo(self, context: ssl.SSLContext, *messages: str | bytes) -> list[str | bytes]:
+        """Return the echoes of messages."""
+
+        async def talk() -> list[str | bytes]:
+            async with connect(f"{self.daemon.wss}/echo", ssl=context) as client:
+                echoes = []
+                for message in messages:
+                    await client.send(message)
+                    echoes.append(await client.recv())
+                return echoes
+
+        return run(talk)
 
     def handshake(self, context: ssl.SSLContext) -> tuple[str | None, str | None]:
         """Return the version and the ALPN protocol that were agreed on."""
@@ -95,11 +109,8 @@ def test_who_does_not_trust_the_own_certificate_goes(own: Served) -> None:
 
 
 def test_a_websocket_over_tls_echoes(own: Served) -> None:
-    with connect(f"{own.daemon.wss}/echo", ssl=own.client()) as client:
-        client.send("héllo")
-        assert client.recv(timeout=30) == "héllo"
-        client.send(b"\x00" * 100_000)
-        assert client.recv(timeout=30) == b"\x00" * 100_000
+    messages: list[str | bytes] = ["héllo", bytes(100_000)]
+    assert own.echo(own.client(), *messages) == messages
 
 
 @pytest.mark.parametrize(
@@ -126,9 +137,7 @@ def test_the_whole_chain_is_sent_and_a_known_client_is_served(guarded: Served) -
     """The client trusts the root only, so the authority in the middle must come from the daemon."""
     context = guarded.client("ann", trust="root.pem")
     assert guarded.get(context) == b"<p>over TLS</p>"
-    with connect(f"{guarded.daemon.wss}/echo", ssl=context) as client:
-        client.send("hello")
-        assert client.recv(timeout=30) == "hello"
+    assert guarded.echo(context, "hello") == ["hello"]
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
