@@ -48,6 +48,7 @@ class RawClient:
         self._rest = b""
         self._frames: deque[Frame] = deque()
         self.handshake = b""
+        self._unsent = b""
         self.ended = False  # whether the daemon has ended its side
         if path is not None:
             self.send(request(path, subprotocols=subprotocols, extensions=extensions, more=more) + early)
@@ -65,6 +66,14 @@ class RawClient:
     def send(self, data: bytes | Frame) -> None:
         """Send bytes, or a masked frame."""
         self.socket.sendall(data.masked() if isinstance(data, Frame) else data)
+
+    def send_while_reading(self, data: bytes | Frame) -> None:
+        """Send bytes, or a masked frame, as the daemon takes them, whenever something is read.
+
+        In one thread: Python's ssl module does not guard a TLS connection that one thread reads from and another
+        writes to.
+        """
+        self._unsent += data.masked() if isinstance(data, Frame) else data
 
     def read_head(self) -> bytes:
         """Return the next HTTP response's head; what follows it stays to be read."""
@@ -140,12 +149,27 @@ class RawClient:
 
     def _receive(self) -> bool:
         try:
-            data = self.socket.recv(1 << 16)
+            data = self._receive_and_send() if self._unsent else self.socket.recv(1 << 16)
         except ssl.SSLEOFError:
             data = b""
         self._rest += data
         self.ended = not data
         return bool(data)
+
+    def _receive_and_send(self) -> bytes:
+        """Return what comes in next, and send meanwhile what is to be sent."""
+        self.socket.setblocking(False)
+        try:
+            while self._unsent:
+                with contextlib.suppress(BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
+                    self._unsent = self._unsent[self.socket.send(self._unsent[: 1 << 14]) :]
+                with contextlib.suppress(BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
+                    return self.socket.recv(1 << 16)
+                readable, writable, _ = select.select([self.socket], [self.socket], [], PATIENCE)
+                assert readable or writable, f"nothing moves in {PATIENCE} s"
+        finally:
+            self.socket.settimeout(PATIENCE)
+        return self.socket.recv(1 << 16)
 
 
 @functools.cache

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import socket
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -179,10 +178,8 @@ def test_promise_7_stalled_websocket(tls_daemon: Callable[..., Daemon], tls: boo
     count = 400
     message = Frame(TEXT, b"x" * 10_000)
     with RawClient(served, tls=tls, receive_buffer=1 << 18) as client:
-        sending = threading.Thread(target=client.send, args=(message.masked() * count,))
-        sending.start()
+        client.send_while_reading(message.masked() * count)
         for number in range(count):
             assert client.frame() == message
             if number < 200:
                 time.sleep(0.02)  # 4 s, in which the kernel tells of progress only now and then
-        sending.join()
