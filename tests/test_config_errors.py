@@ -13,7 +13,7 @@ PORT = "write a whole number from 0 to 65535"
 NOT_INI = "is neither [section], option = value, nor a comment that begins with #"
 ALONE = "stands before any [section]; write a section's name in brackets above it"
 INDENTED = "is indented, but continues no value; begin it at the line's start"
-SECTIONS = "known are server, tls, websocket, limits, log, subprotocol:"
+SECTIONS = "known are server, tls, websocket, behaviours, limits, log, subprotocol:"
 
 
 @pytest.mark.parametrize(

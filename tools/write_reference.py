@@ -1,10 +1,12 @@
-"""Writes what is generated from the code: `conf/ws.ini` and the tables of `docs/configuration.md`."""
+"""Writes what is generated from the code: `conf/ws.ini`, and the tables of docs/configuration.md and behaviours.md."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from wsdaemon.reference import ini, markdown
+from wsdaemon.reference import behaviours_markdown, ini, markdown
+from wsdaemon.settings import BehaviourSettings
+from wsdaemon.subprotocols.catalogue import Catalogue
 from wsdaemon.subprotocols.registry import find_all, settings_classes
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -13,10 +15,13 @@ MARK = "<!-- What follows is written by `make docs` from the code. -->\n"
 
 def main() -> None:
     """Write both files; what stands above the mark in the docs is kept."""
-    known = settings_classes(find_all())
+    found = find_all()
+    known = settings_classes(found)
     (ROOT / "conf" / "ws.ini").write_text(ini(known))
-    docs = ROOT / "docs" / "configuration.md"
-    docs.write_text(docs.read_text().partition(MARK)[0] + MARK + "\n" + markdown(known))
+    behaviours = behaviours_markdown(Catalogue(found, BehaviourSettings()).document())
+    for name, text in (("configuration", markdown(known)), ("behaviours", behaviours)):
+        docs = ROOT / "docs" / f"{name}.md"
+        docs.write_text(docs.read_text().partition(MARK)[0] + MARK + "\n" + text)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
-"""The `wsdaemon` command: serve, ping, load, check-config."""
+"""The `wsdaemon` command: serve, ping, load, behaviours, check-config."""
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -36,6 +37,11 @@ def _parser() -> argparse.ArgumentParser:
     serve.set_defaults(run=_serve)
     commands.add_parser("ping", help="measure a WebSocket endpoint, as the command wsping does", add_help=False)
     add_load_parser(commands)
+    behaviours = commands.add_parser("behaviours", help="list the behaviours that URLs choose, and their parameters")
+    behaviours.add_argument("name", nargs="?", default="", metavar="NAME", help="all about one of them, or a family")
+    behaviours.add_argument("--json", action="store_true", help="all about all of them, as the server's JSON")
+    behaviours.add_argument("--config", "-c", metavar="FILE", help="an INI file, whose [behaviours] section holds")
+    behaviours.set_defaults(run=_behaviours)
     check = commands.add_parser("check-config", help="say what is wrong with an INI file, or OK")
     check.add_argument("file", metavar="FILE")
     check.set_defaults(run=_check_config)
@@ -53,6 +59,26 @@ def _serve(options: argparse.Namespace) -> int:
     if options.verbose:
         sys.argv.append("--verbose")
     twistd.run()
+    return 0
+
+
+def _behaviours(options: argparse.Namespace) -> int:
+    from wsdaemon.reference import behaviours_text
+    from wsdaemon.subprotocols.catalogue import Catalogue
+    from wsdaemon.subprotocols.registry import find_all
+    from wsdaemon.tap import load
+
+    try:
+        settings = load(options.config).require()
+        document = Catalogue(find_all(), settings.behaviours).document()
+    except (ConfigError, SubprotocolError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    try:
+        print(json.dumps(document, indent=1) if options.json else behaviours_text(document, options.name).rstrip())
+    except KeyError:
+        print(f"no behaviour or family is called {options.name!r}; `wsdaemon behaviours` lists them", file=sys.stderr)
+        return 1
     return 0
 
 

@@ -16,7 +16,7 @@ from typing import Any
 from iniconfig import IniConfig, ParseError
 
 from wsdaemon.options import Kind, options_of
-from wsdaemon.settings import SECTIONS, ServerSettings, Settings, TlsSettings, WebSocketSettings
+from wsdaemon.settings import FAMILIES, SECTIONS, ServerSettings, Settings, TlsSettings, WebSocketSettings
 from wsdaemon.tls import load_problems
 
 SUBPROTOCOL = "subprotocol:"
@@ -236,6 +236,10 @@ def _contradictions(
         yield problem(
             "server", "default_subprotocol", f"no subprotocol is called {name!r}{_nearest(name, subprotocols)}"
         )
+    known = ("all", "none", *FAMILIES, *subprotocols)
+    for word in settings.behaviours.enabled:
+        if word not in known:
+            yield problem("behaviours", "enabled", f"{word!r} is no family or behaviour{_nearest(word, known)}")
     for name, message in _half_configured(tls, ("tls", "enabled") in configuration.places):
         if ("tls", name) not in configuration.places or ("tls", name) in given:
             yield problem("tls", name, message)

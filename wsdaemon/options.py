@@ -64,7 +64,7 @@ class Number(Kind):
     def parse(self, text: str, base: Path) -> int:
         """Return the number."""
         if not re.fullmatch(r"[+-]?[0-9]{1,18}", text):
-            raise ValueError(f"{_quote(text)} is not a whole number; write {self.what}")
+            raise ValueError(f"{quote(text)} is not a whole number; write {self.what}")
         value = int(text)
         if not self.low <= value <= self.high:
             raise ValueError(f"{value} is out of range; write {self.what}")
@@ -87,7 +87,7 @@ class Seconds(Kind):
     def parse(self, text: str, base: Path) -> float:
         """Return the number of seconds."""
         if not re.fullmatch(r"[+-]?([0-9]{1,9}(\.[0-9]{0,9})?|\.[0-9]{1,9})", text):
-            raise ValueError(f"{_quote(text)} is not a number of seconds; write {self.what}")
+            raise ValueError(f"{quote(text)} is not a number of seconds; write {self.what}")
         value = float(text)
         if not self.low <= value <= self.high:
             raise ValueError(f"{text} is out of range; write {self.what}")
@@ -114,7 +114,7 @@ class Size(Kind):
         """Return the number of bytes."""
         match = re.fullmatch(r"([0-9]{1,15}) ?([kmg]?)(i?b)?", text.lower())
         if match is None:
-            raise ValueError(f"{_quote(text)} is not a size; write {self.what}")
+            raise ValueError(f"{quote(text)} is not a size; write {self.what}")
         value = int(match[1]) * _UNITS[match[2]]
         if not self.low <= value <= self.high:
             raise ValueError(f"{text} is out of range; write {self.what}")
@@ -139,7 +139,7 @@ class Switch(Kind):
         try:
             return _YES[text.lower()]
         except KeyError:
-            raise ValueError(f"{_quote(text)} is neither; write {self.what}") from None
+            raise ValueError(f"{quote(text)} is neither; write {self.what}") from None
 
     def show(self, value: bool) -> str:
         """Return yes or no."""
@@ -160,7 +160,7 @@ class Choice(Kind):
     def parse(self, text: str, base: Path) -> str:
         """Return the word."""
         if text.lower() not in self.words:
-            raise ValueError(f"{_quote(text)} is none of them; write {self.what}")
+            raise ValueError(f"{quote(text)} is none of them; write {self.what}")
         return text.lower()
 
 
@@ -186,7 +186,7 @@ class Location(Kind):
         try:
             return (base / Path(text).expanduser()).resolve()
         except RuntimeError:  # ~NAME where nobody is called NAME, or a loop of links
-            raise ValueError(f"{_quote(text)} leads nowhere; write {self.what}") from None
+            raise ValueError(f"{quote(text)} leads nowhere; write {self.what}") from None
 
     def check(self, value: Path | str | None) -> str | None:
         """Say whether the folder or file is there and can be read."""
@@ -219,6 +219,21 @@ class Lines(Kind):
     def show(self, value: tuple[str, ...]) -> str:
         """Return the lines, indented."""
         return "".join(f"\n    {line}" for line in value)
+
+
+@dataclass(frozen=True)
+class Words(Kind):
+    """Some words."""
+
+    what: str = "words, separated by spaces, commas or lines"
+
+    def parse(self, text: str, base: Path) -> tuple[str, ...]:
+        """Return the words."""
+        return tuple(text.lower().replace(",", " ").split())
+
+    def show(self, value: tuple[str, ...]) -> str:
+        """Return the words on one line."""
+        return " ".join(value)
 
 
 @dataclass(frozen=True)
@@ -257,11 +272,11 @@ class Hosts(Kind):
         try:
             host, port = parse_host(word, 1)
         except ValueError:
-            raise ValueError(f"{_quote(word)} is not a host; write {self.what}") from None
+            raise ValueError(f"{quote(word)} is not a host; write {self.what}") from None
         return f"{host}:{port}" if ":" in word.rpartition("]")[2] else host
 
 
-def _quote(text: str) -> str:
+def quote(text: str) -> str:
     """Return `text` as it can stand in an error report: on one line, and not endless."""
     return repr(text if len(text) <= 60 else text[:57] + "...")
 

@@ -93,3 +93,85 @@ def _what(kind: Kind) -> str:
 
 def _comment(text: str | None) -> str:
     return textwrap.fill(text or "", 116, initial_indent="# ", subsequent_indent="# ") + "\n"
+
+
+def behaviours_text(document: dict[str, Any], name: str = "") -> str:
+    """Return the list of behaviours for a terminal; with `name` (a path or family), all about those.
+
+    Raises `KeyError` where there is none of that name.
+    """
+    behaviours = [each for each in document["behaviours"] if each["enabled"]]
+    chosen = [each for each in behaviours if name in (each["name"], each["path"])]
+    if not name:
+        lines = []
+        for family, summary in document["families"].items():
+            own = [each for each in behaviours if each["family"] == family]
+            group = document["groups"].get(family)
+            if own or group:
+                lines += [f"{family}: {summary}"]
+                lines += [_wrapped(f"  {each['path']:<12} ", each["summary"]) for each in own]
+            if group:
+                lines += [_wrapped("  parameters   ", _names(group))]
+        return "\n".join([*lines, "", "`wsdaemon behaviours NAME` tells all about one or a family.", ""])
+    group = document["groups"].get(name)
+    chosen = chosen or [each for each in behaviours if each["family"] == name]
+    if not chosen and group is None:
+        raise KeyError(name)
+    parts = []
+    for each in chosen:
+        parts.append(_wrapped(f"{each['path']}: ", f"{each['summary']} {each['description']}"))
+        parts.append(
+            f"  example: {each['example']}\n  subprotocols: {', '.join(each['subprotocols'])}\n  {each['rfc']}"
+        )
+        parts += map(_parameter_text, each["parameters"])
+        groups = {other: document["groups"][other] for other in each["groups"]}
+        parts += [
+            f"  and of {other}: {', '.join(one['name'] for one in it['parameters'])}" for other, it in groups.items()
+        ]
+    if group is not None:
+        parts.append(_wrapped(f"{name}: ", group["summary"]))
+        parts += map(_parameter_text, group["parameters"])
+    return "\n".join(parts) + "\n"
+
+
+def behaviours_markdown(document: dict[str, Any]) -> str:
+    """Return the reference in `docs/behaviours.md`."""
+    parts = []
+    for family, summary in document["families"].items():
+        parts.append(f"## {family}: {summary}\n")
+        for each in document["behaviours"]:
+            if each["family"] == family:
+                names = ", ".join(f"`{name}`" for name in each["subprotocols"])
+                parts.append(f"### `{each['path']}`\n\n{each['summary']} {each['description']}\n")
+                parts.append(f"For example `{each['example']}`; as a subprotocol {names}; {each['rfc']}.\n")
+                if each["parameters"]:
+                    parts.append(_parameter_table(each["parameters"]))
+        group = document["groups"].get(family)
+        if group:
+            takers = ", ".join(f"`{each['path']}`" for each in document["behaviours"] if family in each["groups"])
+            parts.append(f"### Parameters of {family}\n\n{group['summary']} For {takers}.\n")
+            parts.append(_parameter_table(group["parameters"]))
+    return "\n".join(parts)
+
+
+def _names(group: dict[str, Any]) -> str:
+    return ", ".join(each["name"] for each in group["parameters"])
+
+
+def _wrapped(start: str, text: str) -> str:
+    return textwrap.fill(text, 100, initial_indent=start, subsequent_indent=" " * min(len(start), 15))
+
+
+def _parameter_text(each: dict[str, Any]) -> str:
+    default = f" (default: {each['default']})" if each["default"] else ""
+    text = f"{each['why']} Write {each['what']}{default}; for example {each['name']}={each['example']}"
+    return _wrapped(f"  {each['name']:<12} ", text)
+
+
+def _parameter_table(parameters: list[dict[str, Any]]) -> str:
+    rows = ["| parameter | default | what it does | what to write | example | exercises |", "|---|---|---|---|---|---|"]
+    for each in parameters:
+        default = f"`{each['default']}`" if each["default"] else "none"
+        cells = (f"`{each['name']}`", default, each["why"], each["what"], f"`{each['example']}`", each["rfc"])
+        rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join(rows) + "\n"

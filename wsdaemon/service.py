@@ -24,6 +24,7 @@ from twisted.python.failure import Failure
 from wsdaemon.config import Configuration, Problem
 from wsdaemon.observe.tally import Tally
 from wsdaemon.site.accepting import guard_listening
+from wsdaemon.site.behaviours import behaviour_pages
 from wsdaemon.site.files import Docroot
 from wsdaemon.site.site import Site
 from wsdaemon.site.upgrade import Upgrade
@@ -147,13 +148,15 @@ def make_service(
     tally = Tally(reactor, settings.log.repeat_after)
     hub = Hub(reactor, settings.limits, tally, verbose=verbose)
     own_pages = settings.server.docroot in (None, pages_folder())
+    registry = Registry(found, settings, hub)
     docroot = Docroot(
         settings.server.docroot or pages_folder(),
         settings.limits,
         listing=settings.server.listing,
         policy=settings.server.content_security_policy or (PAGES_POLICY if own_pages else ""),
+        pages=behaviour_pages(registry.catalogue.document(), has_lab=own_pages),
     )
-    site = Site(docroot, Upgrade(Registry(found, settings, hub)), settings, reactor, hub)
+    site = Site(docroot, Upgrade(registry), settings, reactor, hub)
     return DaemonService(configuration, list(_listeners(configuration, reactor)), site, hub)
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
-from wsdaemon.options import Choice, Hosts, Lines, Location, Number, Origins, Seconds, Size, Switch, Text, option
+from wsdaemon.options import Choice, Hosts, Lines, Location, Number, Origins, Seconds, Size, Switch, Text, Words, option
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,6 +129,48 @@ class WebSocketSettings:
     )
 
 
+FAMILIES: Mapping[str, str] = MappingProxyType(
+    {
+        "look": "what the server sees of a client",
+        "close": "how a connection ends",
+        "handshake": "how the opening handshake is answered",
+        "time": "late, slow, stalled, and pongs as they should not be",
+        "stream": "what comes without being asked for, and what only goes in",
+        "frames": "how messages are cut into frames, and frames that are wrong",
+        "order": "replies dropped, doubled, swapped or corrupted",
+        "compression": "permessage-deflate forced, declined or wrong",
+        "status": "who is connected",
+    }
+)
+"""The families of behaviours, each in a line."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BehaviourSettings:
+    """The behaviours that are chosen by URL (docs/behaviours.md): which there are, and how far they may go."""
+
+    enabled: tuple[str, ...] = option(
+        Words(), ("all",), "Which there are: all, none, or families (look close handshake stream frames …) and names."
+    )
+    max_bytes: int = option(
+        Size(1, 1 << 50), 4 << 30, "The largest message that /bytes sends; it takes bandwidth, but no memory."
+    )
+    max_count: int = option(Number(1, 1_000_000_000), 100_000, "How many messages /burst and /ticker may send.")
+    max_bomb: int = option(Size(1, 1 << 40), 256 << 20, "What the message of /bomb may inflate to, at the client.")
+    max_rate: int = option(Number(1, 1_000_000), 1000, "How many pings a second a flood of them may have.")
+    max_wait: float = option(
+        Seconds(0.1, 86400),
+        60.0,
+        "How long a delay may be, and for how long a connection is held that stalls, or is never answered.",
+    )
+    redirect: str = option(
+        Choice(("site", "anywhere")),
+        "site",
+        "Where a handshake may be redirected to: only to this site (by the request's Host), or anywhere.",
+    )
+    show_addresses: bool = option(Switch(), False, "Whether lws-status shows the addresses of who is connected.")
+
+
 @dataclass(frozen=True, kw_only=True)
 class LimitSettings:
     """Bounds on what the daemon holds and does at once. Few need another value than this."""
@@ -215,6 +257,7 @@ class Settings:
     server: ServerSettings = field(default_factory=ServerSettings)
     tls: TlsSettings = field(default_factory=TlsSettings)
     websocket: WebSocketSettings = field(default_factory=WebSocketSettings)
+    behaviours: BehaviourSettings = field(default_factory=BehaviourSettings)
     limits: LimitSettings = field(default_factory=LimitSettings)
     log: LogSettings = field(default_factory=LogSettings)
     subprotocols: Mapping[str, WebSocketSettings] = field(default_factory=lambda: MappingProxyType({}))
@@ -225,6 +268,7 @@ SECTIONS: Mapping[str, type] = MappingProxyType(
         "server": ServerSettings,
         "tls": TlsSettings,
         "websocket": WebSocketSettings,
+        "behaviours": BehaviourSettings,
         "limits": LimitSettings,
         "log": LogSettings,
     }

@@ -62,6 +62,8 @@ class Channel(HTTPChannel):
         self.totalHeadersSize = self.limits.header_limit
         self.maxHeaders = self.limits.max_headers
         self.MAX_LENGTH = self.limits.header_limit
+        self.header_lines: list[tuple[bytes, bytes]] = []
+        """The current request's headers, as they came."""
         self._expect_headers()
 
     def handshakeCompleted(self) -> None:
@@ -118,6 +120,11 @@ class Channel(HTTPChannel):
         else:
             super().allHeadersReceived()
 
+    def allContentReceived(self) -> None:
+        """Answer a request that is complete."""
+        super().allContentReceived()
+        self.header_lines = []
+
     def _is_for_us(self, hosts: list[bytes], target: bytes) -> bool:
         """Whether the request names this server, where its names are configured: by Host, and by a target's."""
         names = self.server_settings.host_names
@@ -132,6 +139,8 @@ class Channel(HTTPChannel):
 
     def headerReceived(self, line: bytes) -> bool:
         """Take a header; says whether it is one."""
+        name, _, value = line.partition(b":")
+        self.header_lines.append((name, value.strip(b" \t")))
         try:
             return bool(super().headerReceived(line))
         except ValueError:  # a Content-Length of more digits than Python reads

@@ -6,7 +6,9 @@ import errno
 import mimetypes
 import os
 import stat
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO, Any, NamedTuple
 from urllib.parse import quote
 
@@ -16,6 +18,7 @@ from twisted.web.server import NOT_DONE_YET
 from twisted.web.static import File, MultipleRangeStaticProducer, SingleRangeStaticProducer
 
 from wsdaemon.settings import LimitSettings
+from wsdaemon.site.behaviours import Page
 from wsdaemon.site.conditions import entity_tag, is_not_modified, usable_range
 from wsdaemon.site.listings import Listings
 from wsdaemon.site.pages import MISSING, is_not_there, send_error, send_failure
@@ -62,13 +65,20 @@ class Docroot(Resource):
     isLeaf = True
 
     def __init__(
-        self, root: Path, limits: LimitSettings | None = None, *, listing: bool = True, policy: str = ""
+        self,
+        root: Path,
+        limits: LimitSettings | None = None,
+        *,
+        listing: bool = True,
+        policy: str = "",
+        pages: Mapping[bytes, Page] = MappingProxyType({}),
     ) -> None:
         super().__init__()
         self._root = os.path.realpath(root)
         self._limits = limits or LimitSettings()
         self._listings = Listings(self._limits.max_listed) if listing else None
         self._policy = policy.encode()
+        self._pages = pages  # of our own, by name, where the docroot's root has no such file
 
     def render(self, request: IRequest) -> bytes | int:
         """Answer a request for a file or folder."""
@@ -84,6 +94,8 @@ class Docroot(Resource):
     def _answer(self, request: IRequest, segments: list[bytes]) -> bytes | int:
         wants_folder = segments[-1:] == [b""]
         found = self.resolve(segments[:-1] if wants_folder else segments)
+        if found is None and len(segments) == 1 and segments[0] in self._pages:
+            return self._pages[segments[0]](request)
         if found is None or (wants_folder and not found.is_folder):
             return send_error(request, 404, MISSING)
         if not found.is_folder:

@@ -25,9 +25,8 @@ class Upgrade(Resource):
     def render(self, request: Any) -> bytes | int:
         """Hand the connection over, or say why not."""
         channel = request.channel
-        headers = [(name, value) for name, values in request.requestHeaders.getAllRawHeaders() for value in values]
         try:
-            self.upgrade(channel, request.uri, request.clientproto, headers)
+            self.upgrade(channel, request.uri, request.clientproto, channel.header_lines)
         except HandshakeRefused as refused:
             channel.site.hub.tally.count(f"handshake answered {refused.status}")
             return _refuse(request, refused)
@@ -41,11 +40,13 @@ class Upgrade(Resource):
         Raises `HandshakeRefused`, before anything is done.
         """
         handshake = read_handshake(target, version, headers)
-        factory, subprotocol = self._registry.choose(handshake)
+        factory, subprotocol, given = self._registry.choose(handshake)
         allowed = factory.settings.allowed_origins
         if not origin_allowed(handshake.origin, handshake.host, channel.isSecure(), allowed):
             raise HandshakeRefused(403, "Pages of this origin may not connect here.")
         connection: Connection = factory.buildProtocol(channel.getPeer())  # type: ignore[assignment]  # never None
+        if given is not None:
+            connection.given = given  # type: ignore[attr-defined]  # a behaviour, which has parameters
         transport, buffered = channel.hand_over(connection)
         connection.makeConnection(transport)
         try:

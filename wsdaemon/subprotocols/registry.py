@@ -1,4 +1,5 @@
-"""Which subprotocols there are, and which one a client gets: by what it offers, else by its path, else the default."""
+"""Which subprotocols there are, and which one a client gets: a behaviour that its URL asks for, else by what it offers,
+else by its path, else the default."""
 
 from __future__ import annotations
 
@@ -6,9 +7,12 @@ import importlib
 import pkgutil
 from collections.abc import Iterable, Iterator
 from importlib.metadata import EntryPoint, entry_points
+from typing import NamedTuple
 
 from wsdaemon import subprotocols
+from wsdaemon.behaviours.parameters import Given
 from wsdaemon.settings import Settings, WebSocketSettings
+from wsdaemon.subprotocols.catalogue import Catalogue
 from wsdaemon.websocket.connection import Connection
 from wsdaemon.websocket.factory import ConnectionFactory
 from wsdaemon.websocket.handshake import Handshake, HandshakeRefused
@@ -48,38 +52,71 @@ def settings_classes(found: Iterable[type[Connection]]) -> dict[str, type[WebSoc
     return {short_name(each): each.settings_class for each in found}
 
 
+class Choice(NamedTuple):
+    """What a client gets."""
+
+    factory: ConnectionFactory
+    subprotocol: str | None
+    """The name to answer with: one that the client offered, or none."""
+    given: Given | None = None
+    """What it asks for of a behaviour."""
+
+
 class Registry:
     """Chooses the factory for a handshake."""
 
     def __init__(self, found: Iterable[type[Connection]], settings: Settings, hub: Hub) -> None:
+        found = tuple(found)
         self._hub = hub
+        self.catalogue = Catalogue(found, settings.behaviours)
         self._by_name: dict[str, ConnectionFactory] = {}
+        self._of: dict[type[Connection], ConnectionFactory] = {}
         for subprotocol in found:
+            if not self.catalogue.is_there(subprotocol):
+                continue
             factory = ConnectionFactory(subprotocol, settings.subprotocols[short_name(subprotocol)], hub)
+            factory.protocol.bounds = settings.behaviours
+            self._of[subprotocol] = factory
             self._by_name.update(dict.fromkeys(subprotocol.names, factory))
         self._default = self._by_name[settings.server.default_subprotocol]
         self._refuse_unknown = settings.server.unknown_subprotocol == "refuse"
 
-    def choose(self, handshake: Handshake) -> tuple[ConnectionFactory, str | None]:
-        """Return the factory, and the name to answer with: the first of the client's that is known.
+    def choose(self, handshake: Handshake) -> Choice:
+        """Return the factory, and the name to answer with.
 
-        A client that offers none gets what the path's first segment names, else the default. One that offers only
-        unknown ones is refused with 400 (raises `HandshakeRefused`), or gets the default, as configured.
+        On a behaviour's path it is that behaviour, whatever is offered, and the first name is answered with. Else it is
+        the first of the client's names that is known, which may be a behaviour's, with parameters. A client that offers
+        none gets what the path's first segment names, else the default. One that offers only unknown ones is refused
+        with 400 (raises `HandshakeRefused`), or gets the default, as configured.
         """
         if self._hub.draining:
             raise HandshakeRefused(503, "The server is shutting down.")
-        for name in handshake.subprotocols:
+        offered, path = handshake.subprotocols, handshake.first_segment
+        whole_path, _, query = handshake.target.partition("?")
+        behaviour = self.catalogue.by_path.get(path)
+        # Without a query, and below it, /echo is Jetty's, which goes by the names that are offered first.
+        if behaviour is not None and (path == short_name(behaviour) or (query and whole_path == f"/{path}")):
+            first = offered[0] if offered else None
+            return Choice(self._of[behaviour], first, self.catalogue.read(behaviour, query, handshake))
+        if path in self.catalogue.absent and path not in self._by_name:
+            raise HandshakeRefused(403, f"/{path} is not enabled on this server.")
+        for name in offered:
             if name in self._by_name:
-                return self._by_name[name], name
-        if not handshake.subprotocols:
-            return self._by_name.get(handshake.first_segment, self._default), None
+                return Choice(self._by_name[name], name)
+            by_name = self.catalogue.read_name(name, handshake)
+            if by_name is not None:
+                return Choice(self._of[by_name[0]], name, by_name[1])
+        if not offered:
+            return Choice(self._by_name.get(path, self._default), None)
         if self._refuse_unknown:
             raise HandshakeRefused(400, f"None of the subprotocols is known. Known are: {', '.join(self._by_name)}.")
-        return self._default, None
+        return Choice(self._default, None)
 
 
 def _own() -> Iterator[type[Connection]]:
     for module_info in pkgutil.iter_modules(subprotocols.__path__):
+        if module_info.name == __name__.rpartition(".")[2]:
+            continue
         module = importlib.import_module(f"{subprotocols.__name__}.{module_info.name}")
         for value in vars(module).values():
             own = isinstance(value, type) and issubclass(value, Connection) and value.__module__ == module.__name__

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from autobahn.websocket.compress import (
@@ -30,8 +31,7 @@ def agree(
     connection. What is sent is compressed with a window of at most `compression_window` bits. The client may keep its
     context between messages: to forbid it would cost every client a new compressor for each.
     """
-    offers = (_read_offer(parameters) for name, parameters in extensions if name == _NAME)
-    offer = next(filter(None, offers), None) if settings.compression else None
+    offer = next(read_offers(extensions), None) if settings.compression else None
     if offer is None:
         return None, ""
     bits = min(settings.compression_window, offer.request_max_window_bits or zlib.MAX_WBITS)
@@ -163,9 +163,10 @@ class Deflate(PerMessageDeflate):
         self.inflater.end()
 
 
-def _read_offer(parameters: dict[str, Any]) -> PerMessageDeflateOffer | None:
-    try:
-        offer: PerMessageDeflateOffer = PerMessageDeflateOffer.parse(parameters)
-    except Exception:  # Autobahn raises bare Exception for whatever is wrong with an offer
-        return None
-    return offer
+def read_offers(extensions: Iterable[tuple[str, dict[str, Any]]]) -> Iterator[PerMessageDeflateOffer]:
+    """Yield the offers of permessage-deflate that can be taken up, in the client's order."""
+    for name, parameters in extensions:
+        if name == _NAME:
+            # Autobahn raises bare Exception for whatever is wrong with an offer.
+            with contextlib.suppress(Exception):
+                yield PerMessageDeflateOffer.parse(parameters)

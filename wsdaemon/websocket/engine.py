@@ -123,11 +123,21 @@ class Engine(Incoming):
         `subprotocol` is the name to choose in the answer, one of the client's, or None to name none.
         """
         self.target = handshake.target
-        offers = self._parseExtensionsHeader(handshake.extensions) if handshake.extensions else ()
-        self._perMessageCompress, extensions = agree(offers, self.settings, self.hub.compressors)
+        extensions = self.agree_on_extensions(handshake.extensions)
         self.write(accepting_response(handshake.key, subprotocol, extensions))
+        self.begin(early)
+
+    def agree_on_extensions(self, header: str) -> str:
+        """Take up what the Sec-WebSocket-Extensions header offers; returns the header to answer with, or nothing."""
+        offers = self._parseExtensionsHeader(header) if header else ()
+        self._perMessageCompress, extensions = agree(offers, self.settings, self.hub.compressors)
+        return extensions
+
+    def begin(self, early: bytes) -> None:
+        """Be open: the answer to the handshake is written; `early` is what came in behind the request."""
         self.state = self.STATE_OPEN
         self.number = self.hub.add(self)
+        self.opened_at = self.hub.clock.seconds()
         # The HTTP channel is gone, and with it the producer that it registered.
         self.transport.registerProducer(self, True)
         send_soon(self.transport)
@@ -257,7 +267,8 @@ class Engine(Incoming):
         self.droppedByMe = True
         self.state = self.STATE_CLOSED
         self.data = self.begun_frame = b""
-        self.transport.unregisterProducer()
+        if self.number:
+            self.transport.unregisterProducer()
         if self.read_paused:
             self.read_paused = 0
             self.transport.resumeProducing()

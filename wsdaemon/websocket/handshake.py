@@ -7,7 +7,7 @@ import binascii
 import hashlib
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from wsdaemon.origins import parse_host
 
@@ -43,6 +43,7 @@ class Handshake:
     key: str
     subprotocols: tuple[str, ...]  # in the client's order
     extensions: str  # the Sec-WebSocket-Extensions headers, joined by commas
+    headers: Sequence[tuple[bytes, bytes]] = field(default=(), compare=False)  # all, as they came
 
     @property
     def first_segment(self) -> str:
@@ -120,16 +121,21 @@ def read_handshake(target: bytes, version: bytes, headers: Sequence[tuple[bytes,
         key=_key(by_name),
         subprotocols=_subprotocols(by_name),
         extensions=",".join(",".join(by_name.get("sec-websocket-extensions", ())).split(",")[:MOST_EXTENSIONS]),
+        headers=headers,
     )
+
+
+def accept_token(key: str) -> str:
+    """Return what proves that the request with this key was understood (RFC 6455 section 4.2.2, item 5.4)."""
+    return base64.b64encode(hashlib.sha1((key + _GUID).encode(), usedforsecurity=False).digest()).decode()
 
 
 def accepting_response(key: str, subprotocol: str | None, extensions: str) -> bytes:
     """Return the response that makes a WebSocket of the connection (RFC 6455 section 4.2.2)."""
-    accept = base64.b64encode(hashlib.sha1((key + _GUID).encode(), usedforsecurity=False).digest()).decode()
     lines = ["HTTP/1.1 101 Switching Protocols", "Upgrade: WebSocket", "Connection: Upgrade"]
     if subprotocol is not None:
         lines.append(f"Sec-WebSocket-Protocol: {subprotocol}")
-    lines.append(f"Sec-WebSocket-Accept: {accept}")
+    lines.append(f"Sec-WebSocket-Accept: {accept_token(key)}")
     if extensions:
         lines.append(f"Sec-WebSocket-Extensions: {extensions}")
     return "\r\n".join([*lines, "", ""]).encode()

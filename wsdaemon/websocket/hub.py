@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from twisted.internet.defer import Deferred
@@ -44,6 +44,8 @@ class Hub:
         self.tally = tally or Tally(clock)
         self.verbose = verbose
         self.connections: Room[Engine] = Room()
+        self.watchers: Room[Callable[[], None]] = Room()
+        """Called when someone comes or goes."""
         self.backlog = 0  # bytes that wait for peers which do not keep up, see FlowControlled.write
         self.turns = Turns(clock, self.limits.turn_budget)
         self.compressors = Compressors(clock, self.limits.max_compressors, self.limits.compressor_idle)
@@ -59,14 +61,22 @@ class Hub:
     def add(self, connection: Engine) -> int:
         """Note an open connection; returns its number."""
         self.connections.add(connection)
+        if self.watchers:
+            self._tell_watchers()
         return next(self._numbers)
 
     def remove(self, connection: Engine) -> None:
         """Note that a connection is gone."""
         self.connections.discard(connection)
+        if self.watchers:
+            self._tell_watchers()
         if self._drained is not None and not self.connections:
             drained, self._drained = self._drained, None
             drained.callback(None)
+
+    def _tell_watchers(self) -> None:
+        for watcher in self.watchers:
+            watcher()
 
     def abort(self) -> None:
         """Cut every connection."""

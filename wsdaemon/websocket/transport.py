@@ -116,3 +116,20 @@ def acknowledged(transport: Transport) -> int | None:
     except OSError:  # not TCP
         return None
     return int.from_bytes(info[_BYTES_ACKED], sys.byteorder)
+
+
+def tls_details(transport: Transport) -> dict[str, Any] | None:
+    """Return a TLS connection's version, cipher and the subject of the client's certificate; None where it is none."""
+    if not ISSLTransport.providedBy(transport):
+        return None
+    carrier: Any = transport
+    secure = carrier.getHandle()
+    certificate = secure.get_peer_certificate()
+    subject = None
+    if certificate is not None:
+        subject = certificate.to_cryptography().subject.rfc4514_string()
+    return {
+        "version": secure.get_protocol_version_name(),
+        "cipher": secure.get_cipher_name(),
+        "client_certificate": subject,
+    }

@@ -1,0 +1,141 @@
+"""Answers to the opening handshake: refused, redirected, late, wrong, over-long, in drops."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import ClassVar
+from urllib.parse import urlsplit
+
+from wsdaemon.behaviours.kinds import Hex, Milliseconds, ShortText, Status
+from wsdaemon.behaviours.parameters import Given, ParameterError, parameter
+from wsdaemon.options import Choice, Size
+from wsdaemon.settings import BehaviourSettings
+from wsdaemon.websocket.handshake import Handshake, accept_token
+
+_TOO_LONG = 256
+
+
+@dataclass(frozen=True, kw_only=True)
+class HandshakeParameters:
+    """The answer to the opening handshake: its status, when it comes, and what is wrong with it."""
+
+    family: ClassVar[str] = "handshake"
+
+    status: int = parameter(
+        Status(), 101, "The status to answer with; any but 101 refuses the handshake.", example="503",
+        rfc="RFC 6455 section 4.2.2",
+    )  # fmt: skip
+    body: str = parameter(
+        ShortText(4096), "", "The body of a refusal, as text/plain.", example="come back later",
+        rfc="RFC 6455 section 4.2.2",
+    )  # fmt: skip
+    location: str = parameter(
+        ShortText(1024, printable=True), "",
+        "The Location header: with it, status is 302 unless it is given. On this site, where not configured otherwise.",
+        example="/echo", rfc="RFC 6455 section 4.1",
+    )  # fmt: skip
+    wait: int = parameter(
+        Milliseconds(0, 86_400_000), 0, "How long until the answer begins.", example="2000", cap="max_wait",
+        rfc="RFC 6455 section 4.1",
+    )  # fmt: skip
+    accept: str = parameter(
+        Choice(("right", "wrong", "missing", "double", "empty")), "right", "The Sec-WebSocket-Accept header.",
+        example="wrong", rfc="RFC 6455 section 4.1",
+    )  # fmt: skip
+    subprotocol: str | None = parameter(
+        ShortText(_TOO_LONG, printable=True), None,
+        "The subprotocol that the answer names, whoever offered it; empty for none. Without it, the first offered.",
+        example="nobody.offered.this", rfc="RFC 6455 section 4.1",
+    )  # fmt: skip
+    extension: str | None = parameter(
+        ShortText(_TOO_LONG, printable=True), None,
+        "The Sec-WebSocket-Extensions header as it stands, whoever offered it; empty for none. Nothing is compressed.",
+        example="x-nobody-offered-this", rfc="RFC 6455 section 9.1",
+    )  # fmt: skip
+    pad: int = parameter(
+        Size(0, 1 << 20), 0, "How many bytes of a needless header the answer has.", example="64k",
+        rfc="RFC 9110 section 5.4",
+    )  # fmt: skip
+    dribble: int = parameter(
+        Milliseconds(0, 10_000), 0, "The answer goes out a byte at a time, with so long between two.", example="20",
+        rfc="RFC 6455 section 4.1",
+    )  # fmt: skip
+    extra: bytes = parameter(
+        Hex(1024), b"", "Bytes right behind the answer, as in the same segment as a first frame.", example="8102 6869",
+        rfc="RFC 6455 section 4.2.2",
+    )  # fmt: skip
+
+    @property
+    def is_refusal(self) -> bool:
+        """Whether no WebSocket comes of it."""
+        return self.final_status != HTTPStatus.SWITCHING_PROTOCOLS
+
+    @property
+    def final_status(self) -> int:
+        """The status to answer with."""
+        moved = self.location and self.status == HTTPStatus.SWITCHING_PROTOCOLS
+        return HTTPStatus.FOUND if moved else self.status
+
+
+def check_redirect(given: Given, handshake: Handshake, settings: BehaviourSettings) -> None:
+    """Raise `ParameterError` for a redirect that leaves this site where that is not allowed."""
+    location = given.of(HandshakeParameters).location
+    if not location or settings.redirect == "anywhere":
+        return
+    # A browser takes a backslash for a slash, and drops tabs; the latter cannot stand in a header here.
+    plain = location.replace("\\", "/")
+    try:
+        to = urlsplit(plain)
+        stays = not to.netloc and not to.scheme
+        stays = stays or (to.scheme in ("ws", "wss", "http", "https") and to.netloc.lower() == handshake.host.lower())
+    except ValueError:
+        stays = False
+    if not stays or plain.startswith("//") or "@" in plain.partition("?")[0]:
+        raise ParameterError(
+            "location", "leaves this site; write a path, or have the server allow it ([behaviours] redirect = anywhere)"
+        )
+
+
+def refusal(answer: HandshakeParameters) -> bytes:
+    """Return a response that refuses the handshake."""
+    status = answer.final_status
+    try:
+        phrase = HTTPStatus(status).phrase
+    except ValueError:
+        phrase = "Refused"
+    body = answer.body.encode()
+    headers = [f"HTTP/1.1 {status} {phrase}"]
+    if answer.location:
+        headers.append(f"Location: {answer.location}")
+    headers += ["Content-Type: text/plain; charset=utf-8", "X-Content-Type-Options: nosniff", *_padding(answer)]
+    has_body = status not in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
+    if has_body:
+        headers.append(f"Content-Length: {len(body)}")
+    headers += ["Connection: close", "", ""]
+    return "\r\n".join(headers).encode() + (body if has_body else b"") + answer.extra
+
+
+def acceptance(answer: HandshakeParameters, handshake: Handshake, subprotocol: str | None, extensions: str) -> bytes:
+    """Return the 101, with what is to be wrong in it."""
+    right = accept_token(handshake.key)
+    accepts = {
+        "right": [right],
+        "wrong": [base64.b64encode(hashlib.sha1(b"wrong", usedforsecurity=False).digest()).decode()],
+        "missing": [],
+        "double": [right, right],
+        "empty": [""],
+    }[answer.accept]
+    lines = ["HTTP/1.1 101 Switching Protocols", "Upgrade: WebSocket", "Connection: Upgrade"]
+    if subprotocol:
+        lines.append(f"Sec-WebSocket-Protocol: {subprotocol}")
+    lines += [f"Sec-WebSocket-Accept: {accept}" for accept in accepts]
+    if extensions:
+        lines.append(f"Sec-WebSocket-Extensions: {extensions}")
+    return "\r\n".join([*lines, *_padding(answer), "", ""]).encode() + answer.extra
+
+
+def _padding(answer: HandshakeParameters) -> list[str]:
+    return [f"X-Padding: {'x' * answer.pad}"] if answer.pad else []

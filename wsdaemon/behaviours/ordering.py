@@ -1,0 +1,82 @@
+"""Replies dropped, doubled, swapped or corrupted: every Nth, in the same way in every run."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+from wsdaemon.behaviours.parameters import parameter
+from wsdaemon.options import Number
+
+_EVERY = Number(0, 1_000_000)
+_WHOLE = "RFC 6455 section 5.4"  # messages come whole and in order
+
+Reply = tuple[bytes, bool]
+"""A message, and whether it is binary."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OrderParameters:
+    """What becomes of every Nth reply. Where several fall together, they are done in the order in which they stand."""
+
+    family: ClassVar[str] = "order"
+
+    corrupt: int = parameter(
+        _EVERY, 0, "Of every Nth reply one byte is another; a text's stays UTF-8. 0: of none.", example="3",
+        rfc="RFC 6455 section 10.7",
+    )  # fmt: skip
+    drop: int = parameter(_EVERY, 0, "Every Nth reply is not sent. 0: none.", example="3", rfc=_WHOLE)
+    double: int = parameter(_EVERY, 0, "Every Nth reply is sent twice. 0: none.", example="3", rfc=_WHOLE)
+    swap: int = parameter(
+        _EVERY, 0, "Every Nth reply waits and is sent behind the next one. 0: none.", example="3",
+        rfc=_WHOLE,
+    )  # fmt: skip
+    seed: int = parameter(
+        Number(0, (1 << 32) - 1), 0, "What chance begins with: the same seed gives the same bytes and delays.",
+        example="42",
+    )  # fmt: skip
+
+
+class Order:
+    """What is done to one connection's replies."""
+
+    __slots__ = ("_chance", "_count", "_how", "_waiting")
+
+    def __init__(self, how: OrderParameters) -> None:
+        self._how = how
+        self._chance = random.Random(how.seed)  # noqa: S311  # so that a run repeats
+        self._count = 0
+        self._waiting: list[Reply] = []
+
+    def apply(self, message: bytes, is_binary: bool) -> Iterator[Reply]:
+        """Yield what is to be sent in place of the next reply, at once."""
+        self._count += 1
+        if self._is_due(self._how.corrupt):
+            message = self._corrupted(message, is_binary)
+        if self._is_due(self._how.drop):
+            return
+        replies = [(message, is_binary)] * (2 if self._is_due(self._how.double) else 1)
+        if self._is_due(self._how.swap) and not self._waiting:
+            self._waiting = replies
+            return
+        yield from replies
+        waiting, self._waiting = self._waiting, []
+        yield from waiting
+
+    def _is_due(self, every: int) -> bool:
+        return every > 0 and self._count % every == 0
+
+    def _corrupted(self, message: bytes, is_binary: bool) -> bytes:
+        """Return the message with one byte changed; it has the same length, and an empty one is left alone."""
+        ascii_places = range(len(message)) if is_binary else [at for at, byte in enumerate(message) if byte < 0x80]
+        if not ascii_places:
+            return message
+        at = self._chance.choice(ascii_places)
+        if is_binary:
+            other = message[at] ^ (1 << self._chance.randrange(8))
+        else:
+            letters = [byte for byte in b"!#%*0Xx" if byte != message[at]]
+            other = self._chance.choice(letters)
+        return message[:at] + bytes((other,)) + message[at + 1 :]

@@ -1,0 +1,46 @@
+"""Behaviours that send much: as fast as the peer takes it, in constant memory, in turns with all others."""
+
+from __future__ import annotations
+
+from time import perf_counter
+
+from wsdaemon.behaviours.behaving import Behaving
+
+
+class Producing(Behaving):
+    """Sends what `produce` gives, a little at a time, while the peer keeps up."""
+
+    _waits = False
+    _is_done = False
+
+    def produce(self) -> bool:
+        """Send the next piece; says whether there is more."""
+        raise NotImplementedError
+
+    def opened(self) -> None:
+        """Begin to send."""
+        super().opened()
+        self.may_go_on()
+
+    def resumeProducing(self) -> None:
+        """The peer has taken everything."""
+        super().resumeProducing()
+        self.may_go_on()
+
+    def may_go_on(self) -> None:
+        """Send on, in the next turn of the loop."""
+        if not self._waits and not self._is_done and self.can_send:
+            self._waits = True
+            self.hub.turns.add(self._go, again=True)
+
+    def _go(self) -> None:
+        self._waits = False
+        begun = perf_counter()
+        try:
+            while self.can_send and not self.is_held_up and not self._is_done:
+                self._is_done = not self.produce()
+                if perf_counter() - begun > self.hub.turns.share:
+                    self.may_go_on()
+                    return
+        except Exception:  # what it raises ends its own connection
+            self.crashed()

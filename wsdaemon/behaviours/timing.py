@@ -1,0 +1,169 @@
+"""Late, slow, in drops, or not at all: when replies and pongs go out, and how fast."""
+
+from __future__ import annotations
+
+import random
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar
+
+from wsdaemon.behaviours.kinds import Milliseconds
+from wsdaemon.behaviours.ordering import Reply
+from wsdaemon.behaviours.parameters import parameter
+from wsdaemon.options import Choice, Number, Size
+from wsdaemon.websocket.deadlines import Deadlines
+
+_TICK = 0.02
+"""How often something is sent where a rate is held, in seconds; less often where a byte takes longer."""
+
+_LONG = 86_400_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class TimeParameters:
+    """When replies and pongs go out, how fast, and what is never sent or read."""
+
+    family: ClassVar[str] = "time"
+
+    delay: int = parameter(
+        Milliseconds(0, _LONG), 0, "How long each reply waits; the order is kept.", example="200", cap="max_wait"
+    )
+    jitter: int = parameter(
+        Milliseconds(0, _LONG), 0, "How much longer it may wait, by chance (see seed).", example="50", cap="max_wait"
+    )
+    throttle: int = parameter(
+        Size(0, 1 << 30), 0, "How many bytes a second are sent, in all. 0: any.", example="10k"
+    )  # fmt: skip
+    drip: int = parameter(
+        Milliseconds(0, 10_000), 0, "All frames go out a byte at a time, with so long between two. 0: they do not.",
+        example="10", rfc="RFC 6455 section 5.2",
+    )  # fmt: skip
+    stall: str = parameter(
+        Choice(("no", "read", "write", "both")), "no",
+        "What stops for good: reading from the client, writing to it, or both.", example="both",
+    )  # fmt: skip
+    stall_after: int = parameter(
+        Number(0, 1_000_000), 0, "After how many messages from the client that is.", example="3"
+    )
+    pong: str = parameter(
+        Choice(("yes", "never", "wrong")), "yes", "Whether pings are answered; wrong: with another payload.",
+        example="never", rfc="RFC 6455 section 5.5.3",
+    )  # fmt: skip
+    pong_delay: int = parameter(
+        Milliseconds(0, _LONG), 0, "How long each pong waits.", example="3000", cap="max_wait",
+        rfc="RFC 6455 section 5.5.3",
+    )  # fmt: skip
+    pongs: int = parameter(
+        Milliseconds(0, 3_600_000), 0, "How often a pong is sent that nobody asked for. 0: never.", example="1000",
+        rfc="RFC 6455 section 5.5.3",
+    )  # fmt: skip
+    ping_rate: int = parameter(
+        Number(0, 1_000_000), 0, "How many pings a second are sent. 0: none but those that keep the connection alive.",
+        example="100", cap="max_rate", rfc="RFC 6455 section 5.5.2",
+    )  # fmt: skip
+
+    @property
+    def is_paced(self) -> bool:
+        """Whether bytes go out at a pace."""
+        return bool(self.throttle or self.drip)
+
+
+class Delay:
+    """Replies that wait, in their order; each for `delay`, and by chance up to `jitter` longer."""
+
+    __slots__ = ("_chance", "_deadlines", "_how", "_now", "_send", "_waiting", "held")
+
+    def __init__(
+        self, how: TimeParameters, seed: int, deadlines: Deadlines, now: Callable[[], float],
+        send: Callable[[Reply], None],
+    ) -> None:  # fmt: skip
+        self._how = how
+        self._chance = random.Random(seed)  # noqa: S311  # so that a run repeats
+        self._deadlines = deadlines
+        self._now = now
+        self._send = send
+        self._waiting: deque[tuple[float, Reply]] = deque()
+        self.held = 0
+        """How many bytes wait."""
+
+    def add(self, reply: Reply) -> None:
+        """Have a reply sent when it is due."""
+        wait = self._how.delay + self._chance.random() * self._how.jitter
+        if not wait and not self._waiting:
+            self._send(reply)
+            return
+        self.held += len(reply[0]) + 64
+        self._waiting.append((self._now() + wait / 1000, reply))
+        if len(self._waiting) == 1:
+            self._wait()
+
+    def _wait(self) -> None:
+        self._deadlines.set("delay", max(0.0, self._waiting[0][0] - self._now()), self._due)
+
+    def _due(self) -> None:
+        while self._waiting and self._waiting[0][0] <= self._now() + 1e-6:
+            _, reply = self._waiting.popleft()
+            self.held -= len(reply[0]) + 64
+            self._send(reply)
+        if self._waiting:
+            self._wait()
+
+
+class Pace:
+    """Bytes that go out at a pace. Once stopped, none does any more."""
+
+    __slots__ = ("_at", "_chunk", "_deadlines", "_done", "_due", "_every", "_now", "_send", "_stopped", "_waiting")
+
+    def __init__(
+        self, how: TimeParameters, deadlines: Deadlines, now: Callable[[], float], send: Callable[[bytes], None]
+    ) -> None:  # fmt: skip
+        every, chunk = _TICK, 1 << 30  # only held once it is stopped
+        if how.throttle:
+            every = max(_TICK, 1 / how.throttle)
+            chunk = max(1, int(how.throttle * every))
+        if how.drip and (not how.throttle or how.drip / 1000 * how.throttle > 1):
+            every, chunk = how.drip / 1000, 1
+        self._every, self._chunk = every, chunk
+        self._deadlines = deadlines
+        self._now = now
+        self._send = send
+        self._waiting = bytearray()
+        self._at = 0
+        self._due = 0.0
+        self._stopped = False
+        self._done: Callable[[], None] | None = None
+
+    @property
+    def held(self) -> int:
+        """How many bytes wait."""
+        return len(self._waiting) - self._at
+
+    def add(self, data: bytes) -> None:
+        """Have bytes sent when it is their turn."""
+        self._waiting += data
+        if not self._stopped and not self._deadlines.running("pace") and self.held:
+            self._deadlines.set("pace", max(0.0, self._due - self._now()), self._tick)
+
+    def stop(self) -> None:
+        """Send nothing any more."""
+        self._stopped = True
+        self._deadlines.cancel("pace")
+
+    def then(self, done: Callable[[], None]) -> None:
+        """Call `done` once all that waits is sent, which is never where it was stopped."""
+        self._done = done
+
+    def _tick(self) -> None:
+        chunk = bytes(self._waiting[self._at : self._at + self._chunk])
+        self._at += len(chunk)
+        if self._at == len(self._waiting) or self._at > 1 << 16:
+            del self._waiting[: self._at]
+            self._at = 0
+        self._due = self._now() + self._every
+        self._send(chunk)
+        if self.held:
+            self._deadlines.set("pace", self._every, self._tick)
+        elif self._done is not None:
+            done, self._done = self._done, None
+            done()

@@ -1,0 +1,79 @@
+"""The list of behaviours, as JSON and as a page, both made from the catalogue."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from html import escape
+from typing import Any
+from urllib.parse import quote
+
+from wsdaemon.site.pages import frame, send_page
+
+Page = Callable[[Any], bytes]
+"""Takes a request for GET or HEAD and returns what `render` is to return."""
+
+PATH = "behaviours"
+_LAB = "/lab.html"
+
+
+def behaviour_pages(document: dict[str, Any], *, has_lab: bool) -> Mapping[bytes, Page]:
+    """Return the pages that tell of a server's behaviours, by the name that each has in the root of the site."""
+    as_json = json.dumps(document, ensure_ascii=False, indent=1).encode()
+    page = frame("WebSocket behaviours", _body(document, has_lab=has_lab))
+
+    def send_json(request: Any) -> bytes:
+        request.setHeader(b"content-type", b"application/json")
+        request.setHeader(b"content-length", b"%d" % len(as_json))
+        return b"" if request.method == b"HEAD" else as_json
+
+    return {f"{PATH}.json".encode(): send_json, PATH.encode(): lambda request: send_page(request, page)}
+
+
+def _body(document: dict[str, Any], *, has_lab: bool) -> str:
+    parts = [
+        "<p>Each is an address for WebSockets on this server; the parameters stand in its query, and compose: "
+        "<code>/echo?delay=200&amp;fragment=3</code>. A wrong one is answered with 400 and what is wrong with it. "
+        f'The same as <a href="/{PATH}.json">JSON</a>'
+        + (f', and to try in <a href="{_LAB}">the lab</a>' if has_lab else "")
+        + ".</p>"
+    ]
+    for family, summary in document["families"].items():
+        own = [each for each in document["behaviours"] if each["family"] == family and each["enabled"]]
+        group = document["groups"].get(family)
+        if not own and group is None:
+            continue
+        parts.append(f'<h2 id="{family}">{escape(family)}: {escape(summary)}</h2>')
+        parts += [_behaviour(each, document["groups"], has_lab=has_lab) for each in own]
+        if group is not None:
+            takers = [each["path"] for each in document["behaviours"] if family in each["groups"] and each["enabled"]]
+            parts.append(f"<p>{escape(group['summary'])} For {escape(', '.join(takers))}.</p>")
+            parts.append(_table(group["parameters"]))
+    return "\n".join(parts)
+
+
+def _behaviour(each: dict[str, Any], groups: dict[str, Any], *, has_lab: bool) -> str:
+    example = f"<code>{escape(each['example'])}</code>"
+    if has_lab:
+        example = f'<a href="{escape(_LAB + "#" + quote(each["example"], safe="/?=&+,:"))}">{example}</a>'
+    names = ", ".join(f"<code>{escape(name)}</code>" for name in each["subprotocols"])
+    takes = ", ".join(f'<a href="#{name}">{name}</a>' for name in each["groups"] if name in groups)
+    parts = [f'<h3 id="{escape(each["name"])}">{escape(each["path"])}</h3>', f"<p>{escape(each['summary'])}</p>"]
+    parts.append(f"<p>For example {example}. As a subprotocol: {names}. Exercises {escape(each['rfc'])}.</p>")
+    if each["parameters"]:
+        parts.append(_table(each["parameters"]))
+    if takes:
+        parts.append(f"<p>It takes the parameters of {takes} too.</p>")
+    return "\n".join(parts)
+
+
+def _table(parameters: list[dict[str, Any]]) -> str:
+    rows = ["<tr><th>Parameter<th>Default<th>What it does<th>What to write</tr>"]
+    for each in parameters:
+        default = "–" if each["default"] in (None, "") else f"<code>{escape(each['default'])}</code>"
+        rfc = f" ({escape(each['rfc'])})" if each["rfc"] else ""
+        rows.append(
+            f"<tr><td><code>{escape(each['name'])}</code><td>{default}<td>{escape(each['why'])}{rfc}"
+            f"<td>{escape(each['what'])}; <code>{escape(each['example'])}</code></tr>"
+        )
+    return f"<table>{''.join(rows)}</table>"

@@ -1,0 +1,96 @@
+"""Bytes: a message of any size, in constant memory, with a pattern that can be checked and its digest at the end."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+from dataclasses import dataclass
+
+from wsdaemon.behaviours.behaving import STREAMS
+from wsdaemon.behaviours.parameters import parameter
+from wsdaemon.behaviours.producing import Producing
+from wsdaemon.options import Choice, Number, Size
+from wsdaemon.websocket.codes import Opcode
+from wsdaemon.websocket.frames import frame_header
+
+_PIECE = 1 << 16
+_PRINTABLE = bytes(range(0x20, 0x7F))
+_BINARY_COUNTER = bytes(range(256)) * (_PIECE // 256 + 2)
+_TEXT_COUNTER = _PRINTABLE * (_PIECE // len(_PRINTABLE) + 2)
+_AS_TEXT = bytes(_PRINTABLE[byte % len(_PRINTABLE)] for byte in range(256))
+
+
+@dataclass(frozen=True, kw_only=True)
+class BytesParameters:
+    """How much is sent, in what frames, and what it is."""
+
+    size: int = parameter(
+        Size(0, 1 << 50), 1 << 20, "How long the message is.", example="1g", cap="max_bytes", rfc="RFC 6455 section 5.2"
+    )
+    frame: int = parameter(
+        Size(0, 1 << 50), 64 << 10, "How long its frames are; 0 for one frame.", example="0", rfc="RFC 6455 section 5.4"
+    )
+    type: str = parameter(Choice(("binary", "text")), "binary", "What it is.", example="text")
+    pattern: str = parameter(
+        Choice(("counter", "zeros", "random")), "counter",
+        "What is in it. counter: the byte at place i is i mod 256, or in a text 32 + i mod 95; zeros: 0, in a text the "
+        "letter 0; random: as the seed says.", example="random",
+    )  # fmt: skip
+    seed: int = parameter(Number(0, (1 << 32) - 1), 0, "What chance begins with.", example="42")
+
+
+class Bytes(Producing):
+    """Sends the message, then a text message with its size, frames and SHA-256 as JSON; then echoes."""
+
+    names = ("bytes",)
+    family = "stream"
+    summary = "One message of any size with a pattern, then its size, frames and SHA-256 as JSON; then echo."
+    example = "/bytes?size=1g&frame=64k&pattern=counter"
+    rfc = "RFC 6455 section 5.4"
+    own = (BytesParameters,)
+    parts = STREAMS
+    _sent = _frames = 0
+    _begun = False
+
+    def produce(self) -> bool:
+        """Send the next piece, with the header of its frame where one begins; at the end, what it was."""
+        wanted = self.given.of(BytesParameters)
+        if not self._begun:
+            self._begun = True
+            self._digest = hashlib.sha256()
+            self._random = random.Random(wanted.seed)  # noqa: S311  # so that a run repeats
+        header = b""
+        if not self.frame_left and (self._sent < wanted.size or not self._frames):
+            header = self._next_header(wanted)
+        length = min(_PIECE, self.frame_left)
+        piece = self._pattern(wanted, length)
+        self._digest.update(piece)
+        self._sent += length
+        self.frame_left -= length
+        self.write(header + piece)
+        if self._sent < wanted.size:
+            return True
+        told = {"size": self._sent, "frames": self._frames, "sha256": self._digest.hexdigest()}
+        self.reply(json.dumps(told).encode())
+        return False
+
+    def _next_header(self, wanted: BytesParameters) -> bytes:
+        left = wanted.size - self._sent
+        length = min(wanted.frame or left, left)
+        first = Opcode.BINARY if wanted.type == "binary" else Opcode.TEXT
+        opcode = Opcode.CONTINUATION if self._frames else first
+        self._frames += 1
+        self.frame_left = length
+        self.trace("sends", opcode, length, length == left)
+        return frame_header(opcode, length, fin=length == left)
+
+    def _pattern(self, wanted: BytesParameters, length: int) -> bytes:
+        is_text = wanted.type == "text"
+        if wanted.pattern == "zeros":
+            return (b"0" if is_text else b"\0") * length
+        if wanted.pattern == "random":
+            octets = self._random.randbytes(length)
+            return octets.translate(_AS_TEXT) if is_text else octets
+        start = self._sent % (len(_PRINTABLE) if is_text else 256)
+        return (_TEXT_COUNTER if is_text else _BINARY_COUNTER)[start : start + length]

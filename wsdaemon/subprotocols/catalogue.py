@@ -1,0 +1,142 @@
+"""The catalogue of behaviours: which there are on a server, what they take, and how that is told to people.
+
+The command, the JSON, the page, the lab and the docs all show what `Catalogue.document` returns, which comes from the
+declarations that read the parameters: so they cannot disagree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from wsdaemon.behaviours.answering import check_redirect
+from wsdaemon.behaviours.behaving import REPLIES, Behaving
+from wsdaemon.behaviours.parameters import Described, Given, ParameterError, describe, read_query
+from wsdaemon.options import Choice, Switch
+from wsdaemon.settings import FAMILIES, BehaviourSettings
+from wsdaemon.websocket.connection import Connection
+from wsdaemon.websocket.handshake import Handshake, HandshakeRefused
+
+
+class Catalogue:
+    """The behaviours among all subprotocols, as far as `[behaviours] enabled` has them."""
+
+    def __init__(self, found: Iterable[type[Connection]], settings: BehaviourSettings) -> None:
+        self.settings = settings
+        self.all = [each for each in found if issubclass(each, Behaving)]
+        self.by_path = {path_of(each): each for each in self.all if self.is_there(each)}
+        """The enabled ones by the first segment of their URLs."""
+        self.absent = {path_of(each) for each in self.all} - self.by_path.keys()
+        """The paths of the others."""
+        self._by_name = {name: each for each in self.by_path.values() for name in (*each.names, path_of(each))}
+        self._taken = {each: (*each.own, *filter(self._is_enabled, each.parts)) for each in self.all}
+
+    def is_there(self, subprotocol: type[Connection]) -> bool:
+        """Say whether a subprotocol is enabled; all but behaviours are."""
+        if not issubclass(subprotocol, Behaving):
+            return True
+        words = {"all", *subprotocol.names, path_of(subprotocol), subprotocol.family}
+        if path_of(subprotocol) == "echo":  # it is there for the parts
+            words |= {part.family for part in subprotocol.parts}
+        return not words.isdisjoint(self.settings.enabled)
+
+    def read(self, behaviour: type[Behaving], query: str, handshake: Handshake) -> Given:
+        """Return what a query asks for; raises `HandshakeRefused` with 400 where that cannot be."""
+        try:
+            given = read_query(query, self._taken[behaviour], self.settings)
+            check_redirect(given, handshake, self.settings)
+        except ParameterError as error:
+            off = any(error.name in _names(part) for part in behaviour.parts if part not in self._taken[behaviour])
+            raise HandshakeRefused(400, f"{error.name}: is not enabled on this server" if off else str(error)) from None
+        return given
+
+    def read_name(self, name: str, handshake: Handshake) -> tuple[type[Behaving], Given] | None:
+        """Return what a subprotocol's name asks for, as `ticker&interval~100`; None where it is no behaviour's.
+
+        What cannot stand in a name can be written as %XX, as in a query.
+        """
+        base, _, rest = name.partition("&")
+        behaviour = self._by_name.get(base)
+        if behaviour is None:
+            return None
+        query = "&".join(pair.replace("~", "=", 1) for pair in rest.split("&"))
+        return behaviour, self.read(behaviour, query, handshake)
+
+    def document(self) -> dict[str, Any]:
+        """Return all there is to know, as it goes into JSON."""
+        groups = {part.family: self._group(part) for part in REPLIES if self._is_enabled(part)}
+        behaviours = sorted(self.all, key=lambda each: (list(FAMILIES).index(each.family), path_of(each)))
+        return {
+            "families": dict(FAMILIES),
+            "groups": groups,
+            "behaviours": [self._behaviour(each) for each in behaviours],
+        }
+
+    def _is_enabled(self, part: type[Any]) -> bool:
+        return not {"all", part.family}.isdisjoint(self.settings.enabled)
+
+    def _group(self, part: type[Any]) -> dict[str, Any]:
+        return {"summary": _summary(part), "parameters": self._parameters(part)}
+
+    def _behaviour(self, each: type[Behaving]) -> dict[str, Any]:
+        return {
+            "name": path_of(each),
+            "path": "/" + path_of(each),
+            "family": each.family,
+            "summary": each.summary,
+            "description": _text(each),
+            "rfc": each.rfc,
+            "example": each.example,
+            "subprotocols": [name for name in dict.fromkeys((*each.names, path_of(each))) if name != "echo"],
+            "parameters": [told for own in each.own for told in self._parameters(own)],
+            "groups": [part.family for part in self._taken[each] if part not in each.own],
+            "enabled": self.is_there(each),
+        }
+
+    def _parameters(self, group: type[Any]) -> list[dict[str, Any]]:
+        return [_told(each) for each in describe(group, self.settings)]
+
+
+def path_of(behaviour: type[Behaving]) -> str:
+    """Return the first segment of a behaviour's URLs."""
+    return behaviour.path or behaviour.names[-1]
+
+
+def _names(group: type[Any]) -> set[str]:
+    return {each.name for each in describe(group, BehaviourSettings())}
+
+
+def _told(each: Described) -> dict[str, Any]:
+    kind = each.kind
+    told: dict[str, Any] = {
+        "name": each.name,
+        "kind": _kind_name(kind),
+        "what": kind.what,
+        "why": each.why,
+        "default": each.default,
+        "example": each.example,
+        "rfc": each.rfc,
+    }
+    for name in ("low", "high"):
+        if hasattr(kind, name):
+            told[name] = getattr(kind, name)
+    if isinstance(kind, Choice):
+        told["choices"] = list(kind.words)
+    elif isinstance(kind, Switch):
+        told["choices"] = ["no", "yes"]
+    return told
+
+
+def _kind_name(kind: object) -> str:
+    return {
+        "Milliseconds": "milliseconds", "Number": "number", "Size": "size", "Choice": "choice", "Switch": "switch",
+        "Status": "number", "CloseCodeOrNone": "code", "Hex": "hex", "Frames": "json", "Sizes": "sizes",
+    }.get(type(kind).__name__, "text")  # fmt: skip
+
+
+def _text(documented: type[Any]) -> str:
+    return " ".join((documented.__doc__ or "").split())
+
+
+def _summary(documented: type[Any]) -> str:
+    return _text(documented)

@@ -1,0 +1,114 @@
+"""Sink: swallows everything, and reports how much and how fast."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from wsdaemon.behaviours.behaving import STREAMS, Behaving, BehavingSettings
+from wsdaemon.behaviours.kinds import Milliseconds
+from wsdaemon.behaviours.parameters import parameter
+from wsdaemon.options import Number, Seconds, Size, option
+from wsdaemon.websocket.codes import Opcode
+
+
+@dataclass(frozen=True, kw_only=True)
+class SinkSettings(BehavingSettings):
+    """A message may be endless, in size and in time: nothing of it is kept."""
+
+    message_limit: int = option(Size(0, 1 << 32), 0, "Not used: a message of any size is swallowed.")
+    message_timeout: float = option(Seconds(0, 86400), 0.0, "0: a message may take as long as it likes.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SinkParameters:
+    """When it reports."""
+
+    every: int = parameter(
+        Milliseconds(10, 3_600_000), 1000, "How often it reports, as long as something comes in.", example="500"
+    )
+    per: int = parameter(
+        Number(0, 1_000_000_000), 0, "After how many messages it reports too; 0: it does not.", example="100"
+    )
+
+
+class Sink(Behaving):
+    """Reports as JSON: messages, frames and bytes in all, seconds since the first, and rates since the last report.
+
+    A last report comes when the client sends its Close, before the answer to that.
+    """
+
+    names = ("sink",)
+    family = "stream"
+    settings_class = SinkSettings
+    summary = "Swallows everything; reports messages, frames, bytes and rates as JSON, now and then and at the end."
+    example = "/sink?every=500"
+    rfc = "RFC 6455 section 5.6"
+    own = (SinkParameters,)
+    parts = STREAMS
+    messages = frames = octets = 0
+    _since: float | None = None
+    _reported_at = 0.0
+    _reported = (0, 0, 0)
+
+    def messages_in(self, frames: list[tuple[int, bytes]]) -> None:
+        """Count whole messages."""
+        for opcode, payload in frames:
+            self.frames += 1
+            self.octets += len(payload)
+            self._take(payload, opcode == Opcode.BINARY)
+
+    def onMessageBegin(self, isBinary: bool) -> None:
+        """Begin to count a message in pieces."""
+        self.message = bytearray()
+        self.message_is_binary = isBinary
+
+    def onMessageFrameBegin(self, length: int) -> None:
+        """Count a frame."""
+        self.frames += 1
+        self._begin_to_count()
+
+    def onMessageFrameData(self, payload: bytes) -> None:
+        """Count a piece's bytes, inflated."""
+        self.octets += len(payload)
+
+    def message_received(self, message: bytes, is_binary: bool) -> None:
+        """Count a message that is whole."""
+        self.messages += 1
+        self._begin_to_count()
+        per = self.given.of(SinkParameters).per
+        if per and self.messages % per == 0:
+            self._report()
+
+    def onCloseFrame(self, code: int, reasonRaw: bytes) -> bool | None:
+        """Report once more before the end."""
+        if self.can_send:
+            self._begin_to_count()
+            self._report(last=True)
+        return super().onCloseFrame(code, reasonRaw)
+
+    def _begin_to_count(self) -> None:
+        if self._since is None:
+            self._since = self._reported_at = self.hub.clock.seconds()
+            self._every("sink", self.given.of(SinkParameters).every / 1000, self._report_news)
+
+    def _report_news(self) -> None:
+        if self._reported != (self.messages, self.frames, self.octets):
+            self._report()
+
+    def _report(self, *, last: bool = False) -> None:
+        now = self.hub.clock.seconds()
+        seconds = now - self._reported_at
+        before, self._reported = self._reported, (self.messages, self.frames, self.octets)
+        self._reported_at = now
+
+        def rate(new: int, old: int) -> float:
+            return round((new - old) / seconds, 1) if seconds > 0 else 0.0
+
+        told = {
+            "messages": self.messages, "frames": self.frames, "bytes": self.octets,
+            "seconds": round(now - (self._since or now), 6),
+            "messages_per_second": rate(self.messages, before[0]), "bytes_per_second": rate(self.octets, before[2]),
+            "last": last,
+        }  # fmt: skip
+        self.reply(json.dumps(told).encode())

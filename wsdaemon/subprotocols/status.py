@@ -1,0 +1,79 @@
+"""Status: who is connected; lws' lws-status."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from wsdaemon.behaviours.behaving import Behaving, BehavingSettings
+from wsdaemon.options import Origins, option
+from wsdaemon.websocket.engine import Engine
+
+SOON = 0.1
+"""How long changes are gathered before they are told, in seconds."""
+MOST_LISTED = 200
+
+
+@dataclass(frozen=True, kw_only=True)
+class StatusSettings(BehavingSettings):
+    """Who is connected is for our own pages."""
+
+    allowed_origins: tuple[str, ...] = option(
+        Origins(), ("same",), "Whose pages may connect: * any, same only pages from here, or a list of origins."
+    )
+
+
+class Status(Behaving):
+    """Tells at once and on every change how many are connected, and of the newest 200 who they are.
+
+    What the client sends is ignored. Addresses are shown only where `[behaviours] show_addresses` says so.
+    """
+
+    names = ("lws-status", "status")
+    family = "status"
+    settings_class = StatusSettings
+    summary = "Who is connected, as JSON, at once and again on every change."
+    example = "/status"
+    rfc = "RFC 6455 section 5.6"
+
+    def opened(self) -> None:
+        """Tell, and again when someone comes or goes."""
+        super().opened()
+        self.hub.watchers.add(self.changed)
+        self._tell()
+
+    def closed(self) -> None:
+        """Tell no more."""
+        self.hub.watchers.discard(self.changed)
+        super().closed()
+
+    def changed(self) -> None:
+        """Someone came or went (called by the hub)."""
+        if self.can_send and not self.deadlines.running("status"):
+            self.deadlines.set("status", SOON, self._tell)
+
+    def message_received(self, message: bytes, is_binary: bool) -> None:
+        """Ignore it."""
+
+    def _tell(self) -> None:
+        if not self.can_send:
+            return
+        if self.is_held_up:  # it is told what is so by then
+            self.deadlines.set("status", SOON, self._tell)
+            return
+        connections = self.hub.connections
+        newest = sorted(connections, key=lambda each: each.number, reverse=True)[:MOST_LISTED]
+        told = {"version": "wsdaemon", "count": len(connections), "conns": [self._show(each) for each in newest]}
+        self.reply(json.dumps(told).encode())
+
+    def _show(self, connection: Engine) -> dict[str, object]:
+        age = self.hub.clock.seconds() - connection.opened_at
+        since = datetime.now(UTC).timestamp() - age
+        return {
+            "number": connection.number,
+            "peer": connection.peer if self.bounds.show_addresses else "hidden",
+            "time": round(since),
+            "subprotocol": connection.subprotocol,
+            "you": connection is self,
+        }

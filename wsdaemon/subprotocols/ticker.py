@@ -1,0 +1,62 @@
+"""Ticker: a counter; lws' dumb-increment-protocol."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from wsdaemon.behaviours.behaving import Behaving
+from wsdaemon.behaviours.kinds import Milliseconds
+from wsdaemon.behaviours.parameters import parameter
+from wsdaemon.options import Number
+from wsdaemon.websocket.codes import CloseCode
+
+
+@dataclass(frozen=True, kw_only=True)
+class TickerParameters:
+    """How fast it counts, and how far."""
+
+    interval: int = parameter(Milliseconds(1, 3_600_000), 50, "How long between two numbers.", example="1000")
+    count: int = parameter(
+        Number(0, 1_000_000_000), 0, "After how many the connection ends with 1000; 0 for as many as are allowed.",
+        example="10", cap="max_count",
+    )  # fmt: skip
+
+
+class Ticker(Behaving):
+    """Counts from 0. `reset` begins anew, `closeme` ends the connection; anything else is ignored.
+
+    lws' test client sends both with a line feed, which may be left out here. A client that does not keep up misses
+    no number: counting waits for it.
+    """
+
+    names = ("dumb-increment-protocol", "ticker")
+    family = "stream"
+    summary = "A counter as text messages; the message `reset` sets it to 0, and `closeme` ends the connection."
+    example = "/ticker?interval=1000&count=10"
+    rfc = "RFC 6455 section 5.6"
+    own = (TickerParameters,)
+    _next = _sent = 0
+
+    def opened(self) -> None:
+        """Begin to count."""
+        super().opened()
+        self._every("ticker", self.given.of(TickerParameters).interval / 1000, self._tick)
+
+    def message_received(self, message: bytes, is_binary: bool) -> None:
+        """Take a command."""
+        command = message.rstrip(b"\r\n\0")
+        if command == b"reset":
+            self._next = 0
+        elif command == b"closeme":
+            self.close(CloseCode.NORMAL)
+
+    def _tick(self) -> None:
+        number, self._next = self._next, self._next + 1
+        self._sent += 1
+        self.reply(b"%d" % number)
+        if self._sent == (self.given.of(TickerParameters).count or self.bounds.max_count):
+            self.when_sent(self._counted_up)
+
+    def _counted_up(self) -> None:
+        self.deadlines.cancel("ticker")
+        self.close(CloseCode.NORMAL, "counted up")
