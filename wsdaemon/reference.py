@@ -159,7 +159,8 @@ def _names(group: dict[str, Any]) -> str:
 
 
 def _wrapped(start: str, text: str) -> str:
-    return textwrap.fill(text, 100, initial_indent=start, subsequent_indent=" " * min(len(start), 15))
+    indent = " " * min(len(start), 15)
+    return textwrap.fill(text, 100, initial_indent=start, subsequent_indent=indent, break_on_hyphens=False)
 
 
 def _parameter_text(each: dict[str, Any]) -> str:

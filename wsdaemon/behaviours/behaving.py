@@ -21,10 +21,10 @@ from wsdaemon.behaviours import closing
 from wsdaemon.behaviours.answering import HandshakeParameters, acceptance, refusal
 from wsdaemon.behaviours.closing import CloseParameters
 from wsdaemon.behaviours.compressing import CompressionParameters, compressed, force
-from wsdaemon.behaviours.framing import FrameParameters, frames_of
+from wsdaemon.behaviours.framing import FrameParameters, frames_of, has_close, spoiled
 from wsdaemon.behaviours.ordering import Order, OrderParameters, Reply
 from wsdaemon.behaviours.parameters import Given
-from wsdaemon.behaviours.timing import Delay, Pace, TimeParameters
+from wsdaemon.behaviours.timing import TICK, Delay, Pace, TimeParameters
 from wsdaemon.options import Size, option
 from wsdaemon.settings import BehaviourSettings, WebSocketSettings
 from wsdaemon.websocket.codes import Opcode
@@ -33,11 +33,11 @@ from wsdaemon.websocket.flow import FULL
 from wsdaemon.websocket.handshake import Handshake
 from wsdaemon.websocket.transport import Transport, abort_connection, finish_sending, lose_connection
 
-HELD, STALLED = 8, 16
-"""Why nothing is read, beside `flow`'s reasons: too much waits on its way out, or the URL asks for it."""
+HELD, STALLED, LATER = 8, 16, 32
+"""Why nothing is read, beside `flow`'s reasons: too much waits on its way out, the URL asks for it, or what came in
+has to wait for what goes out."""
 
 _EARLY = 1 << 16
-_TICK = 0.02
 _PONGS = 64
 
 REPLIES: tuple[type[Any], ...] = (
@@ -74,6 +74,7 @@ class Behaving(Connection):
     """Whether it ends the connection without being asked to."""
 
     settings_class = BehavingSettings
+    batch = 1  # each message may ask for much, so it is looked at after each whether too much waits
     bounds: BehaviourSettings = BehaviourSettings()
     """How far the server lets it go (set by the registry)."""
     given: Given = Given(())
@@ -86,7 +87,13 @@ class Behaving(Connection):
     _counted = 0  # of what waits, how much is counted in the hub
     _taken = _replied = 0
     _late_pongs = 0
+    _pong_waits: bytes | None = None
     _when_sent: Callable[[], None] | None = None
+
+    @property
+    def can_send(self) -> bool:  # type: ignore[override]  # follows from the state
+        """Whether messages can be sent: not behind what ends the connection, though that may be on its way out."""
+        return bool(self.state == self.STATE_OPEN) and not self._ends
 
     # -- what a behaviour may override or call --------------------------------------------------------------------
 
@@ -115,6 +122,7 @@ class Behaving(Connection):
         self._early = early
         answer = self.given.of(HandshakeParameters)
         go_on = partial(self._answer, handshake, subprotocol)
+        self.hub.answering.add(self)
         if answer.wait:
             self.deadlines.set("handshake", answer.wait / 1000, go_on)
         else:
@@ -122,6 +130,9 @@ class Behaving(Connection):
 
     def _answer(self, handshake: Handshake, subprotocol: str | None) -> None:
         answer = self.given.of(HandshakeParameters)
+        if self.hub.draining:
+            self._end(abort_connection)
+            return
         if answer.is_refusal:
             self._cause = f"refused with {answer.final_status}, as asked for"
             self.hub.tally.count(f"handshake answered {answer.final_status}, as asked for")
@@ -163,6 +174,7 @@ class Behaving(Connection):
 
     def _begin(self) -> None:
         self.deadlines.cancel("hold")
+        self.hub.answering.discard(self)
         time, order = self.given.of(TimeParameters), self.given.of(OrderParameters)
         now = self.hub.clock.seconds
         self._order = Order(order)
@@ -178,7 +190,8 @@ class Behaving(Connection):
         if time.pongs:
             self._every("pongs", time.pongs / 1000, partial(self.send_frame, Opcode.PONG, b"unasked"))
         if time.ping_rate:
-            self._every("ping_rate", max(_TICK, 1 / time.ping_rate), self._flood)
+            at_once = max(1, int(time.ping_rate * TICK))
+            self._every("ping_rate", at_once / time.ping_rate, partial(self._flood, at_once))
         close = self.given.of(CloseParameters)
         if self._is_to_close() and ("after" in self.given.names or not close.messages):
             self.deadlines.set("end", close.after / 1000, self._end_as_asked)
@@ -200,14 +213,13 @@ class Behaving(Connection):
     def messages_in(self, frames: list[tuple[int, bytes]]) -> None:
         """Hand whole messages on, one by one."""
         for opcode, payload in frames:
-            if not self.can_send or self._deaf or self.read_paused & STALLED:
-                return
-            self._take(payload, opcode == Opcode.BINARY)
+            if self.can_send:
+                self._take(payload, opcode == Opcode.BINARY)
 
     def onMessageEnd(self) -> None:
         """Hand the collected message on."""
         message, self.message = bytes(self.message), bytearray()
-        if self.can_send and not (self._deaf or self.read_paused & STALLED):
+        if self.can_send:
             self._take(message, self.message_is_binary)
 
     def _take(self, message: bytes, is_binary: bool) -> None:
@@ -219,7 +231,8 @@ class Behaving(Connection):
         if not self.can_send:
             return
         message, is_binary = reply
-        how = self.given.of(CompressionParameters)
+        how, frames = self.given.of(CompressionParameters), self.given.of(FrameParameters)
+        message = message if is_binary else spoiled(frames, message)
         opcode = Opcode.BINARY if is_binary else Opcode.TEXT
         deflate = self.deflate
         compress = deflate is not None and (
@@ -227,7 +240,9 @@ class Behaving(Connection):
         )
         payload = compressed(how, deflate, message) if compress and deflate is not None else message
         self.trace("sends", opcode, len(payload), True)
-        self.write(b"".join(frames_of(self.given.of(FrameParameters), opcode, payload, rsv1=compress)))
+        self.write(b"".join(frames_of(frames, opcode, payload, rsv1=compress)))
+        if frames.opcode == Opcode.CLOSE:
+            self._close_is_sent()
         self.replied()
         self._balance()
 
@@ -242,7 +257,7 @@ class Behaving(Connection):
     @property
     def is_full(self) -> bool:
         """Whether nothing is read because too much waits, or because the URL asks for it."""
-        return bool(self.read_paused & (FULL | HELD | STALLED))
+        return self._deaf or bool(self.read_paused & (FULL | HELD | STALLED | LATER))
 
     @property
     def is_held_up(self) -> bool:
@@ -251,11 +266,21 @@ class Behaving(Connection):
 
     def write(self, data: bytes) -> None:
         """Send bytes, at the pace that is asked for."""
-        if self._pace is None or self._corked is not None:
+        corked, self._corked = self._corked, None  # nothing is kept back: how much waits has to be known
+        if self._pace is None:
             super().write(data)
         else:
             self._pace.add(data)
             self._balance()
+        self._corked = corked
+
+    def send_raw(self, data: bytes) -> None:
+        """Send frames as they are, right or wrong; nothing happens unless open."""
+        if self.can_send:
+            self.write(data)
+            if has_close(data):
+                self._close_is_sent()
+            self.replied()
 
     def _write_on(self, data: bytes) -> None:
         super().write(data)
@@ -290,8 +315,8 @@ class Behaving(Connection):
         if time.pong == "never":
             return
         if time.pong == "wrong":
-            payload = (payload + b"?")[-125:] if payload != b"?" else b"!"
-        answer = partial(self.send_frame, Opcode.PONG, payload)
+            payload = bytes((payload[0] ^ 1,)) + payload[1:] if payload else b"?"
+        answer = partial(self._send_pong, payload)
         if not time.pong_delay:
             answer()
         elif self._late_pongs < _PONGS:  # of more pings, only some need an answer (RFC 6455 section 5.5.3)
@@ -299,13 +324,24 @@ class Behaving(Connection):
             name = f"pong {self._taken} {self._late_pongs} {self.hub.clock.seconds()}"
             self.deadlines.set(name, time.pong_delay / 1000, partial(self._late_pong, answer))
 
+    def _send_pong(self, payload: bytes) -> None:
+        if self.frame_left:
+            self._pong_waits = payload  # of several pings, the last is answered (RFC 6455 section 5.5.3)
+        else:
+            self.send_frame(Opcode.PONG, payload)
+
+    def send_waiting_pong(self) -> None:
+        """Send the pong that could not go out within a frame."""
+        payload, self._pong_waits = self._pong_waits, None
+        if payload is not None:
+            self.send_frame(Opcode.PONG, payload)
+
     def _late_pong(self, answer: Callable[[], None]) -> None:
         self._late_pongs -= 1
         answer()
 
-    def _flood(self) -> None:
-        rate = self.given.of(TimeParameters).ping_rate
-        for _ in range(max(1, round(rate * _TICK))):
+    def _flood(self, count: int) -> None:
+        for _ in range(count):
             if not self.is_held_up:
                 self.send_ping(b"flood")
 
@@ -362,10 +398,20 @@ class Behaving(Connection):
         else:
             self.write(closing.close_frame(wanted))
             self.trace("sends", Opcode.CLOSE, len(closing.close_frame(wanted)) - 2, True)
-            self.state = self.STATE_CLOSING
-            self.closedByMe = True
             self.localCloseCode = None if wanted.code < 0 else wanted.code  # type: ignore[assignment]  # as Autobahn does
-            self._start_closing()
+            self._close_is_sent()
+
+    def _close_is_sent(self) -> None:
+        """Go on as after any Close of ours: the client's ends the connection."""
+        self.state = self.STATE_CLOSING
+        self.closedByMe = True
+        self._start_closing()
+
+    def _start_closing(self) -> None:
+        super()._start_closing()
+        if self.number:
+            self._delay.clear()  # it would come behind the Close
+            self._balance()
 
     def onCloseFrame(self, code: int, reasonRaw: bytes) -> bool | None:
         """Answer the client's Close, but for where the URL asks for none."""
@@ -378,6 +424,7 @@ class Behaving(Connection):
 
     def _end(self, how: Callable[[Transport], None]) -> None:
         """End once all that goes out at a pace is out; the close timeout bounds that."""
+        self.deadlines.cancel("handshake")
         if self._pace is None or not self._pace.held or how is abort_connection:
             super()._end(how)
         elif not self._ends:
@@ -387,6 +434,7 @@ class Behaving(Connection):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Let go of everything."""
+        self.hub.answering.discard(self)
         self.hub.backlog -= self._counted
         self._counted = 0
         super().connectionLost(reason)

@@ -8,13 +8,15 @@ from itertools import pairwise
 from typing import ClassVar
 
 from wsdaemon.behaviours.kinds import Sizes
-from wsdaemon.behaviours.parameters import parameter
+from wsdaemon.behaviours.parameters import ParameterError, parameter
 from wsdaemon.options import Choice, Number, Switch
 from wsdaemon.websocket.codes import Opcode
 from wsdaemon.websocket.frames import apply_mask
 
 PING_BETWEEN = b"between"
 MASKING_KEY = bytes((0x37, 0xFA, 0x21, 0x3D))  # that of RFC 6455's examples, section 5.7
+MOST_FRAMES = 2000
+"""Into how many frames a message may be cut: more would take long."""
 _FIN, _MASK = 0x80, 0x80
 
 
@@ -25,7 +27,7 @@ class FrameParameters:
     family: ClassVar[str] = "frames"
 
     fragment: int = parameter(
-        Number(1, 10_000), 1, "Into how many frames of about the same size; a text may be cut within a character.",
+        Number(1, MOST_FRAMES), 1, "Into how many frames of about the same size; a text may be cut within a character.",
         example="3", rfc="RFC 6455 section 5.4",
     )  # fmt: skip
     sizes: tuple[int, ...] = parameter(
@@ -66,8 +68,11 @@ class FrameParameters:
         example="invalid", rfc="RFC 6455 section 8.1",
     )  # fmt: skip
 
-
-PLAIN = FrameParameters()
+    def check(self) -> None:
+        """Raise `ParameterError` where a message would be cut into more frames than are sent at once."""
+        frames = max(self.fragment, len(self.sizes) + 1) * (1 + self.empty)
+        if frames > MOST_FRAMES:
+            raise ParameterError("empty", f"makes {frames} frames of a message; write less: {MOST_FRAMES} in all")
 
 
 def raw_frame(
@@ -87,10 +92,27 @@ def raw_frame(
     return header + masking_key + (apply_mask(payload, masking_key) if masking_key else payload)
 
 
+def spoiled(how: FrameParameters, text: bytes) -> bytes:
+    """Return a text with what is to be wrong with its UTF-8."""
+    return text + {"right": b"", "invalid": b"\xff", "cut": "€".encode()[:2]}[how.utf8]
+
+
+def has_close(data: bytes) -> bool:
+    """Say whether there is a Close among raw frames."""
+    at = 0
+    while at + 2 <= len(data):
+        if data[at] & 0x0F == Opcode.CLOSE:
+            return True
+        length, more = data[at + 1] & 0x7F, 2
+        if length > 125:
+            more = 4 if length == 126 else 10
+            length = int.from_bytes(data[at + 2 : at + more], "big")
+        at += more + (4 if data[at + 1] & _MASK else 0) + length
+    return False
+
+
 def frames_of(how: FrameParameters, opcode: int, payload: bytes, *, rsv1: bool = False) -> Iterator[bytes]:
     """Yield the frames of a message; with `rsv1` its first says that the payload is compressed (RFC 7692)."""
-    if opcode == Opcode.TEXT and how.utf8 != "right" and not rsv1:
-        payload += b"\xff" if how.utf8 == "invalid" else "€".encode()[:2]
     pieces = list(_pieces(how, payload))
     key = MASKING_KEY if how.mask else b""
     first_opcode = opcode if how.opcode is None else how.opcode

@@ -124,7 +124,7 @@ class Sizes(Kind):
 
     def parse(self, text: str, base: Path) -> tuple[int, ...]:
         """Return the numbers."""
-        words = [word.strip() for word in text.split(",")]
+        words = [word.strip() for word in text.split(",")] if text.strip() else []
         if not all(re.fullmatch("[0-9]{1,9}", word) and int(word) <= self.high for word in words):
             raise ValueError(f"{quote(text)} is no list of sizes; write {self.what}")
         if len(words) > self.count:

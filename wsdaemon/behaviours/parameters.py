@@ -109,7 +109,12 @@ def read_pairs(
             values[group][name] = kind.parse(text, Path())
         except ValueError as error:
             raise ParameterError(name, str(error)) from None
-    return Given((group(**them) for group, them in values.items()), (name for them in values.values() for name in them))
+    groups_given = [group(**them) for group, them in values.items()]
+    for each in groups_given:
+        check = getattr(each, "check", None)
+        if check is not None:
+            check()  # what is wrong between parameters that are each right in themselves
+    return Given(groups_given, (name for them in values.values() for name in them))
 
 
 @cache

@@ -17,6 +17,11 @@ class Producing(Behaving):
         """Send the next piece; says whether there is more."""
         raise NotImplementedError
 
+    @property
+    def is_done(self) -> bool:
+        """Whether all is sent."""
+        return self._is_done
+
     def opened(self) -> None:
         """Begin to send."""
         super().opened()

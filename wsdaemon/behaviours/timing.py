@@ -14,10 +14,12 @@ from wsdaemon.behaviours.parameters import parameter
 from wsdaemon.options import Choice, Number, Size
 from wsdaemon.websocket.deadlines import Deadlines
 
-_TICK = 0.02
+TICK = 0.02
 """How often something is sent where a rate is held, in seconds; less often where a byte takes longer."""
 
 _LONG = 86_400_000
+_OVERHEAD = 256
+"""What a waiting reply counts for beside its bytes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,10 +95,16 @@ class Delay:
         if not wait and not self._waiting:
             self._send(reply)
             return
-        self.held += len(reply[0]) + 64
+        self.held += len(reply[0]) + _OVERHEAD
         self._waiting.append((self._now() + wait / 1000, reply))
         if len(self._waiting) == 1:
             self._wait()
+
+    def clear(self) -> None:
+        """Forget what waits."""
+        self._waiting.clear()
+        self.held = 0
+        self._deadlines.cancel("delay")
 
     def _wait(self) -> None:
         self._deadlines.set("delay", max(0.0, self._waiting[0][0] - self._now()), self._due)
@@ -104,7 +112,7 @@ class Delay:
     def _due(self) -> None:
         while self._waiting and self._waiting[0][0] <= self._now() + 1e-6:
             _, reply = self._waiting.popleft()
-            self.held -= len(reply[0]) + 64
+            self.held -= len(reply[0]) + _OVERHEAD
             self._send(reply)
         if self._waiting:
             self._wait()
@@ -118,10 +126,10 @@ class Pace:
     def __init__(
         self, how: TimeParameters, deadlines: Deadlines, now: Callable[[], float], send: Callable[[bytes], None]
     ) -> None:  # fmt: skip
-        every, chunk = _TICK, 1 << 30  # only held once it is stopped
+        every, chunk = TICK, 1 << 30  # only held once it is stopped
         if how.throttle:
-            every = max(_TICK, 1 / how.throttle)
-            chunk = max(1, int(how.throttle * every))
+            chunk = max(1, int(how.throttle * TICK))
+            every = chunk / how.throttle
         if how.drip and (not how.throttle or how.drip / 1000 * how.throttle > 1):
             every, chunk = how.drip / 1000, 1
         self._every, self._chunk = every, chunk

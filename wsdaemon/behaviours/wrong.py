@@ -29,7 +29,7 @@ class Wrong(NamedTuple):
 WRONG: Mapping[str, Wrong] = MappingProxyType(
     {
         "masked": Wrong("a masked text", "5.1", raw_frame(_TEXT, b"masked", masking_key=MASKING_KEY)),
-        "rsv1": Wrong("RSV1 where no extension gives it a meaning", "5.2", raw_frame(_TEXT, b"rsv1", rsv=4)),
+        "rsv1": Wrong("RSV1 on what is not compressed", "5.2", raw_frame(_TEXT, b"\x07rsv1", rsv=4)),
         "rsv2": Wrong("RSV2", "5.2", raw_frame(_TEXT, b"rsv2", rsv=2)),
         "rsv3": Wrong("RSV3", "5.2", raw_frame(_TEXT, b"rsv3", rsv=1)),
         "opcode3": Wrong("a data opcode that is reserved", "5.2", raw_frame(3, b"opcode 3")),

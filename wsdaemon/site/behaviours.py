@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from html import escape
 from typing import Any
@@ -47,7 +48,7 @@ def _body(document: dict[str, Any], *, has_lab: bool) -> str:
         parts += [_behaviour(each, document["groups"], has_lab=has_lab) for each in own]
         if group is not None:
             takers = [each["path"] for each in document["behaviours"] if family in each["groups"] and each["enabled"]]
-            parts.append(f"<p>{escape(group['summary'])} For {escape(', '.join(takers))}.</p>")
+            parts.append(f"<p>{_inline(group['summary'])} For {escape(', '.join(takers))}.</p>")
             parts.append(_table(group["parameters"]))
     return "\n".join(parts)
 
@@ -58,7 +59,7 @@ def _behaviour(each: dict[str, Any], groups: dict[str, Any], *, has_lab: bool) -
         example = f'<a href="{escape(_LAB + "#" + quote(each["example"], safe="/?=&+,:"))}">{example}</a>'
     names = ", ".join(f"<code>{escape(name)}</code>" for name in each["subprotocols"])
     takes = ", ".join(f'<a href="#{name}">{name}</a>' for name in each["groups"] if name in groups)
-    parts = [f'<h3 id="{escape(each["name"])}">{escape(each["path"])}</h3>', f"<p>{escape(each['summary'])}</p>"]
+    parts = [f'<h3 id="{escape(each["name"])}">{escape(each["path"])}</h3>', f"<p>{_inline(each['summary'])}</p>"]
     parts.append(f"<p>For example {example}. As a subprotocol: {names}. Exercises {escape(each['rfc'])}.</p>")
     if each["parameters"]:
         parts.append(_table(each["parameters"]))
@@ -73,7 +74,12 @@ def _table(parameters: list[dict[str, Any]]) -> str:
         default = "–" if each["default"] in (None, "") else f"<code>{escape(each['default'])}</code>"
         rfc = f" ({escape(each['rfc'])})" if each["rfc"] else ""
         rows.append(
-            f"<tr><td><code>{escape(each['name'])}</code><td>{default}<td>{escape(each['why'])}{rfc}"
+            f"<tr><td><code>{escape(each['name'])}</code><td>{default}<td>{_inline(each['why'])}{rfc}"
             f"<td>{escape(each['what'])}; <code>{escape(each['example'])}</code></tr>"
         )
-    return f"<table>{''.join(rows)}</table>"
+    return f'<div class="wide"><table>{"".join(rows)}</table></div>'
+
+
+def _inline(text: str) -> str:
+    """Return a text in HTML, what stands between backticks as code."""
+    return re.sub("`([^`]*)`", r"<code>\1</code>", escape(text))

@@ -26,6 +26,11 @@ _FRAME = """<!DOCTYPE html>
 <style>
 body {{ font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 60rem; padding: 0 1rem }}
 h1 {{ font-size: 1.4rem; overflow-wrap: anywhere }}
+h2 {{ font-size: 1.2rem; margin-top: 2.5rem }}
+h3 {{ font-size: 1rem; margin-bottom: 0 }}
+h3 + p {{ margin-top: 0 }}
+code {{ overflow-wrap: anywhere }}
+.wide {{ overflow-x: auto }}
 table {{ border-collapse: collapse; width: 100% }}
 th {{ text-align: left; font-weight: 600 }}
 th, td {{ padding: .3rem .75rem .3rem 0; border-bottom: 1px solid color-mix(in srgb, currentColor 15%, transparent) }}

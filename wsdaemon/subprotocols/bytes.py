@@ -7,7 +7,8 @@ import json
 import random
 from dataclasses import dataclass
 
-from wsdaemon.behaviours.behaving import STREAMS
+from wsdaemon.behaviours.behaving import LATER, STREAMS
+from wsdaemon.behaviours.ordering import Reply
 from wsdaemon.behaviours.parameters import parameter
 from wsdaemon.behaviours.producing import Producing
 from wsdaemon.options import Choice, Number, Size
@@ -52,6 +53,7 @@ class Bytes(Producing):
     parts = STREAMS
     _sent = _frames = 0
     _begun = False
+    _waiting: Reply | None = None  # a message that came meanwhile
 
     def produce(self) -> bool:
         """Send the next piece, with the header of its frame where one begins; at the end, what it was."""
@@ -61,6 +63,8 @@ class Bytes(Producing):
             self._digest = hashlib.sha256()
             self._random = random.Random(wanted.seed)  # noqa: S311  # so that a run repeats
         header = b""
+        if not self.frame_left:
+            self.send_waiting_pong()
         if not self.frame_left and (self._sent < wanted.size or not self._frames):
             header = self._next_header(wanted)
         length = min(_PIECE, self.frame_left)
@@ -72,8 +76,21 @@ class Bytes(Producing):
         if self._sent < wanted.size:
             return True
         told = {"size": self._sent, "frames": self._frames, "sha256": self._digest.hexdigest()}
+        self.send_waiting_pong()
         self.reply(json.dumps(told).encode())
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None:
+            super().message_received(*waiting)
+            self.resume_reading(LATER)
         return False
+
+    def message_received(self, message: bytes, is_binary: bool) -> None:
+        """Echo a message, but not within the one that goes out: till then nothing more is read."""
+        if self.is_done:
+            super().message_received(message, is_binary)
+        else:
+            self._waiting = (message, is_binary)
+            self.pause_reading(LATER)
 
     def _next_header(self, wanted: BytesParameters) -> bytes:
         left = wanted.size - self._sent

@@ -24,11 +24,10 @@ class Catalogue:
     def __init__(self, found: Iterable[type[Connection]], settings: BehaviourSettings) -> None:
         self.settings = settings
         self.all = [each for each in found if issubclass(each, Behaving)]
-        self.by_path = {path_of(each): each for each in self.all if self.is_there(each)}
+        self.by_path = {name: each for each in self.all if self.is_there(each) for name in _paths(each)}
         """The enabled ones by the first segment of their URLs."""
-        self.absent = {path_of(each) for each in self.all} - self.by_path.keys()
+        self.absent = {name for each in self.all for name in _paths(each)} - self.by_path.keys()
         """The paths of the others."""
-        self._by_name = {name: each for each in self.by_path.values() for name in (*each.names, path_of(each))}
         self._taken = {each: (*each.own, *filter(self._is_enabled, each.parts)) for each in self.all}
 
     def is_there(self, subprotocol: type[Connection]) -> bool:
@@ -56,7 +55,7 @@ class Catalogue:
         What cannot stand in a name can be written as %XX, as in a query.
         """
         base, _, rest = name.partition("&")
-        behaviour = self._by_name.get(base)
+        behaviour = self.by_path.get(base)
         if behaviour is None:
             return None
         query = "&".join(pair.replace("~", "=", 1) for pair in rest.split("&"))
@@ -87,7 +86,7 @@ class Catalogue:
             "description": _text(each),
             "rfc": each.rfc,
             "example": each.example,
-            "subprotocols": [name for name in dict.fromkeys((*each.names, path_of(each))) if name != "echo"],
+            "subprotocols": [name for name in _paths(each) if name != "echo"],
             "parameters": [told for own in each.own for told in self._parameters(own)],
             "groups": [part.family for part in self._taken[each] if part not in each.own],
             "enabled": self.is_there(each),
@@ -100,6 +99,11 @@ class Catalogue:
 def path_of(behaviour: type[Behaving]) -> str:
     """Return the first segment of a behaviour's URLs."""
     return behaviour.path or behaviour.names[-1]
+
+
+def _paths(behaviour: type[Behaving]) -> dict[str, None]:
+    """Return the names that it has, in a URL or as a subprotocol."""
+    return dict.fromkeys((*behaviour.names, path_of(behaviour)))
 
 
 def _names(group: type[Any]) -> set[str]:

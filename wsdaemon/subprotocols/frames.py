@@ -61,6 +61,5 @@ class RawFrames(Behaving):
     def _send_raw(self) -> None:
         wanted = self.given.of(RawFramesParameters)
         data = (WRONG[wanted.wrong].data if wanted.wrong != "none" else b"") + wanted.json + wanted.hex
-        if data and self.can_send:
-            self.write(data)
-            self.replied()
+        if data:
+            self.send_raw(data)

@@ -95,7 +95,7 @@ class Registry:
         whole_path, _, query = handshake.target.partition("?")
         behaviour = self.catalogue.by_path.get(path)
         # Without a query, and below it, /echo is Jetty's, which goes by the names that are offered first.
-        if behaviour is not None and (path == short_name(behaviour) or (query and whole_path == f"/{path}")):
+        if behaviour is not None and (path in behaviour.names or (query and whole_path == f"/{path}")):
             first = offered[0] if offered else None
             return Choice(self._of[behaviour], first, self.catalogue.read(behaviour, query, handshake))
         if path in self.catalogue.absent and path not in self._by_name:

@@ -107,7 +107,7 @@ class Sink(Behaving):
 
         told = {
             "messages": self.messages, "frames": self.frames, "bytes": self.octets,
-            "seconds": round(now - (self._since or now), 6),
+            "seconds": round(now - (now if self._since is None else self._since), 6),
             "messages_per_second": rate(self.messages, before[0]), "bytes_per_second": rate(self.octets, before[2]),
             "last": last,
         }  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 from wsdaemon.behaviours.behaving import Behaving
 from wsdaemon.behaviours.kinds import Milliseconds
@@ -55,8 +56,5 @@ class Ticker(Behaving):
         self._sent += 1
         self.reply(b"%d" % number)
         if self._sent == (self.given.of(TickerParameters).count or self.bounds.max_count):
-            self.when_sent(self._counted_up)
-
-    def _counted_up(self) -> None:
-        self.deadlines.cancel("ticker")
-        self.close(CloseCode.NORMAL, "counted up")
+            self.deadlines.cancel("ticker")
+            self.when_sent(partial(self.close, CloseCode.NORMAL, "counted up"))

@@ -266,7 +266,8 @@ class Engine(Incoming):
         self.uncork()
         self.droppedByMe = True
         self.state = self.STATE_CLOSED
-        self.data = self.begun_frame = b""
+        self.data = b""
+        self.forget_input()
         if self.number:
             self.transport.unregisterProducer()
         if self.read_paused:

@@ -99,6 +99,11 @@ class FlowControlled:
 
     def resume_reading(self, why: int) -> None:
         """Read again, unless there is another reason not to."""
-        if self.read_paused == why:
+        paused = self.read_paused
+        self.read_paused = paused & ~why
+        if not self.read_on() and paused == why:
             self.transport.resumeProducing()
-        self.read_paused &= ~why
+
+    def read_on(self) -> bool:
+        """Work on what was read already, if anything waits; says whether that comes before anything else is read."""
+        return False

@@ -44,6 +44,8 @@ class Hub:
         self.tally = tally or Tally(clock)
         self.verbose = verbose
         self.connections: Room[Engine] = Room()
+        self.answering: Room[Engine] = Room()
+        """Those whose handshake waits for its answer."""
         self.watchers: Room[Callable[[], None]] = Room()
         """Called when someone comes or goes."""
         self.backlog = 0  # bytes that wait for peers which do not keep up, see FlowControlled.write
@@ -91,6 +93,8 @@ class Hub:
         self.draining = True
         drained: Deferred[None] = Deferred()
         self._drained = drained
+        for connection in self.answering:
+            connection.transport.abortConnection()
         for connection in self.connections:
             connection.close(code, reason)
         if not self.connections and not drained.called:

@@ -103,7 +103,7 @@ class Intake(FlowControlled):
                 if frames:
                     self.messages_in(frames)
             if at < len(data):
-                rest = self._work(data, at, begun)
+                rest = data[at:] if self.is_full else self._work(data, at, begun)
         except Exception:  # whatever a subprotocol raises ends its own connection
             self.crashed()
         finally:
@@ -116,7 +116,10 @@ class Intake(FlowControlled):
         if took > LITTLE:
             self.hub.turns.spend(took)
         if rest and self.state != self.STATE_CLOSED:
-            self._wait_for_turn(rest, again=True)
+            if self.is_full:
+                self._held = rest  # until the peer takes its answers: one chunk may ask for many
+            else:
+                self._wait_for_turn(rest, again=True)
 
     def _wait_for_turn(self, data: bytes, *, again: bool = False) -> None:
         self._held = data
@@ -127,8 +130,16 @@ class Intake(FlowControlled):
         held, self._held = self._held, b""
         if held:
             self._take_in(held)
-            if not self._held:
+            if not self._held or self.is_full:
                 self.resume_reading(BUSY)
+
+    def read_on(self) -> bool:
+        """Go on with what was read before the connection was full."""
+        if not self._held or self.is_full or self.read_paused & BUSY:
+            return False
+        self.read_paused |= BUSY
+        self.hub.turns.add(self._go_on)
+        return True
 
     def forget_input(self) -> None:
         """Drop what waits to be worked on."""
@@ -151,7 +162,7 @@ class Intake(FlowControlled):
                     return b""
             if at == before:
                 at = self._parse_some(data, at)
-            if at < end and perf_counter() - begun > self.hub.turns.share:
+            if at < end and (self.is_full or perf_counter() - begun > self.hub.turns.share):
                 return data[at:]
         return b""
 
