@@ -1,0 +1,133 @@
+"""Promise 20: behaviours that URLs choose are held to the same bounds, whatever a stranger asks them for."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import statistics
+import threading
+from collections.abc import Callable
+from urllib.parse import quote
+
+import pytest
+
+from tests.conftest import Daemon
+from tests.promises.conftest import Figure
+from tests.promises.raw import RawClient
+from tests.wire import BINARY, PING, TEXT, Frame, take_frames
+
+MB = 1e6
+SMALL = Frame(TEXT, b"x" * 64).masked() * 500
+EMPTY = Frame(TEXT).masked() * 5000
+LARGE = Frame(BINARY, bytes(1 << 20)).masked()
+AMPLIFY = quote('[{"opcode":"binary","size":1000000}]')
+FLOODS = {
+    "1 MB for each empty message": (f"/frames?on=message&json={AMPLIFY}", EMPTY),
+    "2,000 frames for each empty message": ("/echo?fragment=1000&empty=1", EMPTY),
+    "pings between a thousand frames": ("/echo?fragment=2000&pings", EMPTY),
+    "small messages, each delayed by a minute": ("/echo?delay=60000", SMALL),
+    "empty messages, each delayed by a minute": ("/echo?delay=60000", EMPTY),
+    "1 MiB messages, delayed": ("/echo?delay=60000", LARGE),
+    "1 MiB messages, at 1 kB a second": ("/echo?throttle=1k", LARGE),
+    "small messages, a byte at a time": ("/echo?drip=1000", SMALL),
+    "messages that are never read": ("/echo?stall=read", LARGE),
+    "messages that are never answered": ("/echo?stall=write", LARGE),
+    "pings answered in a minute": ("/echo?pong_delay=60000", Frame(PING, b"x" * 125).masked() * 500),
+    "messages to inspect": ("/inspect", SMALL),
+    "doubled and swapped": ("/echo?double=1&swap=2", LARGE),
+    "bytes that nobody reads": ("/bytes?size=4g&frame=0", SMALL),
+    "a burst that nobody reads": ("/burst?count=100000&size=64k", SMALL),
+    "a bomb and messages": ("/bomb?size=64m", SMALL),
+    "pings by the server": ("/echo?ping_rate=1000", SMALL),
+    "data behind a Close that is never answered": ("/close?how=never", b"\x88\x80\0\0\0\0" + SMALL),
+    "data before an answer that waits": ("/handshake?wait=60000", None),
+}
+
+
+@pytest.mark.parametrize("flood", FLOODS)
+def test_promise_20_memory(daemon: Callable[..., Daemon], figure: Figure, flood: str) -> None:
+    """Four clients that flood and never read cost at most 8 MB each; what is in the peer's hands is the peer's."""
+    own = daemon()
+    with RawClient(own) as other:
+        other.echo(Frame(TEXT, b"warm"))
+    path, data = FLOODS[flood]
+    before = own.rss()
+    clients = []
+    for _ in range(4):
+        if data is None:
+            client = RawClient(own, None)
+            client.send(
+                f"GET {path} HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
+            )
+        else:
+            client = RawClient(own, path, extensions="permessage-deflate" if "bomb" in path else "")
+        clients.append(client)
+        client.flood(data or SMALL, 0.3)
+    figure(20, f"growth by {flood}, each of four", (own.rss() - before) / MB / 4, "MB", 8)
+    for client in clients:
+        client.socket.close()
+
+
+@pytest.mark.parametrize(("size", "frame"), [(4 << 30, "64k"), (1 << 30, "0")])
+def test_promise_20_bytes(daemon: Callable[..., Daemon], figure: Figure, size: int, frame: str) -> None:
+    """Gigabytes are sent in constant memory, and are what their pattern and digest say; others are served meanwhile."""
+    own = daemon()
+    with RawClient(own) as other:
+        other.echo(Frame(TEXT, b"warm"))
+        before = own.rss()
+        times: list[float] = []
+        done = threading.Event()
+
+        def echo() -> None:
+            while not done.is_set():
+                times.append(other.echo(Frame(TEXT, b"meanwhile")) * 1000)
+                done.wait(0.02)
+
+        echoes = threading.Thread(target=echo)
+        with RawClient(own, f"/bytes?size={size}&frame={frame}") as client:
+            echoes.start()
+            try:
+                tail, growth = _read(client, size, frame, own, before)
+            finally:
+                done.set()
+                echoes.join()
+        (told,), _ = take_frames(tail)
+    figure(20, f"growth by {size >> 30} GiB, frames of {frame}", growth / MB, "MB", 4)
+    figure(20, f"p90 of another's echo meanwhile, frames of {frame}", statistics.quantiles(times, n=10)[8], "ms", 100)
+    said = json.loads(told.payload)
+    assert said["size"] == size
+    assert said["frames"] == _count(size, frame)
+    digest = hashlib.sha256()
+    block = bytes(range(256)) * (1 << 14)
+    for _ in range(size // len(block)):
+        digest.update(block)
+    assert said["sha256"] == digest.hexdigest()
+
+
+def _count(size: int, frame: str) -> int:
+    return 1 if frame == "0" else size >> 16
+
+
+def _read(client: RawClient, size: int, frame: str, own: Daemon, before: int) -> tuple[bytes, int]:
+    """Read the message and what follows; returns that, and by how much the daemon grew meanwhile."""
+    left = size + 10 * _count(size, frame)
+    buffer = bytearray(1 << 20)
+    view = memoryview(buffer)
+    first, growth, last = b"", 0, b""
+    count = 0
+    while left > 0:
+        got = client.socket.recv_into(view[: min(len(buffer), left)])
+        assert got, "it ended too early"
+        first = first or bytes(view[:64])
+        left -= got
+        count += 1
+        if count % 512 == 0:
+            growth = max(growth, own.rss() - before)
+    while len(last) < 2 or len(last) < 2 + (last[1] & 127):
+        last += client.socket.recv(1 << 12)
+        if len(last) > 4 and last[1] == 126:
+            break
+    assert first[0] == (0x82 if frame == "0" else 0x02)
+    assert first[10:64] == bytes(range(54))
+    return last, growth
