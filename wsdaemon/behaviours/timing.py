@@ -121,18 +121,19 @@ class Delay:
 class Pace:
     """Bytes that go out at a pace. Once stopped, none does any more."""
 
-    __slots__ = ("_at", "_chunk", "_deadlines", "_done", "_due", "_every", "_now", "_send", "_stopped", "_waiting")
+    __slots__ = ("_at", "_chunk", "_deadlines", "_done", "_due", "_every", "_is_paced", "_now", "_send", "_stopped", "_waiting")
 
     def __init__(
         self, how: TimeParameters, deadlines: Deadlines, now: Callable[[], float], send: Callable[[bytes], None]
     ) -> None:  # fmt: skip
-        every, chunk = TICK, 1 << 30  # only held once it is stopped
+        every, chunk = TICK, 1 << 16
         if how.throttle:
             chunk = max(1, int(how.throttle * TICK))
             every = chunk / how.throttle
         if how.drip and (not how.throttle or how.drip / 1000 * how.throttle > 1):
             every, chunk = how.drip / 1000, 1
         self._every, self._chunk = every, chunk
+        self._is_paced = how.is_paced
         self._deadlines = deadlines
         self._now = now
         self._send = send
@@ -149,6 +150,9 @@ class Pace:
 
     def add(self, data: bytes) -> None:
         """Have bytes sent when it is their turn."""
+        if not (self._stopped or self._is_paced):
+            self._send(data)  # until it is stopped
+            return
         self._waiting += data
         if not self._stopped and not self._deadlines.running("pace") and self.held:
             self._deadlines.set("pace", max(0.0, self._due - self._now()), self._tick)

@@ -21,11 +21,11 @@ class BurstParameters:
 
 
 class Burst(Producing):
-    """Sends numbered messages without a pause, then echoes."""
+    """Sends numbered messages without a pause; what the client sends comes back, also between them."""
 
     names = ("burst",)
     family = "stream"
-    summary = "Many numbered messages as fast as the client takes them; then echo."
+    summary = "Many numbered messages as fast as the client takes them; and echo."
     example = "/burst?count=1000&size=1k"
     rfc = "RFC 6455 section 5.6"
     own = (BurstParameters,)
