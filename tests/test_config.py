@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from twisted.internet.testing import MemoryReactor
 
 from wsdaemon.config import MAX_BYTES, ConfigError, Configuration, Problem, defaults, parse, read_file
+from wsdaemon.listening import endpoint_problems
 from wsdaemon.options import Number, Size, option
-from wsdaemon.service import endpoint_problems
 from wsdaemon.settings import ServerSettings, Settings, TlsSettings, WebSocketSettings
 from wsdaemon.subprotocols.registry import find_all, settings_classes
 

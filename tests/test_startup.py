@@ -12,24 +12,23 @@ import sys
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import pytest
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort, IProtocolFactory, IStreamServerEndpoint
-from twisted.internet.protocol import Factory
-from twisted.internet.task import Clock
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 from zope.interface import implementer
 
 from tests.certificates import Identity
 from tests.conftest import Daemon
+from tests.memory import MemorySite
 from wsdaemon.config import parse
-from wsdaemon.service import DaemonService, Listener, StartupError
-from wsdaemon.websocket.hub import Hub
+from wsdaemon.listening import Listener, StartupError
+from wsdaemon.service import DaemonService
 
 TWISTD = Path(sys.executable).with_name("twistd")
 TIME = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{12}Z "
@@ -162,7 +161,8 @@ def test_it_listens_on_all_its_places_or_on_none() -> None:
     def service_of(*places: Place) -> DaemonService:
         names = zip(places, ("server", "tls", "tls"), strict=False)
         listeners = [Listener(place, section, "port", "x://h:{port}/") for place, section in names]
-        return DaemonService(configuration, listeners, cast(Any, Factory()), Hub(Clock(), verbose=False))
+        memory = MemorySite()
+        return DaemonService(configuration, listeners, memory.site, memory.hub)
 
     with pytest.raises(StartupError) as caught:
         service_of(first, busy, third).privilegedStartService()

@@ -2,34 +2,34 @@
 
 from __future__ import annotations
 
-import errno
 import gc
-import os
-import socket
-from collections.abc import Callable, Generator, Iterable, Iterator
+import time
+from collections.abc import Callable, Generator, Iterable
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from twisted.application.service import MultiService
-from twisted.internet import endpoints
-from twisted.internet.defer import Deferred, inlineCallbacks
-from twisted.internet.error import CannotListenError
-from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
-from twisted.internet.ssl import CertificateOptions
+from twisted.internet.defer import Deferred, gatherResults, inlineCallbacks
+from twisted.internet.interfaces import IDelayedCall, IListeningPort
+from twisted.internet.task import LoopingCall
 from twisted.logger import ILogObserver, Logger
 from twisted.python.components import Componentized
 from twisted.python.failure import Failure
 
-from wsdaemon.config import Configuration, Problem
+from wsdaemon import systemd
+from wsdaemon.config import ConfigError, Configuration
+from wsdaemon.listening import CurrentContext, Listener, StartupError, auto_file, explain, listeners, tls_options
 from wsdaemon.observe.tally import Tally
+from wsdaemon.reloading import needing_a_restart
+from wsdaemon.settings import Settings
 from wsdaemon.site.accepting import guard_listening
 from wsdaemon.site.behaviours import behaviour_pages
 from wsdaemon.site.files import Docroot
 from wsdaemon.site.site import Site
 from wsdaemon.site.upgrade import Upgrade
 from wsdaemon.subprotocols.registry import Registry
-from wsdaemon.tls import AUTO_FILE, fingerprint, make_context
+from wsdaemon.tls import fingerprint
 from wsdaemon.websocket.allocator import keep_blocks
 from wsdaemon.websocket.codes import CloseCode
 from wsdaemon.websocket.connection import Connection
@@ -41,35 +41,35 @@ PAGES_POLICY = "default-src 'self'; base-uri 'none'; form-action 'none'; frame-a
 """The Content-Security-Policy of the pages that come with wsdaemon."""
 
 
-class StartupError(Exception):
-    """The daemon cannot start; the text is one line that names the option."""
-
-
-class Listener:
-    """A place to listen on: its endpoint, and the option that it comes from."""
-
-    def __init__(self, endpoint: IStreamServerEndpoint, section: str, option: str, shown: str) -> None:
-        self.endpoint = endpoint
-        self.section = section
-        self.option = option
-        self.shown = shown
-
-
 class DaemonService(MultiService):
     """The daemon. It listens on all its places or on none."""
 
     log = Logger(namespace="wsdaemon")
 
-    def __init__(self, configuration: Configuration, listeners: Iterable[Listener], site: Site, hub: Hub) -> None:
+    def __init__(
+        self,
+        configuration: Configuration,
+        listeners: Iterable[Listener],
+        site: Site,
+        hub: Hub,
+        *,
+        context: CurrentContext | None = None,
+        found: Iterable[type[Connection]] = (),
+    ) -> None:
         super().__init__()
         self._configuration = configuration
         self._listeners = tuple(listeners)
         self._site = site
         self._hub = hub
+        self._context = context
+        self._found = tuple(found)
         reactor = getattr(site, "reactor", None)
         self._readers = Readers(reactor) if can_read_together(reactor) else None
+        self._watchdog = LoopingCall(systemd.notify, "WATCHDOG=1")
         self.ports: list[IListeningPort] = []
         self.observer: ILogObserver | None = None
+        self.read: Callable[[], Configuration] | None = None
+        """Reads the configuration anew; without it there is nothing to reload."""
         self.stopping = False
 
     def setServiceParent(self, parent: Any) -> None:
@@ -86,7 +86,7 @@ class DaemonService(MultiService):
             listening.addCallbacks(self._listens, failures.append, callbackArgs=(listener,))
             if failures:
                 self._stop_listening()
-                raise StartupError(self._explain(listener, failures[0].value))
+                raise StartupError(explain(self._configuration, listener, failures[0].value))
         super().privilegedStartService()
 
     def startService(self) -> None:
@@ -96,21 +96,84 @@ class DaemonService(MultiService):
         # What is there now stays: to look through it at every full collection would hold the loop for 30 to 60 ms.
         gc.collect()
         gc.freeze()
+        # Not before the signals have their handlers, which is done once the reactor runs.
+        getattr(self._site.reactor, "callWhenRunning", _now)(self._tell_ready)
+
+    def _tell_ready(self) -> None:
         self.log.info("ready", event="ready")
+        systemd.notify("READY=1", "STATUS=serving")
+        interval = systemd.watchdog_interval()
+        if interval:
+            self._watchdog.clock = self._site.reactor
+            self._watchdog.start(interval)
 
     @inlineCallbacks
     def stopService(self) -> Generator[Deferred[Any], Any, None]:
-        """Stop accepting, send 1001 to every WebSocket; fires once all are gone, which their close timeout bounds."""
+        """Stop accepting, send 1001 to every WebSocket and finish HTTP responses.
+
+        Fires once all are gone, at the latest after `shutdown_timeout`.
+        """
         self.stopping = True
+        systemd.notify("STOPPING=1", "STATUS=sending everyone off")
         yield super().stopService()
         self._stop_listening()
-        yield self._hub.drain(CloseCode.GOING_AWAY, "the server is shutting down")
+        patience: IDelayedCall = self._site.reactor.callLater(
+            self._configuration.settings.server.shutdown_timeout * 0.9, self.hurry
+        )
+        yield gatherResults([self._site.drain(), self._hub.drain(CloseCode.GOING_AWAY, "the server is shutting down")])
+        yield self._hub.drain(CloseCode.GOING_AWAY, self._hub.farewell)  # those whose request was on its way
+        if patience.active():
+            patience.cancel()
+        if self._watchdog.running:
+            self._watchdog.stop()
         if self._hub.tally.counts:
             self.log.info("refused and cut: {summary}", summary=self._hub.tally.summary(), event="summary")
 
     def hurry(self) -> None:
         """While stopping, wait for no peer any more."""
         self._hub.abort()
+        self._site.abort()
+
+    def reload(self) -> None:
+        """Read the configuration and the certificates anew; new connections get what they say, the others stay.
+
+        Where anything is wrong with them, all stays as it is.
+        """
+        if self.read is None or self.stopping:
+            return
+        now = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
+        systemd.notify("RELOADING=1", f"MONOTONIC_USEC={now}")
+        try:
+            self._apply(self.read())
+            self.log.info("reloaded {file}", file=self._configuration.file, event="reloaded")
+        except (ConfigError, StartupError) as error:
+            for line in str(error).splitlines():
+                self.log.error("not reloaded: {problem}", problem=line, event="not-reloaded")
+        except Exception:  # nothing that a file holds may end the daemon
+            self.log.failure("not reloaded", event="not-reloaded")
+        systemd.notify("READY=1", "STATUS=serving")
+
+    def _apply(self, configuration: Configuration) -> None:
+        settings = configuration.require()
+        options = None
+        if self._context is not None and settings.tls.enabled:
+            options = tls_options(configuration)
+        docroot, upgrade = _parts(self._found, settings, self._hub)
+        # From here on nothing can fail.
+        for place, name in needing_a_restart(self._configuration, configuration):
+            self.log.warn("{place}: {name} needs a restart", place=place, name=name, event="needs-restart")
+        if options is not None and self._context is not None:
+            before = fingerprint(self._context.options)
+            self._context.options = options
+            if fingerprint(options) != before:
+                self.log.info(
+                    "new certificate, SHA-256 fingerprint {fingerprint}",
+                    fingerprint=fingerprint(options), event="certificate",
+                )  # fmt: skip
+        self._hub.use_limits(settings.limits)
+        self._hub.tally.log_every = settings.log.repeat_after
+        self._site.use(docroot, upgrade, settings)
+        self._configuration = configuration
 
     def _listens(self, port: IListeningPort, listener: Listener) -> None:
         self.ports.append(port)
@@ -125,28 +188,49 @@ class DaemonService(MultiService):
             port.stopListening()
         self.ports.clear()
 
-    def _explain(self, listener: Listener, error: BaseException | None) -> str:
-        reason = error
-        section, option = listener.section, listener.option
-        if isinstance(error, CannotListenError):
-            cause = error.socketError
-            reason = OSError(getattr(cause, "strerror", None) or str(cause))
-            if listener.option == "port" and _no_such_address(cause):
-                section, option = "server", "interface"
-        where = listener.shown.format(port=getattr(error, "port", "?"))
-        place = self._configuration.place(section, option)
-        if place.startswith("--"):
-            section = option = ""
-        return str(Problem(place, section, option, f"cannot listen on {where}: {str(reason).lower()}"))
-
 
 def make_service(
-    configuration: Configuration, found: Iterable[type[Connection]], reactor: Any, *, verbose: bool = False
+    configuration: Configuration,
+    found: Iterable[type[Connection]],
+    reactor: Any,
+    *,
+    verbose: bool = False,
+    read: Callable[[], Configuration] | None = None,
 ) -> DaemonService:
-    """Put the daemon together; raises `StartupError` where a part can't be made, `ConfigError` for bad settings."""
+    """Put the daemon together; raises `StartupError` where a part can't be made, `ConfigError` for bad settings.
+
+    `read` reads the configuration anew, for a reload.
+    """
     settings = configuration.require()
-    tally = Tally(reactor, settings.log.repeat_after)
-    hub = Hub(reactor, settings.limits, tally, verbose=verbose)
+    found = tuple(found)
+    hub = Hub(reactor, settings.limits, Tally(reactor, settings.log.repeat_after), verbose=verbose)
+    docroot, upgrade = _parts(found, settings, hub)
+    site = Site(docroot, upgrade, settings, reactor, hub)
+    context = CurrentContext(tls_options(configuration)) if settings.tls.enabled else None
+    if context is not None and settings.tls.certificate == "auto":
+        DaemonService.log.info(
+            "self-signed certificate in {file}, SHA-256 fingerprint {fingerprint}",
+            file=str(auto_file(configuration)), fingerprint=fingerprint(context.options), event="certificate",
+        )  # fmt: skip
+    places = list(listeners(configuration, reactor, context, systemd.inherited_sockets()))
+    service = DaemonService(configuration, places, site, hub, context=context, found=found)
+    service.read = read
+    return service
+
+
+def pages_folder() -> Path:
+    """Return the folder of the pages that come with wsdaemon: beside the code once installed, else in the checkout."""
+    installed = Path(str(files("wsdaemon") / "static"))
+    return installed if installed.is_dir() else Path(__file__).resolve().parent.parent / "static"
+
+
+def _now(action: Callable[[], None]) -> None:
+    """Do it now."""
+    action()
+
+
+def _parts(found: Iterable[type[Connection]], settings: Settings, hub: Hub) -> tuple[Docroot, Upgrade]:
+    """Return what answers requests: the files, and the upgrades."""
     own_pages = settings.server.docroot in (None, pages_folder())
     registry = Registry(found, settings, hub)
     docroot = Docroot(
@@ -156,71 +240,4 @@ def make_service(
         policy=settings.server.content_security_policy or (PAGES_POLICY if own_pages else ""),
         pages=behaviour_pages(registry.catalogue.document(), has_lab=own_pages),
     )
-    site = Site(docroot, Upgrade(registry), settings, reactor, hub)
-    return DaemonService(configuration, list(_listeners(configuration, reactor)), site, hub)
-
-
-def endpoint_problems(configuration: Configuration, reactor: Any) -> Iterator[Problem]:
-    """Find the descriptions in `endpoints` that mean nothing."""
-    for description in configuration.settings.server.endpoints:
-        message = _try(lambda: endpoints.serverFromString(reactor, description))  # noqa: B023  # called at once
-        if message:
-            place = configuration.place("server", "endpoints")
-            yield Problem(place, "server", "endpoints", f"{description!r} is not a Twisted endpoint: {message}")
-
-
-def pages_folder() -> Path:
-    """Return the folder of the pages that come with wsdaemon: beside the code once installed, else in the checkout."""
-    installed = Path(str(files("wsdaemon") / "static"))
-    return installed if installed.is_dir() else Path(__file__).resolve().parent.parent / "static"
-
-
-def _listeners(configuration: Configuration, reactor: Any) -> Iterator[Listener]:
-    settings = configuration.settings
-    interface = settings.server.interface
-    host = (f"[{interface}]" if ":" in interface else interface).replace("{", "{{").replace("}", "}}")
-    backlog = settings.limits.backlog
-    plain = endpoints.TCP4ServerEndpoint(reactor, settings.server.port, backlog=backlog, interface=interface)
-    yield Listener(plain, "server", "port", f"http://{host}:{{port}}/ and ws://{host}:{{port}}/")
-    if settings.tls.enabled:
-        context = _tls_context(configuration)
-        secure = endpoints.SSL4ServerEndpoint(reactor, settings.tls.port, context, backlog=backlog, interface=interface)
-        yield Listener(secure, "tls", "port", f"https://{host}:{{port}}/ and wss://{host}:{{port}}/")
-    for description in settings.server.endpoints:
-        shown = description.replace("{", "{{").replace("}", "}}")
-        yield Listener(endpoints.serverFromString(reactor, description), "server", "endpoints", shown)
-
-
-def _tls_context(configuration: Configuration) -> CertificateOptions:
-    auto_file = _auto_file(configuration)
-    made: list[CertificateOptions] = []
-    message = _try(lambda: made.append(make_context(configuration.settings.tls, auto_file)))
-    if message:
-        place = configuration.place("tls", "certificate")
-        raise StartupError(str(Problem(place, "tls", "certificate", message)))
-    if configuration.settings.tls.certificate == "auto":
-        DaemonService.log.info(
-            "self-signed certificate in {file}, SHA-256 fingerprint {fingerprint}",
-            file=str(auto_file), fingerprint=fingerprint(made[0]), event="certificate",
-        )  # fmt: skip
-    return made[0]
-
-
-def _auto_file(configuration: Configuration) -> Path:
-    """Return where `certificate = auto` keeps its certificate: the service's state folder, or beside the INI file."""
-    state = os.environ.get("STATE_DIRECTORY", "").partition(":")[0]
-    folder = Path(state) if state else Path(configuration.file).resolve().parent
-    return folder / AUTO_FILE
-
-
-def _no_such_address(error: object) -> bool:
-    return isinstance(error, socket.gaierror) or getattr(error, "errno", None) == errno.EADDRNOTAVAIL
-
-
-def _try(action: Callable[[], object]) -> str | None:
-    """Do something that reads files or text which people wrote; returns what is wrong with it, or None."""
-    try:
-        action()
-    except Exception as error:  # plugins, OpenSSL and the system raise what they like
-        return f"{error or type(error).__name__}"
-    return None
+    return docroot, Upgrade(registry)

@@ -50,6 +50,11 @@ class ServerSettings:
     )
     idle_timeout: float = option(Seconds(1, 86400), 60.0, "How long an HTTP connection may wait for its next request.")
     stall_timeout: float = option(Seconds(0.1, 3600), 30.0, "How long a download may stand still before it is dropped.")
+    shutdown_timeout: float = option(
+        Seconds(0.1, 3600),
+        10.0,
+        "How long the daemon may take to end: peers that have not gone by then are cut.",
+    )
     max_connections: int = option(
         Number(1, 1_000_000),
         10_000,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -14,8 +15,9 @@ from twisted.python.logfile import LogFile
 from twisted.python.usage import Options as UsageOptions
 
 from wsdaemon.config import ConfigError, Configuration, defaults, read_file
+from wsdaemon.listening import StartupError, endpoint_problems
 from wsdaemon.observe.log import make_observer
-from wsdaemon.service import DaemonService, StartupError, endpoint_problems, make_service
+from wsdaemon.service import DaemonService, make_service
 from wsdaemon.subprotocols.registry import SubprotocolError, find_all, settings_classes
 
 
@@ -72,7 +74,8 @@ def makeService(options: Options) -> IService:  # twistd's name
     sys.excepthook = _plain_startup_errors
     verbose = bool(options["verbose"]) or options.configuration.settings.log.level == "debug"
     try:
-        service = make_service(options.configuration, find_all(), reactor, verbose=verbose)
+        read = partial(load, options["config"], port=options["port"], docroot=options["docroot"])
+        service = make_service(options.configuration, find_all(), reactor, verbose=verbose, read=read)
     except StartupError as error:
         raise SystemExit(str(error)) from None
     service.observer = options.make_observer()
@@ -81,7 +84,7 @@ def makeService(options: Options) -> IService:  # twistd's name
 
 
 def _stop_on_signals(reactor: Any, service: DaemonService) -> None:
-    """Have SIGTERM and Ctrl-C end the daemon with exit code 0, where twistd would end it by the signal.
+    """Have SIGTERM and Ctrl-C end the daemon with exit code 0, where twistd would end it by the signal; SIGHUP reloads.
 
     The second signal does not wait for the peers any more.
     """
@@ -89,6 +92,10 @@ def _stop_on_signals(reactor: Any, service: DaemonService) -> None:
     def stop(*_: object) -> None:
         reactor.callFromThread(service.hurry if service.stopping else reactor.stop)
 
+    def reload(*_: object) -> None:
+        reactor.callFromThread(service.reload)
+
+    signal.signal(signal.SIGHUP, reload)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
 

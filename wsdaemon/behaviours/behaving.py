@@ -27,7 +27,7 @@ from wsdaemon.behaviours.parameters import Given
 from wsdaemon.behaviours.timing import TICK, Delay, Pace, TimeParameters
 from wsdaemon.options import Size, option
 from wsdaemon.settings import BehaviourSettings, WebSocketSettings
-from wsdaemon.websocket.codes import Opcode
+from wsdaemon.websocket.codes import CloseCode, Opcode
 from wsdaemon.websocket.connection import Connection
 from wsdaemon.websocket.flow import FULL
 from wsdaemon.websocket.handshake import Handshake
@@ -412,6 +412,7 @@ class Behaving(Connection):
         if self.number:
             self._delay.clear()  # it would come behind the Close
             self._balance()
+            self.resume_reading(LATER)
 
     def onCloseFrame(self, code: int, reasonRaw: bytes) -> bool | None:
         """Answer the client's Close, but for where the URL asks for none."""
@@ -431,6 +432,12 @@ class Behaving(Connection):
             self._ends = True
             self._start_closing()
             self._pace.then(partial(super()._end, how))
+
+    def close(self, code: int = CloseCode.NORMAL, reason: str = "") -> None:
+        """Begin the closing handshake, but wait for no answer that would not be read."""
+        super().close(code, reason)
+        if self._deaf or self.read_paused & STALLED:
+            super()._end(lose_connection)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Let go of everything."""

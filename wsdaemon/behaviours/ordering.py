@@ -70,12 +70,17 @@ class Order:
 
     def _corrupted(self, message: bytes, is_binary: bool) -> bytes:
         """Return the message with one byte changed; it has the same length, and an empty one is left alone."""
-        ascii_places = range(len(message)) if is_binary else [at for at, byte in enumerate(message) if byte < 0x80]
-        if not ascii_places:
+        if is_binary:
+            places = list(range(len(message)))
+        else:  # ASCII, or the last bytes of characters, whose lowest bit says nothing but which character it is
+            places = [at for at in range(len(message)) if message[at + 1 : at + 2] < b"\x80" or message[at + 1] >= 0xC0]
+        if not places:
             return message
-        at = self._chance.choice(ascii_places)
+        at = self._chance.choice(places)
         if is_binary:
             other = message[at] ^ (1 << self._chance.randrange(8))
+        elif message[at] >= 0x80:
+            other = message[at] ^ 1
         else:
             letters = [byte for byte in b"!#%*0Xx" if byte != message[at]]
             other = self._chance.choice(letters)

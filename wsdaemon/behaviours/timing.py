@@ -121,7 +121,19 @@ class Delay:
 class Pace:
     """Bytes that go out at a pace. Once stopped, none does any more."""
 
-    __slots__ = ("_at", "_chunk", "_deadlines", "_done", "_due", "_every", "_is_paced", "_now", "_send", "_stopped", "_waiting")
+    __slots__ = (
+        "_at",
+        "_chunk",
+        "_deadlines",
+        "_done",
+        "_due",
+        "_every",
+        "_is_paced",
+        "_now",
+        "_send",
+        "_stopped",
+        "_waiting",
+    )
 
     def __init__(
         self, how: TimeParameters, deadlines: Deadlines, now: Callable[[], float], send: Callable[[bytes], None]

@@ -15,7 +15,7 @@ class Tally:
     def __init__(self, clock: IReactorTime, log_every: float = 60.0) -> None:
         self.counts: Counter[str] = Counter()
         self._clock = clock
-        self._log_every = log_every
+        self.log_every = log_every
         self._logged: dict[str, float] = {}
         self._log = Logger(namespace="wsdaemon")
 
@@ -28,7 +28,7 @@ class Tally:
         self.counts[cause] += 1
         now = self._clock.seconds()
         logged = self._logged.get(cause)
-        if logged is None or now - logged >= self._log_every:
+        if logged is None or now - logged >= self.log_every:
             self._logged[cause] = now
             count = self.counts[cause]
             more = "" if count == 1 else " ({count} times so far)"

@@ -18,7 +18,7 @@ class Admission:
 
     def __init__(self, settings: ServerSettings) -> None:
         self.total = 0
-        self._settings = settings
+        self.settings = settings
         self._by_group: Counter[str] = Counter()
         self._buckets: dict[str, tuple[float, float]] = {}  # group -> (tokens left, when that was)
 
@@ -37,7 +37,7 @@ class Admission:
         return Lease(lambda: self._leave(group))
 
     def _refusal(self, group: str, now: float) -> str | None:
-        settings = self._settings
+        settings = self.settings
         if self.total >= settings.max_connections:
             return "max_connections"
         if not group:
@@ -50,14 +50,14 @@ class Admission:
 
     def _take_token(self, group: str, now: float) -> bool:
         """Take a token from the group's bucket, which holds what comes in in a second."""
-        rate = float(self._settings.max_new_per_second)
+        rate = float(self.settings.max_new_per_second)
         tokens, since = self._buckets.get(group, (rate, now))
         tokens = min(rate, tokens + (now - since) * rate)
         if tokens < 1:
             self._buckets[group] = (tokens, now)
             return False
         self._buckets[group] = (tokens - 1, now)
-        if len(self._buckets) > 2 * self._settings.max_connections:
+        if len(self._buckets) > 2 * self.settings.max_connections:
             # A bucket that is full again says nothing: forget all of those that rested for a second.
             self._buckets = {key: value for key, value in self._buckets.items() if now - value[1] < 1}
         return True

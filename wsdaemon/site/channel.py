@@ -24,6 +24,9 @@ from wsdaemon.websocket.intake import LITTLE
 from wsdaemon.websocket.lease import Lease
 from wsdaemon.websocket.transport import finish_sending, watch_progress
 
+GRACE = 1.0
+"""How long a connection that is new when the server ends has to send its request, in seconds."""
+
 
 def _bare_answer(status: int, more: str = "") -> bytes:
     """Return a response without a body, the last of its connection."""
@@ -271,7 +274,21 @@ class Channel(HTTPChannel):
             self._answered = None
         if self.lease is not None:
             self.lease.release()
+        self.site.left(self)
         super().connectionLost(reason)
+
+    def drain(self) -> None:
+        """The server ends: finish the response that is on its way, wait a moment for a request, else go."""
+        self.persistent = False
+        if self.deadlines.running("idle"):
+            self.loseConnection()
+        elif self.deadlines.running("headers"):
+            self.deadlines.set("headers", min(GRACE, self.websocket_settings.handshake_timeout), self._headers_late)
+
+    def abort(self) -> None:
+        """End at once."""
+        if self.transport is not None:
+            self.transport.abortConnection()
 
     def hand_over(self, protocol: Engine) -> tuple[ITransport, bytes]:
         """Give the transport to `protocol` for good; returns it, and what came in behind the request.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -91,6 +92,38 @@ class Site(server.Site):
         self.hub = hub
         self.admission = Admission(settings.server)
         self._refusing = 0
+        self.channels: set[Channel] = set()
+        """The connections that are HTTP still."""
+        self._drained: Deferred[None] | None = None
+
+    def use(self, files: IResource, upgrade: Upgrade, settings: Settings) -> None:
+        """Answer new connections by other settings; those that are there keep theirs."""
+        self.resource, self.upgrade, self._settings = files, upgrade, settings
+        self.admission.settings = settings.server
+
+    def drain(self) -> Deferred[None]:
+        """Finish the responses that are on their way; fires once no HTTP connection is left."""
+        drained: Deferred[None] = Deferred()
+        self._drained = drained
+        for channel in tuple(self.channels):
+            channel.drain()
+        self._tell_drained()
+        return drained
+
+    def abort(self) -> None:
+        """Cut every HTTP connection."""
+        for channel in tuple(self.channels):
+            channel.abort()
+
+    def left(self, channel: Channel) -> None:
+        """Note that a connection is gone, or a WebSocket now."""
+        self.channels.discard(channel)
+        self._tell_drained()
+
+    def _tell_drained(self) -> None:
+        if self._drained is not None and not self.channels:
+            drained, self._drained = self._drained, None
+            drained.callback(None)
 
     def buildProtocol(self, addr: IAddress | None) -> Channel | NoRoom:  # type: ignore[override]  # see above
         """Return the channel of a new connection; beyond a cap one that says 503 and goes."""
@@ -103,6 +136,7 @@ class Site(server.Site):
         channel.server_settings = self._settings.server
         channel.websocket_settings = self._settings.websocket
         channel.limits = self._settings.limits
+        self.channels.add(channel)
         return channel
 
     def _refuse(self, cause: str, host: str) -> NoRoom:

@@ -53,6 +53,7 @@ class Upgrade(Resource):
             connection.accept(handshake, subprotocol, buffered + early)
         except Exception:  # not to a request, which has no connection any more
             connection.crashed()
+        channel.site.left(channel)  # only now: while the server ends, it waits for one or the other
 
 
 def _refuse(request: Any, refused: HandshakeRefused) -> bytes:

@@ -67,7 +67,6 @@ class Registry:
 
     def __init__(self, found: Iterable[type[Connection]], settings: Settings, hub: Hub) -> None:
         found = tuple(found)
-        self._hub = hub
         self.catalogue = Catalogue(found, settings.behaviours)
         self._by_name: dict[str, ConnectionFactory] = {}
         self._of: dict[type[Connection], ConnectionFactory] = {}
@@ -89,8 +88,6 @@ class Registry:
         none gets what the path's first segment names, else the default. One that offers only unknown ones is refused
         with 400 (raises `HandshakeRefused`), or gets the default, as configured.
         """
-        if self._hub.draining:
-            raise HandshakeRefused(503, "The server is shutting down.")
         offered, path = handshake.subprotocols, handshake.first_segment
         whole_path, _, query = handshake.target.partition("?")
         behaviour = self.catalogue.by_path.get(path)

@@ -48,8 +48,8 @@ class Compressors:
 
     def __init__(self, clock: IReactorTime, limit: int, idle: float) -> None:
         self._clock = clock
-        self._limit = limit
-        self._idle = idle
+        self.limit = limit
+        self.idle = idle
         self._kept: dict[Deflate, float] = {}  # and when it was last used, the longest ago first
         self._sweeping: IDelayedCall | None = None
 
@@ -62,10 +62,10 @@ class Compressors:
         """Keep the compressor that was used now; forget another where there are too many."""
         self._kept.pop(deflate, None)
         self._kept[deflate] = self._clock.seconds()
-        if len(self._kept) > self._limit:
+        if len(self._kept) > self.limit:
             next(iter(self._kept)).release()
         if self._sweeping is None:
-            self._sweeping = self._clock.callLater(self._idle, self._sweep)
+            self._sweeping = self._clock.callLater(self.idle, self._sweep)
 
     def forget(self, deflate: Deflate) -> None:
         """Keep it no more."""
@@ -76,7 +76,7 @@ class Compressors:
 
     def _sweep(self) -> None:
         self._sweeping = None
-        limit = self._clock.seconds() - self._idle
+        limit = self._clock.seconds() - self.idle
         idle = [each for each, used in self._kept.items() if used <= limit]
         for deflate in idle:
             deflate.release()

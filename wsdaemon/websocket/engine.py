@@ -149,6 +149,8 @@ class Engine(Incoming):
         self.opened()
         if early:
             self.dataReceived(early)
+        if self.hub.draining:  # it came in time to be told, and nobody was refused
+            self.close(CloseCode.GOING_AWAY, self.hub.farewell)
 
     def parse(self, data: bytes) -> None:
         """Have Autobahn parse bytes of one frame."""

@@ -54,7 +54,15 @@ class Hub:
         self._rooms: dict[str, Room[Any]] = {}
         self._numbers = itertools.count(1)
         self.draining = False
+        self.farewell = ""
+        """Why everyone has to go, as the Close says it."""
         self._drained: Deferred[None] | None = None
+
+    def use_limits(self, limits: LimitSettings) -> None:
+        """Have other bounds hold from now on."""
+        self.limits = limits
+        self.turns.budget = limits.turn_budget
+        self.compressors.limit, self.compressors.idle = limits.max_compressors, limits.compressor_idle
 
     def room(self, name: str) -> Room[Any]:
         """Return the room of that name; it comes into being when first asked for."""
@@ -86,11 +94,12 @@ class Hub:
             connection.transport.abortConnection()
 
     def drain(self, code: int, reason: str) -> Deferred[None]:
-        """Take no more connections and close every one with `code`; fires once all are gone.
+        """Close every connection with `code`, and those that still come once they are open; fires when all are gone.
 
         Their close timeout bounds that.
         """
         self.draining = True
+        self.farewell = reason
         drained: Deferred[None] = Deferred()
         self._drained = drained
         for connection in self.answering:

@@ -21,7 +21,7 @@ class Turns:
 
     def __init__(self, clock: IReactorTime, budget: float) -> None:
         self._clock = clock
-        self._budget = budget
+        self.budget = budget
         self._spent = 0.0
         self.over = budget <= 0
         """Whether this turn's time is spent."""
@@ -32,12 +32,12 @@ class Turns:
     @property
     def share(self) -> float:
         """How long a piece of work may take, in seconds: all of a turn where no other waits."""
-        return self._budget / SHARES if self._fresh or self._again else self._budget
+        return self.budget / SHARES if self._fresh or self._again else self.budget
 
     def spend(self, seconds: float) -> None:
         """Note time that was worked at once; little of it need not be noted."""
         self._spent += seconds
-        self.over = self._spent >= self._budget
+        self.over = self._spent >= self.budget
         self._ask()
 
     def add(self, work: Callable[[], None], *, again: bool = False) -> None:
@@ -56,7 +56,7 @@ class Turns:
     def _run(self) -> None:
         self._next = False
         self._spent = 0.0
-        self.over = self._budget <= 0
+        self.over = self.budget <= 0
         begun = now = perf_counter()
         # Those who come anew and those who want more take turns, so that neither waits for all of the others.
         for _ in range(len(self._fresh) + len(self._again)):
@@ -64,9 +64,9 @@ class Turns:
                 if queue:
                     queue.popleft()()
             now = perf_counter()
-            if now - begun >= self._budget:
+            if now - begun >= self.budget:
                 break
         if self._fresh or self._again:
             self._spent = now - begun
-            self.over = self._spent >= self._budget
+            self.over = self._spent >= self.budget
             self._ask()

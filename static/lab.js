@@ -1,0 +1,484 @@
+/* The lab page: choose how this server behaves, connect, send, and see what comes back.
+
+   Which behaviours there are, their parameters and the words about them all come from behaviours.json; nothing about
+   a single one is known here. Everything received is put into the page as text nodes, never as markup.
+
+   The set-up is kept in the page's fragment, so that a link restores it. It is the path and query of the WebSocket
+   address, with the offered subprotocols, if any, before the path:
+
+     #/close?code=1013&after=500             #mqtt,foo/close?code=1013&after=500
+
+   No name of a subprotocol may hold a "/" or ",", so the first "/" ends them; other characters are percent-encoded,
+   and none is left that programs which find links in text would stop at. A link sets up, it never connects. */
+"use strict";
+
+const MAX_REPEAT = 1000000;
+const BATCH = 250; // messages sent in one go, then the page gets its turn
+const MAX_BUFFERED = 4 * 1024 * 1024; // beyond this, repeated sending waits for the network
+
+const STATES = {
+  idle: "Not connected", connecting: "Connecting…", online: "Connected", waiting: "Closing…", offline: "Lost",
+};
+const BUTTONS = { idle: "Connect", connecting: "Cancel", online: "Close", waiting: "Do not wait", offline: "Connect" };
+const CLOSE_CODES = {
+  1000: "a normal end",
+  1001: "the server is shutting down, or the page is left",
+  1002: "a protocol error was found",
+  1003: "this kind of message is not accepted",
+  1005: "the Close frame had no code",
+  1006: "no Close frame came: the connection was lost, or the browser gave it up for an error in what came",
+  1007: "a text was not valid UTF-8, or not what it should be",
+  1008: "a rule was broken",
+  1009: "a message was too big",
+  1010: "an extension that the browser needs is missing",
+  1011: "the server met an unexpected error",
+  1012: "the server is restarting",
+  1013: "the server is busy or full: try again later",
+  1014: "a gateway got a wrong answer from the server behind it",
+};
+const REFUSED = "The handshake failed. A browser tells a page nothing more than code 1006: neither the status nor the "
+  + "reason that the server may have given.";
+const NUMBERS = new Set(["number", "milliseconds"]);
+const SWITCHES = { "": "yes", yes: "yes", true: "yes", on: "yes", 1: "yes", no: "no", false: "no", off: "no", 0: "no" };
+
+const ui = {}; // every element that has an id, by id
+for (const element of document.querySelectorAll("[id]")) ui[element.id] = element;
+
+let lab; // behaviours.json
+let behaviour; // the chosen one
+let fields = new Map(); // its parameters: name -> { parameter, group, input, empty, box, error }
+let socket = null; // the current connection; events of any other are stale and ignored
+let startedAt = 0; // when it was opened, or, before that, asked for
+let wasOpen = false;
+let repeating; // the timer of the next batch, or undefined
+const trips = new RoundTrips(ui.plot, ui.rtt);
+const log = new Log(ui.messages, ui.more, ui.totals, () => trips.paint());
+
+// --- the set-up: fields made from behaviours.json
+
+function listBehaviours() {
+  for (const [family, line] of Object.entries(lab.families)) {
+    const group = make("optgroup", "");
+    group.label = line ? `${family}: ${line}` : family;
+    for (const each of lab.behaviours.filter((one) => one.family === family)) {
+      const option = make("option", "", each.enabled ? each.name : `${each.name} (switched off on this server)`);
+      option.value = each.name;
+      option.disabled = !each.enabled;
+      group.append(option);
+    }
+    ui.behaviour.append(group);
+  }
+}
+
+// Words with `code` in them.
+function prose(text) {
+  return text.split("`").map((part, index) => (index % 2 ? make("code", "", part) : part));
+}
+
+// Shows the behaviour's fields. The group that is what it is about is unfolded, and so is what a link sets.
+// What was set in a group that it has too is kept, unless `given` says what to set; returns what could not be set.
+function choose(name, given) {
+  const kept = given ?? new Map([...chosen()].filter(([key]) => fields.get(key).group));
+  behaviour = lab.behaviours.find((each) => each.name === name);
+  ui.behaviour.value = name;
+  ui.summary.replaceChildren(...prose(behaviour.summary));
+  const example = make("a", "", make("code", "", behaviour.example));
+  example.href = `#${behaviour.example}`;
+  const by = behaviour.subprotocols.join(", ");
+  const rfc = behaviour.rfc && `${behaviour.rfc}. `;
+  ui.about.replaceChildren(rfc, "Example: ", example, by && `. As a subprotocol: ${by}`);
+  fields = new Map();
+  ui.own.replaceChildren(...behaviour.parameters.map((parameter) => field(parameter, "")));
+  ui.own.hidden = behaviour.parameters.length === 0;
+  ui.groups.replaceChildren(...behaviour.groups.filter((group) => lab.groups[group]).map((group) => {
+    const { summary, parameters } = lab.groups[group];
+    const count = make("span", "count");
+    const inner = parameters.map((parameter) => field(parameter, group));
+    const details = make("details", "", make("summary", "", make("b", "", group), " ", ...prose(summary), " ", count),
+      make("div", "fields", ...inner));
+    details.dataset.group = group;
+    const main = group === behaviour.family && behaviour.parameters.length === 0;
+    details.open = main || Boolean(given) && parameters.some((parameter) => given.has(parameter.name));
+    return details;
+  }));
+  const lost = [...kept].filter(([key, value]) => !fields.has(key) || !fill(fields.get(key), value));
+  changed();
+  return lost.map(([key, value]) => `${key}=${value}`);
+}
+
+function field(parameter, group) {
+  const input = inputFor(parameter);
+  input.id = `parameter-${parameter.name}`;
+  input.setAttribute("aria-describedby", `${input.id}-hint ${input.id}-error`);
+  const label = make("label", "", parameter.name);
+  label.htmlFor = input.id;
+  const hint = make("p", "quiet small", ...prose(parameter.why));
+  hint.id = `${input.id}-hint`;
+  if (input.tagName !== "SELECT") hint.append(" ", make("i", "", `Write ${parameter.what}.`)); // a list shows it
+  if (parameter.rfc) hint.append(` ${parameter.rfc}.`);
+  const error = make("p", "error");
+  error.id = `${input.id}-error`;
+  const box = make("div", "field", label, input, hint, error);
+  const empty = emptyFor(parameter, input, hint);
+  fields.set(parameter.name, { parameter, group, input, empty, box, error });
+  return box;
+}
+
+// A text without a default may be given and yet be empty, which says something else than leaving it out.
+function emptyFor({ kind, default: usual }, input, hint) {
+  if (usual !== null || input.tagName === "SELECT" || NUMBERS.has(kind)) return null;
+  const box = make("input", "");
+  box.type = "checkbox";
+  input.after(make("label", "empty", box, " given, but empty"));
+  box.setAttribute("aria-describedby", hint.id);
+  return box;
+}
+
+// In every kind of field the empty value means: not in the address. That is not quite the same as the default's own
+// value, for a server may act on a parameter because it is given.
+function inputFor({ kind, choices, example, default: usual }) {
+  if (kind === "choice" || kind === "switch") {
+    const unset = new Option(usual ? `default: ${usual}` : "default", "");
+    return make("select", "", unset, ...(choices ?? ["yes", "no"]).map((choice) => new Option(choice, choice)));
+  }
+  const input = make("input", "");
+  input.type = "text";
+  input.placeholder = usual || (example ? `such as ${example}` : "");
+  if (NUMBERS.has(kind)) input.inputMode = "numeric";
+  input.spellcheck = false;
+  input.autocapitalize = "off";
+  return input;
+}
+
+// Sets a field; false where it cannot hold the value.
+function fill({ parameter, input, empty }, value) {
+  const wanted = parameter.kind === "switch" ? SWITCHES[value.toLowerCase()] ?? "" : value;
+  input.value = wanted;
+  if (empty) empty.checked = wanted === "";
+  return input.value === wanted && (wanted !== "" || Boolean(empty));
+}
+
+// The parameters that are set: name -> value.
+function chosen() {
+  const set = [...fields].filter(([, { input, empty }]) => input.value !== "" || empty?.checked);
+  return new Map(set.map(([name, { input }]) => [name, input.value]));
+}
+
+// What is wrong with a value, as far as the page can tell; the server checks all of it.
+function wrong({ parameter, input }) {
+  if (!NUMBERS.has(parameter.kind) || ["", parameter.default].includes(input.value)) return "";
+  const number = Number(input.value);
+  const outside = number < (parameter.low ?? -Infinity) || number > (parameter.high ?? Infinity);
+  return outside ? `Out of range: write ${parameter.what}.` : "";
+}
+
+function offered() {
+  return ui.subprotocols.value.split(",").map((name) => name.trim()).filter(Boolean);
+}
+
+function query() {
+  const parts = Array.from(chosen(), ([name, value]) => `${encodeURIComponent(name)}=${encodeURIComponent(value)}`);
+  return parts.length > 0 ? `?${parts.join("&")}` : "";
+}
+
+// The WebSocket address: beside this page, also where a proxy serves both below a path of its own.
+function address() {
+  const url = new URL(`.${behaviour.path}`, location.href);
+  return `${url.protocol.replace("http", "ws")}//${url.host}${url.pathname}${query()}`;
+}
+
+function link() {
+  return `#${offered().map(encodeURIComponent).join(",")}${behaviour.path}${query()}`;
+}
+
+// After every change of the set-up: address, link, counts of what is set, and what is wrong with it.
+function changed() {
+  ui.url.textContent = address();
+  try {
+    history.replaceState(null, "", link());
+  } catch { /* some browsers allow this only so often; "Copy link" has it all the same */ }
+  ui.reset.href = `#${offered().map(encodeURIComponent).join(",")}${behaviour.path}`;
+  const set = chosen();
+  for (const [name, each] of fields) {
+    each.error.textContent = wrong(each);
+    each.input.setAttribute("aria-invalid", String(Boolean(wrong(each))));
+    each.box.classList.toggle("set", set.has(name));
+  }
+  for (const details of ui.groups.children) {
+    const count = details.querySelectorAll(".set").length;
+    details.querySelector(".count").textContent = count > 0 ? `${count} set` : "";
+  }
+}
+
+// The set-up from the page's fragment; what this server does not know is left out, and named.
+function restore() {
+  const [, names, path, search] = /^#?([^/?]*)([^?]*)\??(.*)$/s.exec(location.hash);
+  const found = lab.behaviours.find((each) => each.path === path && each.enabled);
+  const values = new Map(new URLSearchParams(search));
+  try {
+    ui.subprotocols.value = names.split(",").map(decodeURIComponent).join(", ");
+  } catch {
+    ui.subprotocols.value = names; // not percent-encoded
+  }
+  const lost = choose((found ?? lab.behaviours.find((each) => each.enabled)).name, values);
+  ui.linkNote.textContent = !found && path ? `The link asks for ${path}, which this server does not have.`
+    : lost.length > 0 ? `Of the link this was left out, as ${path} does not know it: ${lost.join(", ")}` : "";
+}
+
+async function copy(text, what) {
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch { // no permission, or a page over plain http, which has no clipboard
+    const area = make("textarea", "spoken", text);
+    const focused = document.activeElement;
+    document.body.append(area);
+    area.select();
+    const done = document.execCommand("copy");
+    area.remove();
+    focused?.focus();
+    if (!done) return void (ui.copied.textContent = "Copying is not possible here.");
+  }
+  ui.copied.textContent = `${what} copied`;
+  setTimeout(() => { ui.copied.textContent = ""; }, 3000);
+  return undefined;
+}
+
+// --- the connection
+
+function setState(next, words = STATES[next]) {
+  document.body.dataset.state = next;
+  ui.status.textContent = words;
+  ui.connect.textContent = BUTTONS[next];
+  ui.send.setAttribute("aria-disabled", String(next !== "online")); // not "disabled": Enter must still explain
+}
+
+// Every second part is the server's words; a direction that they set must not turn ours round.
+function isolated(parts) {
+  return parts.map((part, index) => (index % 2 ? make("bdi", "", part) : part));
+}
+
+function tell(...parts) {
+  ui.outcome.replaceChildren(...isolated(parts));
+  ui.outcome.hidden = parts.length === 0;
+}
+
+function elapsed() {
+  return performance.now() - startedAt;
+}
+
+function connectOrClose() {
+  const { state } = document.body.dataset;
+  if (state === "online") return close();
+  if (state === "connecting" || state === "waiting") return abandon();
+  return connect();
+}
+
+function connect() {
+  let ws;
+  try {
+    ws = new WebSocket(address(), offered());
+  } catch (error) { // a name that is no token, or one twice
+    return tell(`The browser does not even try: ${error.message}`);
+  }
+  socket = ws;
+  ws.binaryType = "arraybuffer";
+  const current = (handler) => (event) => { if (ws === socket) handler(event); };
+  ws.onopen = current(opened);
+  ws.onmessage = current((event) => received(event.data));
+  ws.onclose = current(closed);
+  wasOpen = false;
+  startedAt = performance.now();
+  trips.clear();
+  tell();
+  log.note(undefined, `Connecting to ${ws.url}`);
+  return setState("connecting");
+}
+
+function opened() {
+  const took = elapsed();
+  startedAt += took;
+  wasOpen = true;
+  setState("online");
+  const { protocol, extensions } = socket;
+  log.note(elapsed(), `Open after ${ms(took)}`, `; subprotocol: ${protocol || "none"}; extensions: ${extensions || "none"}`);
+}
+
+function close() {
+  stopRepeating();
+  setState("waiting");
+  log.note(elapsed(), "Closing with 1000");
+  socket.close(1000);
+}
+
+function abandon() {
+  const ws = socket;
+  socket = null;
+  ws.close();
+  ended("idle", [wasOpen ? "Gave up waiting for the server’s Close." : "Cancelled."]);
+}
+
+function closed({ code, reason, wasClean }) {
+  socket = null;
+  if (!wasOpen) return ended("offline", [REFUSED], "Handshake failed");
+  const meaning = CLOSE_CODES[code] ?? (code >= 4000 ? "a code of the application’s own"
+    : code >= 3000 ? "a code of a library’s or framework’s own" : "a code without a known meaning");
+  const end = `: ${meaning}. ${wasClean ? "Clean: both sides sent a Close frame."
+    : "Not clean: the Close frames were not exchanged, or the connection did not end after them."}`;
+  const words = reason ? [`Closed with ${code} “`, reason, `”${end}`] : [`Closed with ${code}${end}`];
+  return ended(wasClean ? "idle" : "offline", words, `Closed (${code})`);
+}
+
+function ended(state, words, short) {
+  stopRepeating();
+  trips.forget();
+  setState(state, short);
+  tell(...words);
+  log.note(wasOpen ? elapsed() : undefined, ...isolated(words));
+}
+
+function received(data) {
+  const now = elapsed();
+  log.message("received", data, now, trips.received(data, now));
+}
+
+// --- sending
+
+function kind() {
+  return ui.sending.elements.kind.value;
+}
+
+function showKind() {
+  for (const each of ["text", "binary", "file"]) ui[`${each}Field`].hidden = each !== kind();
+  ui.hint.textContent = "";
+}
+
+// What is to be sent, as a function of its number; throws an Error whose message is for the user.
+async function payload() {
+  if (kind() === "text") {
+    const { value } = ui.text;
+    const text = value.toWellFormed ? value.toWellFormed() : value; // half a surrogate pair would come back as U+FFFD
+    return (number) => (number === null ? text : text.replaceAll("{n}", number));
+  }
+  if (kind() === "binary") {
+    const digits = ui.hex.value.replace(/0x|[\s,:]/gi, "");
+    if (/[^0-9a-f]/i.test(digits)) throw new Error("Not sent: bytes are written with the digits 0 to 9 and a to f.");
+    if (digits.length % 2) throw new Error("Not sent: there is half a byte, the number of digits is odd.");
+    const bytes = Uint8Array.from(digits.match(/../g) ?? [], (pair) => parseInt(pair, 16));
+    return () => bytes.buffer;
+  }
+  const file = ui.file.files[0];
+  if (!file) throw new Error("Not sent: choose a file first.");
+  const content = await file.arrayBuffer().catch(() => { throw new Error("Not sent: the file cannot be read."); });
+  return () => content;
+}
+
+function whole(input, low, high, what) {
+  const number = Number(input.value);
+  if (/^\d+$/.test(input.value.trim()) && number >= low && number <= high) return number;
+  input.focus();
+  throw new Error(`Not sent: ${what} must be a whole number from ${show(low)} to ${show(high)}.`);
+}
+
+async function send(event) {
+  event.preventDefault();
+  if (repeating !== undefined) return stopRepeating();
+  ui.hint.textContent = "";
+  try {
+    const count = whole(ui.count, 1, MAX_REPEAT, "the number of messages");
+    const every = whole(ui.every, 0, 3600000, "the time between two");
+    const content = await payload();
+    if (!isOpen()) throw new Error("Not sent: there is no open connection. Connect first.");
+    if (count === 1) transmit(content(null));
+    else if (repeating === undefined) repeat(content, count, every);
+  } catch (error) {
+    ui.hint.textContent = error.message;
+  }
+  return undefined;
+}
+
+// A socket that the server has begun to close takes messages, and drops them.
+function isOpen() {
+  return socket?.readyState === WebSocket.OPEN;
+}
+
+function transmit(data) {
+  const now = elapsed();
+  socket.send(data);
+  trips.sent(data, now);
+  log.message("sent", data, now);
+}
+
+// Sends what is due by now, in batches; where the network is slower than that, it waits for the network.
+function repeat(content, count, every) {
+  const began = performance.now();
+  let done = 0;
+  const step = () => {
+    if (!isOpen()) return stopRepeating();
+    const due = every === 0 ? count : Math.min(count, 1 + Math.floor((performance.now() - began) / every));
+    for (const end = Math.min(due, done + BATCH); done < end && socket.bufferedAmount < MAX_BUFFERED;) {
+      done += 1;
+      transmit(content(done));
+    }
+    if (done === count) return stopRepeating();
+    ui.send.textContent = `Stop (${show(done)} of ${show(count)})`;
+    const wait = done < due ? 0 : began + done * every - performance.now();
+    repeating = setTimeout(step, Math.max(0, wait));
+    return undefined;
+  };
+  step();
+}
+
+function stopRepeating() {
+  clearTimeout(repeating);
+  repeating = undefined;
+  ui.send.textContent = "Send";
+}
+
+// --- the start
+
+function onEnter(event) {
+  if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+  event.preventDefault();
+  if (!event.repeat) ui.sending.requestSubmit();
+}
+
+function unsupported(words) {
+  ui.unsupported.textContent = words;
+  ui.unsupported.hidden = false;
+}
+
+async function start() {
+  const served = location.protocol.startsWith("http");
+  if (!served) return unsupported("This page was opened from a file. Open it through the server.");
+  if (!("WebSocket" in window)) return unsupported("This browser has no WebSocket. Any current browser has it.");
+  try {
+    const response = await fetch("behaviours.json");
+    if (!response.ok) throw new Error(`status ${response.status}`);
+    lab = await response.json();
+  } catch (error) {
+    return unsupported(`The list of behaviours, behaviours.json, could not be had: ${error.message}`);
+  }
+  if (!lab.behaviours.some((each) => each.enabled)) return unsupported("This server has no behaviour switched on.");
+  ui.lab.hidden = false;
+  listBehaviours();
+  restore();
+  setState("idle");
+  showKind();
+  addEventListener("hashchange", restore);
+  ui.behaviour.addEventListener("change", () => { ui.linkNote.textContent = ""; choose(ui.behaviour.value); });
+  ui.setup.addEventListener("input", (event) => { if (event.target !== ui.behaviour) changed(); });
+  ui.setup.addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && event.target.tagName === "INPUT" && !event.isComposing && !socket) connect();
+  });
+  ui.connect.addEventListener("click", connectOrClose);
+  ui.copyUrl.addEventListener("click", () => copy(address(), "Address"));
+  ui.copyLink.addEventListener("click", () => copy(new URL(link(), location.href).href, "Link"));
+  ui.sending.addEventListener("submit", send);
+  ui.sending.addEventListener("change", (event) => { if (event.target.name === "kind") showKind(); });
+  ui.text.addEventListener("keydown", onEnter);
+  ui.hex.addEventListener("keydown", onEnter);
+  ui.clear.addEventListener("click", () => { log.clear(); trips.clear(); });
+  return undefined;
+}
+
+start();

@@ -1,0 +1,180 @@
+"""Where the daemon listens: its ports, the endpoints of the INI file, and the sockets that systemd passed."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from twisted.internet import endpoints
+from twisted.internet.defer import Deferred, execute
+from twisted.internet.error import CannotListenError
+from twisted.internet.interfaces import IListeningPort, IOpenSSLContextFactory, IProtocolFactory, IStreamServerEndpoint
+from twisted.internet.ssl import CertificateOptions
+from twisted.protocols.tls import TLSMemoryBIOFactory
+from zope.interface import implementer
+
+from wsdaemon.config import Configuration, Problem
+from wsdaemon.tls import AUTO_FILE, make_context
+
+_TLS_NAMES = frozenset(("https", "wss", "tls"))
+
+
+class StartupError(Exception):
+    """The daemon cannot start; the text is one line that names the option."""
+
+
+class Listener:
+    """A place to listen on: its endpoint, and the option that it comes from."""
+
+    def __init__(self, endpoint: IStreamServerEndpoint, section: str, option: str, shown: str) -> None:
+        self.endpoint = endpoint
+        self.section = section
+        self.option = option
+        self.shown = shown
+
+
+@implementer(IOpenSSLContextFactory)
+class CurrentContext:
+    """The TLS context that new connections get; another takes its place when the certificate changes."""
+
+    def __init__(self, options: CertificateOptions) -> None:
+        self.options = options
+
+    def getContext(self) -> Any:
+        """Return what OpenSSL needs (called by Twisted for each connection)."""
+        return self.options.getContext()
+
+
+@implementer(IStreamServerEndpoint)
+class PassedSocket:
+    """A socket that listens already, and goes on to when we do not: who connects meanwhile waits in it."""
+
+    def __init__(self, reactor: Any, passed: socket.socket, context: CurrentContext | None) -> None:
+        self._reactor = reactor
+        self._socket = passed
+        self._context = context
+
+    def listen(self, protocolFactory: IProtocolFactory) -> Deferred[IListeningPort]:
+        """Take connections from it."""
+        return execute(self._listen, protocolFactory)
+
+    def _listen(self, factory: Any) -> IListeningPort:
+        if self._context is not None:
+            factory = TLSMemoryBIOFactory(self._context, False, factory)
+        with self._socket:  # what listens is a copy
+            port: IListeningPort = self._reactor.adoptStreamPort(self._socket.fileno(), self._socket.family, factory)
+        return port
+
+
+def listeners(
+    configuration: Configuration,
+    reactor: Any,
+    context: CurrentContext | None,
+    passed: Iterable[tuple[str, socket.socket]] = (),
+) -> Iterator[Listener]:
+    """Yield the places to listen on; a passed socket stands in for the port that it is for."""
+    settings = configuration.settings
+    interface = settings.server.interface
+    host = (f"[{interface}]" if ":" in interface else interface).replace("{", "{{").replace("}", "}}")
+    backlog = settings.limits.backlog
+    plain_given, tls_given = _sort(passed, settings.server.port, settings.tls.port, tls_enabled=context is not None)
+    for each in plain_given:
+        yield Listener(PassedSocket(reactor, each, None), "server", "port", _shown(each, "http", "ws"))
+    if not plain_given:
+        plain = endpoints.TCP4ServerEndpoint(reactor, settings.server.port, backlog=backlog, interface=interface)
+        yield Listener(plain, "server", "port", f"http://{host}:{{port}}/ and ws://{host}:{{port}}/")
+    for each in tls_given:
+        if context is None:
+            raise StartupError("systemd passed a socket for TLS, but [tls] enabled = no; write enabled = yes")
+        yield Listener(PassedSocket(reactor, each, context), "tls", "port", _shown(each, "https", "wss"))
+    if context is not None and not tls_given:
+        secure = endpoints.SSL4ServerEndpoint(reactor, settings.tls.port, context, backlog=backlog, interface=interface)
+        yield Listener(secure, "tls", "port", f"https://{host}:{{port}}/ and wss://{host}:{{port}}/")
+    for description in settings.server.endpoints:
+        shown = description.replace("{", "{{").replace("}", "}}")
+        yield Listener(endpoints.serverFromString(reactor, description), "server", "endpoints", shown)
+
+
+def endpoint_problems(configuration: Configuration, reactor: Any) -> Iterator[Problem]:
+    """Find the descriptions in `endpoints` that mean nothing."""
+    for description in configuration.settings.server.endpoints:
+        message = attempt(lambda: endpoints.serverFromString(reactor, description))  # noqa: B023  # called at once
+        if message:
+            place = configuration.place("server", "endpoints")
+            yield Problem(place, "server", "endpoints", f"{description!r} is not a Twisted endpoint: {message}")
+
+
+def tls_options(configuration: Configuration) -> CertificateOptions:
+    """Return what TLS needs; raises `StartupError` where it cannot be made."""
+    made: list[CertificateOptions] = []
+    message = attempt(lambda: made.append(make_context(configuration.settings.tls, auto_file(configuration))))
+    if message:
+        place = configuration.place("tls", "certificate")
+        raise StartupError(str(Problem(place, "tls", "certificate", message)))
+    return made[0]
+
+
+def auto_file(configuration: Configuration) -> Path:
+    """Return where `certificate = auto` keeps its certificate: the service's state folder, or beside the INI file."""
+    state = os.environ.get("STATE_DIRECTORY", "").partition(":")[0]
+    folder = Path(state) if state else Path(configuration.file).resolve().parent
+    return folder / AUTO_FILE
+
+
+def explain(configuration: Configuration, listener: Listener, error: BaseException | None) -> str:
+    """Return the line that says why a place cannot be listened on, and which option it comes from."""
+    reason = error
+    section, option = listener.section, listener.option
+    if isinstance(error, CannotListenError):
+        cause = error.socketError
+        reason = OSError(getattr(cause, "strerror", None) or str(cause))
+        if listener.option == "port" and _no_such_address(cause):
+            section, option = "server", "interface"
+    where = listener.shown.format(port=getattr(error, "port", "?"))
+    place = configuration.place(section, option)
+    if place.startswith("--"):
+        section = option = ""
+    return str(Problem(place, section, option, f"cannot listen on {where}: {str(reason).lower()}"))
+
+
+def attempt(action: Callable[[], object]) -> str | None:
+    """Do something that reads files or text which people wrote; returns what is wrong with it, or None."""
+    try:
+        action()
+    except Exception as error:  # plugins, OpenSSL and the system raise what they like
+        return f"{error or type(error).__name__}"
+    return None
+
+
+def _sort(
+    passed: Iterable[tuple[str, socket.socket]], port: int, tls_port: int, *, tls_enabled: bool
+) -> tuple[list[socket.socket], list[socket.socket]]:
+    """Sort passed sockets into plain and TLS: by name, else by port, else the second is for TLS where there is any."""
+    plain: list[socket.socket] = []
+    secure: list[socket.socket] = []
+    for name, each in passed:
+        address = each.getsockname()
+        own_port = address[1] if isinstance(address, tuple) else None
+        if name in _TLS_NAMES or (name not in ("http", "ws") and own_port == tls_port and own_port != port):
+            secure.append(each)
+        elif name in ("http", "ws") or own_port == port or not (plain and tls_enabled and not secure):
+            plain.append(each)
+        else:
+            secure.append(each)
+    return plain, secure
+
+
+def _shown(passed: socket.socket, scheme: str, other: str) -> str:
+    address = passed.getsockname()
+    if not isinstance(address, tuple):
+        return f"{scheme} on {str(address)!r}, from systemd".replace("{", "{{").replace("}", "}}")
+    host = f"[{address[0]}]" if passed.family == socket.AF_INET6 else address[0]
+    return f"{scheme}://{host}:{address[1]}/ and {other}://{host}:{address[1]}/, from systemd"
+
+
+def _no_such_address(error: object) -> bool:
+    return isinstance(error, socket.gaierror) or getattr(error, "errno", None) == errno.EADDRNOTAVAIL
