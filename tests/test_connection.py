@@ -532,14 +532,16 @@ class TestClosing:
         assert peer.is_aborted()
         assert b" " not in peer.take()
 
-    def test_no_upgrade_while_draining(self) -> None:
-        """A connection that asks for an upgrade while the daemon ends gets a 503."""
+    def test_an_upgrade_while_draining(self) -> None:
+        """A connection that asks for an upgrade while the daemon ends is not refused, but told at once."""
         site = MemorySite()
         site.open("/echo")
         late = site.connect()
         site.hub.drain(1001, "bye")
         late.send(request("/echo"))
-        assert late.take().startswith(b"HTTP/1.1 503 ")
+        head, _, rest = late.take().partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 101 ")
+        assert rest == b"\x88\x05\x03\xe9bye"
 
 
 class TestOthersCode:
