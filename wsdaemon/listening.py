@@ -99,6 +99,14 @@ def listeners(
         yield Listener(endpoints.serverFromString(reactor, description), "server", "endpoints", shown)
 
 
+def admin_listener(configuration: Configuration, reactor: Any) -> Listener:
+    """Return the place of the admin listener."""
+    admin = configuration.settings.admin
+    host = (f"[{admin.interface}]" if ":" in admin.interface else admin.interface).replace("{", "{{").replace("}", "}}")
+    endpoint = endpoints.TCP4ServerEndpoint(reactor, admin.port, interface=admin.interface)
+    return Listener(endpoint, "admin", "port", f"http://{host}:{{port}}/, admin")
+
+
 def endpoint_problems(configuration: Configuration, reactor: Any) -> Iterator[Problem]:
     """Find the descriptions in `endpoints` that mean nothing."""
     for description in configuration.settings.server.endpoints:
@@ -133,7 +141,7 @@ def explain(configuration: Configuration, listener: Listener, error: BaseExcepti
         cause = error.socketError
         reason = OSError(getattr(cause, "strerror", None) or str(cause))
         if listener.option == "port" and _no_such_address(cause):
-            section, option = "server", "interface"
+            section, option = "admin" if section == "admin" else "server", "interface"
     where = listener.shown.format(port=getattr(error, "port", "?"))
     place = configuration.place(section, option)
     if place.startswith("--"):

@@ -13,6 +13,10 @@ FIXED = (
     ("tls", "enabled"),
     ("tls", "port"),
     ("limits", "backlog"),
+    ("admin", "enabled"),
+    ("admin", "interface"),
+    ("admin", "port"),
+    ("admin", "host_names"),
     ("log", "level"),
     ("log", "format"),
 )

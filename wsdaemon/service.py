@@ -18,8 +18,19 @@ from twisted.python.components import Componentized
 from twisted.python.failure import Failure
 
 from wsdaemon import systemd
+from wsdaemon.admin.snapshot import Watched
 from wsdaemon.config import ConfigError, Configuration
-from wsdaemon.listening import CurrentContext, Listener, StartupError, auto_file, explain, listeners, tls_options
+from wsdaemon.listening import (
+    CurrentContext,
+    Listener,
+    StartupError,
+    admin_listener,
+    auto_file,
+    explain,
+    listeners,
+    tls_options,
+)
+from wsdaemon.observe.lag import LoopLag
 from wsdaemon.observe.tally import Tally
 from wsdaemon.reloading import needing_a_restart
 from wsdaemon.settings import Settings
@@ -65,12 +76,19 @@ class DaemonService(MultiService):
         self._found = tuple(found)
         reactor = getattr(site, "reactor", None)
         self._readers = Readers(reactor) if can_read_together(reactor) else None
+        self.admin: tuple[Listener, Site] | None = None
+        """Where the operator looks, and what is there."""
+        self._lag = LoopLag(hub.clock, configuration.settings.log.lag_threshold)
         self._watchdog = LoopingCall(systemd.notify, "WATCHDOG=1")
         self.ports: list[IListeningPort] = []
         self.observer: ILogObserver | None = None
         self.read: Callable[[], Configuration] | None = None
         """Reads the configuration anew; without it there is nothing to reload."""
-        self.stopping = False
+        self.is_ready = self.stopping = False
+
+    def watched(self) -> Watched:
+        """Return what an operator looks at."""
+        return Watched(self._hub, self._site, self._lag)
 
     def setServiceParent(self, parent: Any) -> None:
         """Become part of twistd's application, which then logs by our observer."""
@@ -80,8 +98,9 @@ class DaemonService(MultiService):
 
     def privilegedStartService(self) -> None:
         """Listen, while we may still be root; raises `StartupError` where one place cannot be had."""
-        for listener in self._listeners:
-            listening: Deferred[IListeningPort] = listener.endpoint.listen(self._site)
+        for listener in (*self._listeners, *((self.admin[0],) if self.admin else ())):
+            site = self.admin[1] if self.admin is not None and listener is self.admin[0] else self._site
+            listening: Deferred[IListeningPort] = listener.endpoint.listen(site)
             failures: list[Failure] = []
             listening.addCallbacks(self._listens, failures.append, callbackArgs=(listener,))
             if failures:
@@ -92,6 +111,7 @@ class DaemonService(MultiService):
     def startService(self) -> None:
         """Say that all is ready."""
         super().startService()
+        self._lag.start()
         keep_blocks()
         # What is there now stays: to look through it at every full collection would hold the loop for 30 to 60 ms.
         gc.collect()
@@ -100,6 +120,8 @@ class DaemonService(MultiService):
         getattr(self._site.reactor, "callWhenRunning", _now)(self._tell_ready)
 
     def _tell_ready(self) -> None:
+        self._lag.watch()
+        self.is_ready = True
         self.log.info("ready", event="ready")
         systemd.notify("READY=1", "STATUS=serving")
         interval = systemd.watchdog_interval()
@@ -113,7 +135,7 @@ class DaemonService(MultiService):
 
         Fires once all are gone, at the latest after `shutdown_timeout`.
         """
-        self.stopping = True
+        self.stopping, self.is_ready = True, False
         systemd.notify("STOPPING=1", "STATUS=sending everyone off")
         yield super().stopService()
         self._stop_listening()
@@ -126,6 +148,10 @@ class DaemonService(MultiService):
             patience.cancel()
         if self._watchdog.running:
             self._watchdog.stop()
+        self._lag.stop()
+        if self.admin is not None:
+            self.admin[1].hub.abort()
+            self.admin[1].abort()
         if self._hub.tally.counts:
             self.log.info("refused and cut: {summary}", summary=self._hub.tally.summary(), event="summary")
 
@@ -172,13 +198,15 @@ class DaemonService(MultiService):
                 )  # fmt: skip
         self._hub.use_limits(settings.limits)
         self._hub.tally.log_every = settings.log.repeat_after
+        self._lag.threshold = settings.log.lag_threshold
         self._site.use(docroot, upgrade, settings)
         self._configuration = configuration
 
     def _listens(self, port: IListeningPort, listener: Listener) -> None:
         self.ports.append(port)
         guard_listening(port, self._site.reactor, self._hub.tally)
-        make_eager(port, self._readers)
+        if self.admin is None or listener is not self.admin[0]:
+            make_eager(port, self._readers)
         address = port.getHost()
         where = listener.shown.format(port=getattr(address, "port", 0))
         self.log.info("listening on {where}", where=where, event="listening")
@@ -215,6 +243,11 @@ def make_service(
     places = list(listeners(configuration, reactor, context, systemd.inherited_sockets()))
     service = DaemonService(configuration, places, site, hub, context=context, found=found)
     service.read = read
+    if settings.admin.enabled:
+        from wsdaemon.admin.listener import make_admin_site  # Prometheus' library takes 30 ms to import
+
+        admin = make_admin_site(service.watched(), settings.admin, reactor, lambda: service.is_ready)
+        service.admin = (admin_listener(configuration, reactor), admin)
     return service
 
 

@@ -241,6 +241,20 @@ class LimitSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class AdminSettings:
+    """A listener for the operator, off the public port: /metrics for Prometheus, /healthz, /readyz and a live page."""
+
+    enabled: bool = option(Switch(), False, "Whether there is one.")
+    interface: str = option(
+        Text("an address of this machine"), "127.0.0.1", "The address to listen on: nobody is asked for a password."
+    )
+    port: int = option(Number(0, 65535), 8081, "Its port; 0 takes any free one and logs it.")
+    host_names: tuple[str, ...] = option(
+        Hosts(), (), "The names that it goes by, beside localhost and its address: a request for another gets a 421."
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class LogSettings:
     """What is logged, to where twistd logs (the standard output, or its --logfile)."""
 
@@ -250,6 +264,9 @@ class LogSettings:
         "The least level to log; debug shows every frame, as --verbose does.",
     )
     format: str = option(Choice(("text", "json")), "text", "A readable line for each event, or a JSON object.")
+    lag_threshold: float = option(
+        Seconds(0.01, 3600), 0.5, "How long the loop may be held before that is logged, with what was running."
+    )
     repeat_after: float = option(
         Seconds(0.1, 86400), 60.0, "How long until the same cause of a refusal is logged again; all are counted."
     )
@@ -264,6 +281,7 @@ class Settings:
     websocket: WebSocketSettings = field(default_factory=WebSocketSettings)
     behaviours: BehaviourSettings = field(default_factory=BehaviourSettings)
     limits: LimitSettings = field(default_factory=LimitSettings)
+    admin: AdminSettings = field(default_factory=AdminSettings)
     log: LogSettings = field(default_factory=LogSettings)
     subprotocols: Mapping[str, WebSocketSettings] = field(default_factory=lambda: MappingProxyType({}))
 
@@ -275,6 +293,7 @@ SECTIONS: Mapping[str, type] = MappingProxyType(
         "websocket": WebSocketSettings,
         "behaviours": BehaviourSettings,
         "limits": LimitSettings,
+        "admin": AdminSettings,
         "log": LogSettings,
     }
 )

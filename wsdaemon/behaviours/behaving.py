@@ -21,7 +21,7 @@ from wsdaemon.behaviours import closing
 from wsdaemon.behaviours.answering import HandshakeParameters, acceptance, refusal
 from wsdaemon.behaviours.closing import CloseParameters
 from wsdaemon.behaviours.compressing import CompressionParameters, compressed, force
-from wsdaemon.behaviours.framing import FrameParameters, frames_of, has_close, spoiled
+from wsdaemon.behaviours.framing import FrameParameters, frames_in, frames_of, has_close, spoiled
 from wsdaemon.behaviours.ordering import Order, OrderParameters, Reply
 from wsdaemon.behaviours.parameters import Given
 from wsdaemon.behaviours.timing import TICK, Delay, Pace, TimeParameters
@@ -135,7 +135,8 @@ class Behaving(Connection):
             return
         if answer.is_refusal:
             self._cause = f"refused with {answer.final_status}, as asked for"
-            self.hub.tally.count(f"handshake answered {answer.final_status}, as asked for")
+            self.hub.tally.count(f"handshake answered {answer.final_status // 100}xx, as asked for")
+            self.hub.traffic.handshakes[answer.final_status] += 1
             self._dribble(refusal(answer), partial(self._end, finish_sending))
             return
         if answer.subprotocol is not None:
@@ -149,7 +150,7 @@ class Behaving(Connection):
     def agree_on_extensions(self, header: str) -> str:
         """Agree on compression, as the URL asks for where it does."""
         how = self.given.of(CompressionParameters)
-        if how == CompressionParameters():
+        if how == CompressionParameters() or not self.settings.compression:
             return super().agree_on_extensions(header)
         offers = self._parseExtensionsHeader(header) if header else ()
         self._perMessageCompress, extensions = force(how, offers, self.settings, self.hub.compressors)
@@ -240,7 +241,9 @@ class Behaving(Connection):
         )
         payload = compressed(how, deflate, message) if compress and deflate is not None else message
         self.trace("sends", opcode, len(payload), True)
-        self.write(b"".join(frames_of(frames, opcode, payload, rsv1=compress)))
+        data = b"".join(frames_of(frames, opcode, payload, rsv1=compress))
+        self._count(data)
+        self.write(data)
         if frames.opcode == Opcode.CLOSE:
             self._close_is_sent()
         self.replied()
@@ -277,10 +280,15 @@ class Behaving(Connection):
     def send_raw(self, data: bytes) -> None:
         """Send frames as they are, right or wrong; nothing happens unless open."""
         if self.can_send:
+            self._count(data)
             self.write(data)
             if has_close(data):
                 self._close_is_sent()
             self.replied()
+
+    def _count(self, data: bytes) -> None:
+        for opcode, fin, length in frames_in(data):
+            self.hub.traffic.gave_frame(opcode, length, fin)
 
     def _write_on(self, data: bytes) -> None:
         super().write(data)
@@ -323,6 +331,11 @@ class Behaving(Connection):
             self._late_pongs += 1
             name = f"pong {self._taken} {self._late_pongs} {self.hub.clock.seconds()}"
             self.deadlines.set(name, time.pong_delay / 1000, partial(self._late_pong, answer))
+
+    def onPong(self, payload: bytes) -> None:
+        """Take a pong; while the connection is held as it is, it begins no new wait."""
+        if not self.deadlines.running("hold"):
+            super().onPong(payload)
 
     def _send_pong(self, payload: bytes) -> None:
         if self.frame_left:
@@ -396,8 +409,10 @@ class Behaving(Connection):
             self.write(b"" if self.frame_left or wanted.how == "fin" else closing.HALF_FRAME)
             self._end(lose_connection)
         else:
-            self.write(closing.close_frame(wanted))
-            self.trace("sends", Opcode.CLOSE, len(closing.close_frame(wanted)) - 2, True)
+            frame = closing.close_frame(wanted)
+            self.trace("sends", Opcode.CLOSE, len(frame) - 2, True)
+            self._count(frame)
+            self.write(frame)
             self.localCloseCode = None if wanted.code < 0 else wanted.code  # type: ignore[assignment]  # as Autobahn does
             self._close_is_sent()
 

@@ -99,16 +99,20 @@ def spoiled(how: FrameParameters, text: bytes) -> bytes:
 
 def has_close(data: bytes) -> bool:
     """Say whether there is a Close among raw frames."""
+    return any(opcode == Opcode.CLOSE for opcode, _, _ in frames_in(data))
+
+
+def frames_in(data: bytes) -> Iterator[tuple[int, bool, int]]:
+    """Yield the opcode, FIN bit and length of payload of each of some raw frames; of the last, what is there of it."""
     at = 0
     while at + 2 <= len(data):
-        if data[at] & 0x0F == Opcode.CLOSE:
-            return True
         length, more = data[at + 1] & 0x7F, 2
         if length > 125:
             more = 4 if length == 126 else 10
             length = int.from_bytes(data[at + 2 : at + more], "big")
-        at += more + (4 if data[at + 1] & _MASK else 0) + length
-    return False
+        start = at + more + (4 if data[at + 1] & _MASK else 0)
+        yield data[at] & 0x0F, bool(data[at] & _FIN), max(0, min(length, len(data) - start))
+        at = start + length
 
 
 def frames_of(how: FrameParameters, opcode: int, payload: bytes, *, rsv1: bool = False) -> Iterator[bytes]:

@@ -176,6 +176,7 @@ class Channel(HTTPChannel):
         self.site.hub.tally.note(
             f"answered {status}", "{peer}: request refused with {status}", status=status, peer=self.getPeer()
         )
+        self.site.hub.traffic.responses[status] += 1
         self.transport.write(_bare_answer(status))
         self._start_closing()
         self.transport.unregisterProducer()

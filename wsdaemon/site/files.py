@@ -72,12 +72,14 @@ class Docroot(Resource):
         listing: bool = True,
         policy: str = "",
         pages: Mapping[bytes, Page] = MappingProxyType({}),
+        only: tuple[str, ...] = (),
     ) -> None:
         super().__init__()
         self._root = os.path.realpath(root)
         self._limits = limits or LimitSettings()
         self._listings = Listings(self._limits.max_listed) if listing else None
         self._policy = policy.encode()
+        self._only = only  # the endings of the files that are served; none: all
         self._pages = pages  # of our own, by name, where the docroot's root has no such file
 
     def render(self, request: IRequest) -> bytes | int:
@@ -128,7 +130,9 @@ class Docroot(Resource):
             if is_not_there(error):
                 return None
             raise
-        return Found(path, stat.S_ISDIR(mode)) if stat.S_ISREG(mode) or stat.S_ISDIR(mode) else None
+        if stat.S_ISDIR(mode):
+            return Found(path, is_folder=True)
+        return Found(path, is_folder=False) if stat.S_ISREG(mode) and path.endswith(self._only or "") else None
 
     def _send_file(self, request: IRequest, path: str) -> bytes | int:
         file, status = open_file(path)

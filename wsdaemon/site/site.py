@@ -140,6 +140,7 @@ class Site(server.Site):
         return channel
 
     def _refuse(self, cause: str, host: str) -> NoRoom:
+        self.hub.traffic.responses[503] += 1
         self.hub.tally.note(f"over {cause}", "{peer}: connection refused, over {cap}", peer=host, cap=cause)
         self._refusing += 1
         quiet = self._refusing > self._settings.limits.max_refusing
@@ -160,7 +161,8 @@ class Site(server.Site):
         return [b"http/1.1"]
 
     def log(self, request: Any) -> None:
-        """Log a request that was answered."""
+        """Log and count a request that was answered."""
+        self.hub.traffic.responses[request.code] += 1
         self.log_events.info(
             "{peer} {method} {path} {status} {sent}{refusal}",
             peer=_show_peer(request.getClientAddress()), method=request.method.decode("latin-1"),

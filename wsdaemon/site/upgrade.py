@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
 
 from wsdaemon.origins import origin_allowed
-from wsdaemon.subprotocols.registry import Registry
+from wsdaemon.subprotocols.registry import Choice
 from wsdaemon.websocket.connection import Connection
-from wsdaemon.websocket.handshake import HandshakeRefused, read_handshake
+from wsdaemon.websocket.handshake import Handshake, HandshakeRefused, read_handshake
+
+
+class Chooser(Protocol):
+    """Says which connection a handshake gets."""
+
+    def choose(self, handshake: Handshake) -> Choice:
+        """Return it; raises `HandshakeRefused`."""
 
 
 class Upgrade(Resource):
@@ -18,7 +25,7 @@ class Upgrade(Resource):
 
     isLeaf = True
 
-    def __init__(self, registry: Registry) -> None:
+    def __init__(self, registry: Chooser) -> None:
         super().__init__()
         self._registry = registry
 
@@ -29,6 +36,7 @@ class Upgrade(Resource):
             self.upgrade(channel, request.uri, request.clientproto, channel.header_lines)
         except HandshakeRefused as refused:
             channel.site.hub.tally.count(f"handshake answered {refused.status}")
+            channel.site.hub.traffic.handshakes[refused.status] += 1
             return _refuse(request, refused)
         return NOT_DONE_YET
 

@@ -43,5 +43,4 @@ class Bomb(Behaving):
         deflate.release()
         payload = zeros(self.given.of(BombParameters).size, deflate.server_max_window_bits)
         self.trace("sends", Opcode.BINARY, len(payload), True)
-        self.write(raw_frame(Opcode.BINARY, payload, rsv=4))
-        self.replied()
+        self.send_raw(raw_frame(Opcode.BINARY, payload, rsv=4))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar
@@ -14,7 +14,7 @@ from wsdaemon.websocket.compression import Deflate
 from wsdaemon.websocket.connection import Connection
 from wsdaemon.websocket.engine import Engine
 from wsdaemon.websocket.flow import CROWDED
-from wsdaemon.websocket.frames import frame_header, join_frames
+from wsdaemon.websocket.frames import frame_header, join_frames, payload_sizes
 from wsdaemon.websocket.hub import Room
 from wsdaemon.websocket.transport import acknowledged
 
@@ -84,13 +84,14 @@ class EchoBroadcast(Connection):
         members = self._members()
         plain = join_frames(frames)
         framed: dict[tuple[int, int, int], bytes] = {}
+        receivers: Counter[tuple[int, int, int] | None] = Counter()
         lagging, is_open, verbose = 0, Engine.STATE_OPEN, self.hub.verbose
         for member in members:
             try:
-                if member.deflate is None:
+                key = None if member.deflate is None else member.deflate.parameters
+                if member.deflate is None or key is None:
                     whole = plain
                 else:
-                    key = member.deflate.parameters
                     if key not in framed:
                         framed[key] = b"".join(_frame(*frame, member.deflate, self.settings) for frame in frames)
                     whole = framed[key]
@@ -98,11 +99,25 @@ class EchoBroadcast(Connection):
                     member.deliver(whole, frames)
                 elif member.state == is_open:
                     member.write(whole)
+                receivers[key] += member.state == is_open
                 lagging += member.write_paused
             except Exception:  # it is that member's trouble, and neither the sender's nor the others'
                 member.crashed()
+        self._count(frames, framed, receivers)
         if lagging and self.can_send and self._is_crowded(members):
             self._wait_for_room(HOLD_BACKS)
+
+    def _count(
+        self,
+        frames: list[tuple[int, bytes]],
+        framed: dict[tuple[int, int, int], bytes],
+        receivers: Counter[tuple[int, int, int] | None],
+    ) -> None:
+        """Count what goes out, by the frames that those who share them get."""
+        for key, times in receivers.items():
+            sizes = [len(payload) for _, payload in frames] if key is None else payload_sizes(framed[key])
+            for (opcode, _), size in zip(frames, sizes, strict=True):
+                self.hub.traffic.gave_frame(opcode, size, True, times)
 
     def _wait_for_room(self, times: int) -> None:
         """Read nothing from the sender for a moment, and for another, while the room is crowded."""
@@ -143,6 +158,7 @@ class EchoBroadcast(Connection):
         self.queued += len(framed) + OVERHEAD
         if self.queued > self.settings.queue_limit:
             self._leave()
+            self.hub.tally.count("left the room: read too slowly")
             self.close(CloseCode.TRY_AGAIN_LATER, "reads too slowly")
         else:
             self._queue.append(framed)

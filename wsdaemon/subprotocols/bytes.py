@@ -100,6 +100,7 @@ class Bytes(Producing):
         self._frames += 1
         self.frame_left = length
         self.trace("sends", opcode, length, length == left)
+        self.hub.traffic.gave_frame(opcode, length, length == left)
         return frame_header(opcode, length, fin=length == left)
 
     def _pattern(self, wanted: BytesParameters, length: int) -> bytes:

@@ -32,6 +32,7 @@ class Echo(Connection):
     def messages_in(self, frames: list[tuple[int, bytes]]) -> None:
         """Send whole messages back in one write; each came in one frame that was not compressed."""
         if self.can_send:
+            self.hub.traffic.gave(frames)
             self.write(join_frames(frames))
 
     def inflated_in(self, opcode: int, message: bytes) -> None:
@@ -48,6 +49,7 @@ class Echo(Connection):
         if length > self.hub.limits.frame_hold and not self._isMessageCompressed and self.can_send:
             frame = self.current_frame
             self.trace("sends", self._opcode, length, frame.fin)
+            self.hub.traffic.gave_frame(self._opcode, length, bool(frame.fin))
             self.write(frame_header(self._opcode, length, fin=frame.fin))
             self._opcode = Opcode.CONTINUATION
             self.frame_left = length

@@ -88,6 +88,7 @@ class Engine(Incoming):
             payload = self.deflate.compress_frame(payload, fin=fin)
         header = frame_header(opcode, len(payload), fin=fin, rsv1=compress and opcode != Opcode.CONTINUATION)
         self.trace("sends", opcode, len(payload), fin)
+        self.hub.traffic.gave_frame(opcode, len(payload), fin)
         self.write(header + payload)
 
     def sendData(self, data: bytes, sync: bool = False, chopsize: int | None = None) -> None:
@@ -138,6 +139,8 @@ class Engine(Incoming):
         self.state = self.STATE_OPEN
         self.number = self.hub.add(self)
         self.opened_at = self.hub.clock.seconds()
+        self.hub.traffic.opened[self.subprotocol] += 1
+        self.hub.traffic.handshakes[101] += 1
         # The HTTP channel is gone, and with it the producer that it registered.
         self.transport.registerProducer(self, True)
         send_soon(self.transport)
@@ -223,7 +226,9 @@ class Engine(Incoming):
             return
         self.write(b" " * self.frame_left)
         self.frame_left = 0
-        self.trace("sends", Opcode.CLOSE, 2 + len(reasonUtf8 or b"") if code else 0, True)
+        length = 2 + len(reasonUtf8 or b"") if code else 0
+        self.trace("sends", Opcode.CLOSE, length, True)
+        self.hub.traffic.gave_frame(Opcode.CLOSE, length, True)
         super().sendCloseFrame(code, reasonUtf8, isReply)
         self._start_closing()
 
@@ -305,6 +310,7 @@ class Engine(Incoming):
         self.dropConnection(abort=True)
 
     def _log_closed(self) -> None:
+        self.hub.traffic.ended(self.localCloseCode, self.remoteCloseCode)
         if self._cause or self.remoteCloseCode is None:
             ending = self._cause or self.wasNotCleanReason or "no close code"
         else:

@@ -41,6 +41,11 @@ class FlowControlled:
         """Whether nothing is read because the peer does not take its answers."""
         return bool(self.read_paused & FULL)
 
+    @property
+    def waiting(self) -> int:
+        """How many bytes wait for the peer to read, beyond what its transport takes anyway."""
+        return self._backlog
+
     def cork(self) -> None:
         """Keep what is written until `uncork`, so that it goes out at once."""
         self._corked = []

@@ -161,3 +161,16 @@ def _long_length(data: bytes, at: int, code: int) -> tuple[int, int]:
     stop = at + 8
     length = int.from_bytes(data[at:stop], "big")
     return (length, 8) if stop <= len(data) and 1 << 16 <= length < 1 << 63 else (-1, 8)
+
+
+def payload_sizes(frames: bytes) -> list[int]:
+    """Return the length of the payload of each of some whole unmasked frames."""
+    sizes, at = [], 0
+    while at < len(frames):
+        length, header = frames[at + 1], 2
+        if length > 125:
+            length, more = _long_length(frames, at + 2, length)
+            header += more
+        sizes.append(length)
+        at += header + length
+    return sizes

@@ -10,6 +10,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
 from wsdaemon.observe.tally import Tally
+from wsdaemon.observe.traffic import Traffic
 from wsdaemon.settings import LimitSettings
 from wsdaemon.websocket.compression import Compressors
 from wsdaemon.websocket.turns import Turns
@@ -49,6 +50,7 @@ class Hub:
         self.watchers: Room[Callable[[], None]] = Room()
         """Called when someone comes or goes."""
         self.backlog = 0  # bytes that wait for peers which do not keep up, see FlowControlled.write
+        self.traffic = Traffic()
         self.turns = Turns(clock, self.limits.turn_budget)
         self.compressors = Compressors(clock, self.limits.max_compressors, self.limits.compressor_idle)
         self._rooms: dict[str, Room[Any]] = {}

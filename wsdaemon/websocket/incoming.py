@@ -93,10 +93,17 @@ class Incoming(Intake, Traced, WebSocketServerProtocol):
             return not self._invalid_payload("invalid permessage-deflate data")
         return None
 
+    def onFrameEnd(self) -> None:
+        """Count a frame that is in."""
+        frame = self.current_frame
+        self.hub.traffic.took_frame(frame.opcode, frame.length, bool(frame.fin))
+        super().onFrameEnd()
+
     def compressed_in(self, opcode: int, payload: bytes) -> None:
         """Take a whole compressed message of one frame: at once if it is plainly right, else as Autobahn would."""
         message = self._plain_message(opcode, payload) if self.takes_whole_messages and self.can_send else None
         if message is not None:
+            self.hub.traffic.took([(opcode, payload)])
             self.inflated_in(opcode, message)
             return
         self.current_frame = FrameHeader(opcode, True, 4, len(payload), "")

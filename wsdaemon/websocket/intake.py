@@ -101,6 +101,7 @@ class Intake(FlowControlled):
             ):
                 frames, at = take_whole_frames(data, masked=True, limit=self.settings.message_limit, count=self.batch)
                 if frames:
+                    self.hub.traffic.took(frames)
                     self.messages_in(frames)
             if at < len(data):
                 rest = data[at:] if self.is_full else self._work(data, at, begun)
@@ -178,6 +179,7 @@ class Intake(FlowControlled):
         if self.takes_whole_messages:
             frames, end = take_whole_frames(data, at, masked=True, limit=self.settings.message_limit, count=self.batch)
             if frames:
+                self.hub.traffic.took(frames)
                 self.messages_in(frames)
                 return end
         if self._perMessageCompress is not None:

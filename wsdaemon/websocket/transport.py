@@ -17,6 +17,7 @@ CHECKS = 10
 """How often within a stall timeout it is looked whether the peer took anything."""
 
 _BYTES_ACKED = slice(120, 128)  # tcpi_bytes_acked in Linux' struct tcp_info
+_BYTES_RECEIVED = slice(128, 136)  # tcpi_bytes_received
 
 
 class Transport(Protocol):
@@ -105,6 +106,22 @@ def watch_progress(deadlines: Deadlines, transport: Transport, seconds: float, s
 
 def acknowledged(transport: Transport) -> int | None:
     """Return how many bytes the peer's system has acknowledged so far; None where that is not known."""
+    info = _tcp_info(transport)
+    return None if info is None else int.from_bytes(info[_BYTES_ACKED], sys.byteorder)
+
+
+def carried(transport: Transport) -> tuple[int | None, int | None]:
+    """Return how many bytes came in over TCP, and how many that went out have arrived; None where that is not known.
+
+    The kernel counts them anyway. TLS and headers are in it.
+    """
+    info = _tcp_info(transport)
+    if info is None:
+        return None, None
+    return int.from_bytes(info[_BYTES_RECEIVED], sys.byteorder), int.from_bytes(info[_BYTES_ACKED], sys.byteorder)
+
+
+def _tcp_info(transport: Transport) -> bytes | None:
     carrier: Any = transport
     while isinstance(carrier, ProtocolWrapper):  # TLS
         carrier = carrier.transport
@@ -112,10 +129,9 @@ def acknowledged(transport: Transport) -> int | None:
     if not isinstance(handle, socket.socket) or not hasattr(socket, "TCP_INFO"):
         return None
     try:
-        info = handle.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _BYTES_ACKED.stop)
+        return handle.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _BYTES_RECEIVED.stop)
     except OSError:  # not TCP
         return None
-    return int.from_bytes(info[_BYTES_ACKED], sys.byteorder)
 
 
 def tls_details(transport: Transport) -> dict[str, Any] | None:

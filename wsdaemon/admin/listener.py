@@ -1,0 +1,92 @@
+"""The admin listener's site: its pages, and the WebSocket that keeps the live page up to date."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, ClassVar
+
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from twisted.internet.interfaces import IReactorTime
+
+from wsdaemon.admin.metrics import Metrics
+from wsdaemon.admin.snapshot import Watched
+from wsdaemon.settings import AdminSettings, ServerSettings, Settings, WebSocketSettings
+from wsdaemon.site.files import Docroot
+from wsdaemon.site.site import Site
+from wsdaemon.site.upgrade import Upgrade
+from wsdaemon.subprotocols.registry import Choice
+from wsdaemon.websocket.connection import Connection
+from wsdaemon.websocket.factory import ConnectionFactory
+from wsdaemon.websocket.handshake import Handshake, HandshakeRefused
+from wsdaemon.websocket.hub import Hub
+
+EVERY = 1.0
+"""How often the live page hears what is so, in seconds."""
+POLICY = "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; object-src 'none'"
+_LOCAL = ("localhost", "127.0.0.1", "[::1]")
+
+
+class Feed(Connection):
+    """Sends a snapshot at once and then every second, as long as the client keeps up. What comes in is ignored."""
+
+    names = ("wsdaemon-admin", "feed")
+    watched: ClassVar[Watched]
+
+    def opened(self) -> None:
+        """Begin."""
+        self._tell()
+
+    def _tell(self) -> None:
+        if not self.write_paused:
+            self.send_message(json.dumps(self.watched.snapshot()).encode(), is_binary=False)
+        if self.can_send:
+            self.deadlines.set("feed", EVERY, self._tell)
+
+
+class OnlyFeed:
+    """Chooses the feed, at its path, and nothing else."""
+
+    def __init__(self, watched: Watched, hub: Hub) -> None:
+        settings = WebSocketSettings(allowed_origins=("same",), message_limit=1 << 12)
+        self._factory = ConnectionFactory(Feed, settings, hub)
+        self._factory.protocol.watched = watched
+
+    def choose(self, handshake: Handshake) -> Choice:
+        """Return the feed; raises `HandshakeRefused` for another path."""
+        if handshake.first_segment != "feed":
+            raise HandshakeRefused(404, "Only /feed is a WebSocket here.")
+        return Choice(self._factory, handshake.subprotocols[0] if handshake.subprotocols else None)
+
+
+def make_admin_site(
+    watched: Watched, settings: AdminSettings, reactor: IReactorTime, is_ready: Callable[[], bool]
+) -> Site:
+    """Return what answers on the admin listener; `is_ready` says whether the daemon serves."""
+    metrics = Metrics(watched)
+    pages = {
+        b"metrics": _plain(lambda: (200, metrics.text()), CONTENT_TYPE_LATEST),
+        b"healthz": _plain(lambda: (200, b"alive\n")),
+        b"readyz": _plain(lambda: (200, b"ready\n") if is_ready() else (503, b"not ready\n")),
+    }
+    hub = Hub(reactor, tally=watched.hub.tally)
+    names = settings.host_names or (*_LOCAL, *((settings.interface,) if settings.interface not in _ANY else ()))
+    docroot = Docroot(Path(__file__).parent, listing=False, policy=POLICY, pages=pages, only=(".html", ".css", ".js"))
+    own = Settings(server=ServerSettings(host_names=() if settings.interface in _ANY else names, max_connections=100))
+    return Site(docroot, Upgrade(OnlyFeed(watched, hub)), own, reactor, hub)
+
+
+_ANY = ("0.0.0.0", "::")  # noqa: S104  # only compared with
+
+
+def _plain(answer: Callable[[], tuple[int, bytes]], kind: str = "text/plain; charset=utf-8") -> Callable[[Any], bytes]:
+    def send(request: Any) -> bytes:
+        status, body = answer()
+        request.setResponseCode(status)
+        request.setHeader(b"content-type", kind.encode())
+        request.setHeader(b"content-length", b"%d" % len(body))
+        request.setHeader(b"cache-control", b"no-store")
+        return b"" if request.method == b"HEAD" else body
+
+    return send

@@ -1,0 +1,96 @@
+"""Loop lag: how much later than it should a call is made, which is how long everyone waits."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from bisect import bisect_left
+from types import FrameType
+
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
+
+EVERY = 0.1
+"""How often it is measured, in seconds."""
+BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+"""The histogram's buckets, in seconds."""
+_SHOWN = 4
+
+
+class LoopLag:
+    """Measures the lag of a loop, and logs what is over a threshold.
+
+    With `watch`, a thread looks at what the loop's thread is doing while it is late, so that the log can say it.
+    """
+
+    log = Logger(namespace="wsdaemon")
+
+    def __init__(self, clock: IReactorTime, threshold: float) -> None:
+        self.threshold = threshold
+        self.last = self.most = self.total = 0.0
+        self.counts = [0] * (len(BOUNDS) + 1)
+        self._clock = clock
+        self._due = 0.0
+        self._beat = time.monotonic()
+        self._seen = ""
+        self._stopped = threading.Event()
+        self._call: IDelayedCall | None = None
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Begin to measure."""
+        self._due = self._clock.seconds() + EVERY
+        self._call = self._clock.callLater(EVERY, self._measure)
+
+    def watch(self) -> None:
+        """Look, from a thread, at what this thread does when it is late."""
+        main = threading.get_ident()
+        self._thread = threading.Thread(target=self._look, args=(main,), name="loop lag", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Measure no more."""
+        if self._call is not None and self._call.active():
+            self._call.cancel()
+        self._stopped.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def take_most(self) -> float:
+        """Return the greatest lag since this was last asked, in seconds."""
+        most, self.most = self.most, self.last
+        return most
+
+    def _measure(self) -> None:
+        now = self._clock.seconds()
+        lag = max(0.0, now - self._due)
+        self._beat = time.monotonic()
+        self.last = lag
+        self.most = max(self.most, lag)
+        self.total += lag
+        self.counts[bisect_left(BOUNDS, lag)] += 1
+        if lag > self.threshold:
+            seen, self._seen = self._seen, ""
+            self.log.warn(
+                "the loop was held for {lag:.3f} s{what}", lag=lag, what=f", by {seen}" if seen else "", event="lag"
+            )
+        self._due = now + EVERY
+        self._call = self._clock.callLater(EVERY, self._measure)
+
+    def _look(self, main: int) -> None:
+        while not self._stopped.wait(min(EVERY, self.threshold / 2)):
+            if time.monotonic() - self._beat > EVERY + self.threshold and not self._seen:
+                frame = sys._current_frames().get(main)
+                if frame is not None:
+                    self._seen = _show(frame)
+
+
+def _show(frame: FrameType | None) -> str:
+    """Return the innermost calls, the last first."""
+    calls: list[str] = []
+    while frame is not None and len(calls) < _SHOWN:
+        code = frame.f_code
+        calls.append(f"{code.co_qualname} ({code.co_filename.rpartition('/')[2]}:{frame.f_lineno})")
+        frame = frame.f_back
+    return " < ".join(calls)
