@@ -13,7 +13,7 @@ PORT = "write a whole number from 0 to 65535"
 NOT_INI = "is neither [section], option = value, nor a comment that begins with #"
 ALONE = "stands before any [section]; write a section's name in brackets above it"
 INDENTED = "is indented, but continues no value; begin it at the line's start"
-SECTIONS = "known are server, tls, websocket, behaviours, limits, log, subprotocol:"
+SECTIONS = "known are server, tls, websocket, behaviours, limits, admin, log, subprotocol:"
 
 
 @pytest.mark.parametrize(
@@ -26,7 +26,7 @@ SECTIONS = "known are server, tls, websocket, behaviours, limits, log, subprotoc
         ("[echo-broadcast]\n", ["1: [echo-broadcast] unknown section; did you mean subprotocol:echo-broadcast?"]),
         ("[server]\nprot = 1", ["2: [server] prot: unknown option; did you mean port?"]),
         ("[server]\nPort = 1", ["2: [server] Port: unknown option; did you mean port?"]),
-        ("[log]\nzzz = 1", ["2: [log] zzz: unknown option; known are level, format, repeat_after"]),
+        ("[log]\nzzz = 1", ["2: [log] zzz: unknown option; known are level, format, lag_threshold, repeat_after"]),
         ("[websocket]\nmessagelimit=1", ["2: [websocket] messagelimit: unknown option; did you mean message_limit?"]),
         ("[subprotocol:echo]\nlimit=1\n", ["2: [subprotocol:echo] limit: unknown option; did you mean message_limit?"]),
         ("[server]\nport = http", [f"2: [server] port: 'http' is not a whole number; {PORT}"]),

@@ -7,6 +7,8 @@ import re
 import signal
 import socket
 import ssl
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -151,6 +153,30 @@ class TestVariables:
             hears.bind("\0" + name)
             assert systemd.notify("READY=1", "STATUS=x", environ={"NOTIFY_SOCKET": "@" + name})
             assert hears.recv(100) == b"READY=1\nSTATUS=x"
+
+
+class TestTheJournal:
+    """Lines for systemd's journal begin with their priority (sd-daemon(3))."""
+
+    @pytest.mark.parametrize(("same", "start"), [(True, "<6>20"), (False, "20")])
+    def test_priorities(self, tmp_path: Path, same: bool, start: str) -> None:
+        """Where the standard output leads there, as JOURNAL_STREAM says, and only there."""
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            known = os.fstat(theirs.fileno())
+            stream = f"{known.st_dev}:{known.st_ino}" if same else "1:1"
+            twistd = Path(sys.executable).with_name("twistd")
+            with subprocess.Popen(
+                [twistd, "-n", "--pidfile=", "wsdaemon", "--port=0"],
+                stdout=theirs, cwd=tmp_path, env={**os.environ, "JOURNAL_STREAM": stream},
+            ) as process:  # fmt: skip
+                ours.settimeout(30)
+                said = b""
+                while b"ready" not in said:
+                    said += ours.recv(4096)
+                process.terminate()
+        lines = said.decode().splitlines()
+        assert all(line.startswith(start) for line in lines), lines
 
 
 class TestTheEnd:

@@ -6,6 +6,7 @@ import datetime
 import io
 import json
 import math
+import os
 import sys
 from collections.abc import Callable
 from functools import lru_cache
@@ -32,6 +33,7 @@ class _Silent:
 
 
 SILENT = _Silent()
+_PRIORITIES = {"debug": 7, "info": 6, "warn": 4, "error": 3, "critical": 2}
 
 
 def make_observer(level: str, style: str, stream: TextIO | None = None) -> ILogObserver:
@@ -40,12 +42,26 @@ def make_observer(level: str, style: str, stream: TextIO | None = None) -> ILogO
     `style` is `text` or `json`.
     """
     predicate = LogLevelFilterPredicate(LogLevel.levelWithName(level))
-    format_event: Callable[[LogEvent], str] = as_json if style == "json" else as_text
+    plain: Callable[[LogEvent], str] = as_json if style == "json" else as_text
     stream = stream or sys.stdout
     if isinstance(stream, io.TextIOWrapper):
         stream.reconfigure(errors="backslashreplace")  # a terminal that isn't UTF-8 must not lose the event
-    observer = FileLogObserver(stream, format_event)
+
+    def with_priority(event: LogEvent) -> str:
+        # sd-daemon(3): the journal takes the priority from the start of a line.
+        return f"<{_PRIORITIES.get(_level(event), 6)}>{plain(event)}"
+
+    observer = FileLogObserver(stream, with_priority if is_journal(stream) else plain)
     return FilteringLogObserver(observer, [predicate])
+
+
+def is_journal(stream: TextIO) -> bool:
+    """Say whether a stream leads to systemd's journal (systemd.exec(5), JOURNAL_STREAM)."""
+    try:
+        found = os.fstat(stream.fileno())
+    except (OSError, ValueError):
+        return False
+    return os.environ.get("JOURNAL_STREAM") == f"{found.st_dev}:{found.st_ino}"
 
 
 def as_text(event: LogEvent) -> str:

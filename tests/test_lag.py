@@ -1,0 +1,76 @@
+"""Loop lag: how late calls are made is measured, put into buckets, and logged where it is much."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from twisted.internet.task import Clock
+from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
+from zope.interface import implementer
+
+from wsdaemon.observe.lag import BOUNDS, EVERY, LoopLag
+
+
+@pytest.fixture
+def lines() -> Iterator[list[LogEvent]]:
+    """What is logged."""
+    events: list[LogEvent] = []
+
+    @implementer(ILogObserver)
+    def observe(event: LogEvent) -> None:
+        if event.get("event") == "lag":
+            events.append(event)
+
+    globalLogPublisher.addObserver(observe)
+    yield events
+    globalLogPublisher.removeObserver(observe)
+
+
+def test_lag_is_what_a_call_is_late() -> None:
+    clock = Clock()
+    lag = LoopLag(clock, 1.0)
+    lag.start()
+    for late in (0, 0.003, 0.3, 0):
+        clock.advance(EVERY + late)
+    assert lag.last == pytest.approx(0)
+    assert lag.take_most() == pytest.approx(0.3)
+    assert lag.take_most() == pytest.approx(0), "since it was last asked"
+    assert lag.total == pytest.approx(0.303)
+    counted = dict(zip((*BOUNDS, None), lag.counts, strict=True))
+    assert {bound: count for bound, count in counted.items() if count} == {0.001: 2, 0.005: 1, 0.5: 1}
+    lag.stop()
+    assert clock.getDelayedCalls() == []
+
+
+def test_only_what_is_over_the_threshold_is_logged(lines: list[LogEvent]) -> None:
+    clock = Clock()
+    lag = LoopLag(clock, 0.5)
+    lag.start()
+    clock.advance(EVERY + 0.4)
+    assert lines == []
+    clock.advance(EVERY + 0.6)
+    assert [round(event["lag"], 3) for event in lines] == [0.6]
+    lag.stop()
+
+
+def test_the_log_says_what_was_running(lines: list[LogEvent]) -> None:
+    """A thread looks at the loop's thread while it is late."""
+    clock = Clock()
+    lag = LoopLag(clock, 0.05)
+    lag.start()
+    lag.watch()
+
+    def something_long() -> None:
+        until = time.monotonic() + 30
+        while not lag._seen and time.monotonic() < until:
+            pass
+
+    something_long()
+    clock.advance(EVERY + 1)
+    lag.stop()
+    (event,) = lines
+    shown: Any = event["what"]
+    assert "something_long (test_lag.py:" in shown
