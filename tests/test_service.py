@@ -167,8 +167,8 @@ class TestTheJournal:
             stream = f"{known.st_dev}:{known.st_ino}" if same else "1:1"
             twistd = Path(sys.executable).with_name("twistd")
             with subprocess.Popen(
-                [twistd, "-n", "--pidfile=", "wsdaemon", "--port=0"],
-                stdout=theirs, cwd=tmp_path, env={**os.environ, "JOURNAL_STREAM": stream},
+                [str(twistd), "-n", "--pidfile=", "wsdaemon", "--port=0"],
+                stdout=theirs.fileno(), cwd=tmp_path, env={**os.environ, "JOURNAL_STREAM": stream},
             ) as process:  # fmt: skip
                 ours.settimeout(30)
                 said = b""

@@ -1,4 +1,4 @@
-"""The `wsdaemon` command: serve, ping, load, behaviours, check-config."""
+"""The `wsdaemon` command: serve, ping, load, behaviours, check-config, completion."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 
+from wsdaemon import completion
 from wsdaemon.client.load.command import add_load_parser
 from wsdaemon.config import ConfigError
 from wsdaemon.subprotocols.registry import SubprotocolError
@@ -45,6 +46,12 @@ def _parser() -> argparse.ArgumentParser:
     check = commands.add_parser("check-config", help="say what is wrong with an INI file, or OK")
     check.add_argument("file", metavar="FILE")
     check.set_defaults(run=_check_config)
+    complete = commands.add_parser("completion", help="print the script that makes a shell complete these commands")
+    complete.add_argument("shell", choices=completion.SHELLS)
+    complete.add_argument(
+        "command", nargs="?", choices=completion.COMMANDS, help="only of this command (default: of both)"
+    )
+    complete.set_defaults(run=_completion)
     return parser
 
 
@@ -91,4 +98,9 @@ def _check_config(options: argparse.Namespace) -> int:
         print(error, file=sys.stderr)
         return 1
     print("OK")
+    return 0
+
+
+def _completion(options: argparse.Namespace) -> int:
+    print(completion.completion_script(options.shell, _parser(), options.command), end="")
     return 0

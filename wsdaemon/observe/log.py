@@ -59,7 +59,7 @@ def is_journal(stream: TextIO) -> bool:
     """Say whether a stream leads to systemd's journal (systemd.exec(5), JOURNAL_STREAM)."""
     try:
         found = os.fstat(stream.fileno())
-    except (OSError, ValueError):
+    except (AttributeError, OSError, ValueError):  # a file of twistd's, a stream in memory, or one that is closed
         return False
     return os.environ.get("JOURNAL_STREAM") == f"{found.st_dev}:{found.st_ino}"
 
