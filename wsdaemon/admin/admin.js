@@ -261,7 +261,7 @@ function paintNumbers() {
 function paintDraining() {
   ui.draining.hidden = !now.draining;
   put(ui.drainingWords, now.draining ? "The daemon is shutting down: it takes no new connections." : "");
-  put(ui.drainingLeft, now.draining ? `${count(now.connections.open)} are still open.` : "");
+  put(ui.drainingLeft, now.draining ? `Still open: ${count(now.connections.open)}.` : "");
 }
 
 // A table of names with counts, the largest first; rows are kept as long as their names are there.

@@ -7,8 +7,9 @@ import json
 import random
 from dataclasses import dataclass
 
-from wsdaemon.behaviours.behaving import LATER, STREAMS
+from wsdaemon.behaviours.behaving import STREAMS
 from wsdaemon.behaviours.ordering import Reply
+from wsdaemon.behaviours.paced import LATER
 from wsdaemon.behaviours.parameters import parameter
 from wsdaemon.behaviours.producing import Producing
 from wsdaemon.options import Choice, Number, Size
