@@ -11,12 +11,13 @@ _CODES = frozenset(range(1000, 1016))
 class Traffic:
     """Frames, payload bytes as they are on the wire (compressed or not), messages, and how connections begin and end.
 
-    A frame counts once it is in, or written; a message when its last frame does.
+    A frame counts once it is in, or written; a message when its last frame does. Where every message goes through, the
+    counting stands in the caller, as a call would cost more than it.
     """
 
     __slots__ = (
-        "bytes_in", "bytes_out", "closed", "frames_in", "frames_out", "handshakes", "messages_in", "messages_out",
-        "opened", "responses",
+        "begun_in", "begun_out", "bytes_in", "bytes_out", "closed", "frames_in", "frames_out", "handshakes", "opened",
+        "responses",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -24,7 +25,7 @@ class Traffic:
         self.frames_out = [0] * _OPCODES
         self.bytes_in = [0] * _OPCODES
         self.bytes_out = [0] * _OPCODES
-        self.messages_in = self.messages_out = 0
+        self.begun_in = self.begun_out = 0  # data frames that are not the last of their message
         self.opened: Counter[str] = Counter()
         """Connections that were opened, by subprotocol."""
         self.handshakes: Counter[int] = Counter()
@@ -34,34 +35,35 @@ class Traffic:
         self.responses: Counter[int] = Counter()
         """HTTP responses, by status."""
 
+    @property
+    def messages_in(self) -> int:
+        """Whole messages that came in."""
+        return sum(self.frames_in[:8]) - self.begun_in
+
+    @property
+    def messages_out(self) -> int:
+        """Whole messages that went out."""
+        return sum(self.frames_out[:8]) - self.begun_out
+
     def took(self, frames: list[tuple[int, bytes]]) -> None:
         """Count messages of one frame each that came in."""
         frames_in, bytes_in = self.frames_in, self.bytes_in
         for opcode, payload in frames:
             frames_in[opcode] += 1
             bytes_in[opcode] += len(payload)
-        self.messages_in += len(frames)
-
-    def gave(self, frames: list[tuple[int, bytes]]) -> None:
-        """Count messages of one frame each that go out."""
-        frames_out, bytes_out = self.frames_out, self.bytes_out
-        for opcode, payload in frames:
-            frames_out[opcode] += 1
-            bytes_out[opcode] += len(payload)
-        self.messages_out += len(frames)
 
     def took_frame(self, opcode: int, length: int, fin: bool) -> None:
         """Count a frame that came in."""
         self.frames_in[opcode] += 1
         self.bytes_in[opcode] += length
-        self.messages_in += fin and opcode < 8
+        self.begun_in += not fin and opcode < 8
 
     def gave_frame(self, opcode: int, length: int, fin: bool, times: int = 1) -> None:
         """Count a frame that goes out, or the same to several."""
         self.frames_out[opcode] += times
         self.bytes_out[opcode] += length * times
-        if fin and opcode < 8:
-            self.messages_out += times
+        if not fin and opcode < 8:
+            self.begun_out += times
 
     def ended(self, sent: int | None, received: int | None) -> None:
         """Count the end of a connection."""

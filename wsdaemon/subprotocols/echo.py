@@ -32,7 +32,10 @@ class Echo(Connection):
     def messages_in(self, frames: list[tuple[int, bytes]]) -> None:
         """Send whole messages back in one write; each came in one frame that was not compressed."""
         if self.can_send:
-            self.hub.traffic.gave(frames)
+            counts, sizes = self.hub.traffic.frames_out, self.hub.traffic.bytes_out
+            for opcode, payload in frames:
+                counts[opcode] += 1
+                sizes[opcode] += len(payload)
             self.write(join_frames(frames))
 
     def inflated_in(self, opcode: int, message: bytes) -> None:

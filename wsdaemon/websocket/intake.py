@@ -101,7 +101,10 @@ class Intake(FlowControlled):
             ):
                 frames, at = take_whole_frames(data, masked=True, limit=self.settings.message_limit, count=self.batch)
                 if frames:
-                    self.hub.traffic.took(frames)
+                    counts, sizes = self.hub.traffic.frames_in, self.hub.traffic.bytes_in
+                    for opcode, payload in frames:
+                        counts[opcode] += 1
+                        sizes[opcode] += len(payload)
                     self.messages_in(frames)
             if at < len(data):
                 rest = data[at:] if self.is_full else self._work(data, at, begun)
