@@ -38,12 +38,12 @@ class Traffic:
     @property
     def messages_in(self) -> int:
         """Whole messages that came in."""
-        return sum(self.frames_in[:8]) - self.begun_in
+        return sum(self.frames_in[:3]) - self.begun_in
 
     @property
     def messages_out(self) -> int:
         """Whole messages that went out."""
-        return sum(self.frames_out[:8]) - self.begun_out
+        return sum(self.frames_out[:3]) - self.begun_out
 
     def took(self, frames: list[tuple[int, bytes]]) -> None:
         """Count messages of one frame each that came in."""
@@ -56,13 +56,13 @@ class Traffic:
         """Count a frame that came in."""
         self.frames_in[opcode] += 1
         self.bytes_in[opcode] += length
-        self.begun_in += not fin and opcode < 8
+        self.begun_in += not fin and opcode < 3
 
     def gave_frame(self, opcode: int, length: int, fin: bool, times: int = 1) -> None:
         """Count a frame that goes out, or the same to several."""
         self.frames_out[opcode] += times
         self.bytes_out[opcode] += length * times
-        if not fin and opcode < 8:
+        if not fin and opcode < 3:
             self.begun_out += times
 
     def ended(self, sent: int | None, received: int | None) -> None:

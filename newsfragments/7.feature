@@ -1,0 +1,1 @@
+Run as a system service: sockets passed by systemd, so that a restart refuses nobody; readiness and a watchdog; SIGTERM ends within `[server] shutdown_timeout` and finishes responses; SIGHUP reloads the INI file and the certificates without dropping anyone; lines for the journal carry their priority.
