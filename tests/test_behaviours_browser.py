@@ -397,7 +397,8 @@ def test_inspect_shows_the_browser(browser: Browser, server: Daemon) -> None:
 def test_status_tells_of_this_page(page: Page, server: Daemon) -> None:
     """A page of the daemon's own may know; who they are it does not say."""
     (seen,) = connections(page, {"url": f"{server.ws}/status", "until": 1})
-    (you,) = [each for each in json.loads(seen["messages"][0])["conns"] if each["you"]]
+    told = json.loads(seen["messages"][0])
+    (you,) = [each for each in told["conns"] if each["number"] == told["you"]]
     assert (you["peer"], you["subprotocol"]) == ("hidden", "status")
 
 

@@ -931,18 +931,19 @@ def test_inspect_shows_whose_certificate_the_client_has(tmp_path: Path) -> None:
 def test_status_tells_who_comes_and_goes(server: Daemon) -> None:
     """At once, and on every change; addresses are nobody's business."""
 
-    async def until(watcher: ClientConnection, wanted: Callable[[list[Any]], bool]) -> None:
+    async def until(watcher: ClientConnection, wanted: Callable[[list[Any]], bool]) -> Any:
         while True:
             told = json.loads(await watcher.recv())
             assert told["version"] == "wsdaemon"
             assert told["count"] == len(told["conns"])
             assert {each["peer"] for each in told["conns"]} == {"hidden"}
             if wanted(told["conns"]):
-                return
+                return told
 
     async def client() -> None:
         async with connect(f"{server.ws}/status") as watcher:
-            await until(watcher, lambda conns: [each["subprotocol"] for each in conns if each["you"]] == ["status"])
+            told = await until(watcher, bool)
+            assert [each["subprotocol"] for each in told["conns"] if each["number"] == told["you"]] == ["status"]
             other = await connect(f"{server.ws}/burst?count=1")
             await until(watcher, lambda conns: "burst" in [each["subprotocol"] for each in conns])
             await other.close()

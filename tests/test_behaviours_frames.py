@@ -387,12 +387,15 @@ def test_json_refused(text: str, reason: str) -> None:
     assert reason in body
 
 
-def test_most_bytes() -> None:
-    """A list of frames makes 1 MiB at most, and so much it can be."""
+def test_most_bytes_and_frames() -> None:
+    """A list of frames makes 1 MiB and 2,000 frames at most, and so much it can be: to count them takes time."""
     sent = MemorySite().open("/frames?json=" + quote('[{"opcode":2,"size":1048566}]')).take()
     assert len(sent) == 1 << 20
-    sent = MemorySite().open("/frames?json=" + quote('[{"repeat":524288}]')).take()
-    assert sent == b"\x81\x00" * (1 << 19)
+    sent = MemorySite().open("/frames?json=" + quote('[{"repeat":1500},{"repeat":500}]')).take()
+    assert sent == b"\x81\x00" * 2000
+    peer = MemorySite().connect()
+    peer.send(request("/frames?json=" + quote('[{"repeat":1500},{"repeat":501}]')))
+    assert peer.take().endswith(b"json: frame 2: is one of more than 2000 in all\n")
 
 
 @pytest.mark.parametrize(

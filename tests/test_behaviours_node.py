@@ -379,5 +379,5 @@ def test_inspect_shows_this_client(server: Daemon) -> None:
 def test_status_tells_of_this_client(server: Daemon) -> None:
     (seen,) = connections([{"url": f"{server.ws}/status", "until": {"messages": 1}}])
     told_of = json.loads(seen["messages"][0])
-    (you,) = [each for each in told_of["conns"] if each["you"]]
+    (you,) = [each for each in told_of["conns"] if each["number"] == told_of["you"]]
     assert (you["peer"], you["subprotocol"]) == ("hidden", "status")

@@ -617,11 +617,11 @@ def test_status() -> None:
         (shown,) = told(peer)
         whens = [each.pop("time") for each in shown["conns"]]
         assert shown == {
+            "you": 4,
             "version": "wsdaemon",
             "count": 4,
             "conns": [
-                {"number": number, "peer": f"127.0.0.1:{40000 + number}" if shows else "hidden", "subprotocol": name,
-                 "you": number == 4}
+                {"number": number, "peer": f"127.0.0.1:{40000 + number}" if shows else "hidden", "subprotocol": name}
                 for number, name in ((4, "status"), (3, "ticker"), (2, "echo"), (1, "echo-awkward"))
             ],
         }  # fmt: skip

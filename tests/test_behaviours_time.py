@@ -662,3 +662,28 @@ def test_waits_are_bounded_by_max_wait() -> None:
     ini = "[behaviours]\nmax_wait = 0.5"
     for name in ("delay", "jitter", "pong_delay", "after", "wait"):
         assert "from 0 to 500" in refused(f"/echo?{name}=501", ini)
+
+
+def test_what_is_due_waits_for_a_peer_that_does_not_read() -> None:
+    """Replies that are due together are not all written at once to one that takes nothing: each may be large."""
+    site = MemorySite()
+    peer = site.open("/echo?delay=100")
+    peer.transport.full = True
+    for _ in range(100):
+        peer.send(Frame(BINARY, bytes(1000)))
+    peer.transport.fill()
+    pass_time(site.clock, 5)
+    assert len(peer.take()) < 5000
+    peer.transport.drain()
+    pass_time(site.clock, 1)
+    assert len(peer.frames()) == 100
+
+
+@pytest.mark.parametrize("query", ["drip=100", "throttle=100"])
+def test_our_own_pace_is_no_dead_peer(query: str) -> None:
+    """While bytes wait for their turn, no ping is sent that would wait behind them, and no pong is missed."""
+    site = MemorySite("[websocket]\nping_interval = 1\nping_timeout = 2\n")
+    peer = site.open(f"/echo?{query}")
+    peer.send(Frame(BINARY, bytes(1000 if "drip" not in query else 80)))
+    pass_time(site.clock, 7)
+    assert not peer.is_aborted()

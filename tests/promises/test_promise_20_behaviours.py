@@ -20,9 +20,9 @@ MB = 1e6
 SMALL = Frame(TEXT, b"x" * 64).masked() * 500
 EMPTY = Frame(TEXT).masked() * 5000
 LARGE = Frame(BINARY, bytes(1 << 20)).masked()
-AMPLIFY = quote('[{"opcode":"binary","size":1000000}]')
+AMPLIFY = quote('[{"opcode":"binary","size":60000}]')
 FLOODS = {
-    "1 MB for each empty message": (f"/frames?on=message&json={AMPLIFY}", EMPTY),
+    "60 kB for each empty message": (f"/frames?on=message&json={AMPLIFY}", EMPTY),
     "2,000 frames for each empty message": ("/echo?fragment=1000&empty=1", EMPTY),
     "pings between a thousand frames": ("/echo?fragment=2000&pings", EMPTY),
     "small messages, each delayed by a minute": ("/echo?delay=60000", SMALL),

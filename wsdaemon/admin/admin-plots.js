@@ -61,7 +61,12 @@ function make(tag, className, ...children) {
   return element;
 }
 
-// Writes only what differs, and nothing that somebody has selected: a new text would take the selection away.
+// Writes only what differs.
+function write(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+// The same, but for what somebody has selected: a new text would take the selection away.
 function put(element, text) {
   if (element.textContent !== text && !isSelected(element)) element.textContent = text;
 }
@@ -95,7 +100,7 @@ class Samples {
     let before = NaN;
     for (let i = Math.max(0, this.count - KEPT); i < this.count; i += 1) {
       const [at, value] = [this.at[i % KEPT] - left, values[i % KEPT]];
-      if (at < 0 || at > SPAN_S || Number.isNaN(value)) continue; // the daemon's clock may have been put back
+      if ( at > SPAN_S || Number.isNaN(value)) continue; // the daemon's clock may have been put back
       const step = at - before;
       if (step >= 0 && step <= GAP_S) lines.at(-1).push([at, value]);
       else lines.push([[at, value]]);

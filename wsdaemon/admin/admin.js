@@ -15,6 +15,7 @@ const MOST_SHOWN = 20; // close codes, causes of refusals
 const MAX_TEXT = 300; // of a text from outside, in the list
 
 const STATES = { connecting: "Connecting…", live: "Live", silent: "Silent", waiting: "Feed lost" };
+const STRANGE = "What it sends is not what this page knows; reloading the page may help.";
 const CLOSE_CODES = {
   1000: "normal end", 1001: "going away", 1002: "protocol error", 1003: "unacceptable data", 1005: "no code given",
   1006: "connection lost", 1007: "invalid text", 1008: "against the rules", 1009: "message too big",
@@ -71,10 +72,10 @@ const plots = [
 function setState(next, why = "") {
   state = next;
   document.body.dataset.state = next;
-  put(ui.status, STATES[next]);
+  write(ui.status, STATES[next]);
   document.title = next === "live" ? title : `(${STATES[next]}) ${title}`;
   if (next === "connecting") return; // the banner stays as it is until a message comes
-  put(ui.why, why);
+  write(ui.why, why);
   if (next === "live" && document.activeElement === ui.reconnect) ui.scroller.focus({ preventScroll: true });
   ui.lost.hidden = next === "live";
 }
@@ -105,7 +106,7 @@ function received(data) {
     message = JSON.parse(data);
     remember(message);
   } catch {
-    return lost("What it sends is not what this page knows; reloading the page may help.");
+    return lost(STRANGE);
   }
   now = message;
   heardAt = Date.now();
@@ -151,7 +152,7 @@ function tick() {
   const since = heardAt ? `All that is shown is from ${clock.format(heardAt)}, ${ago} ago.` : "Nothing has come yet.";
   const next = state === "waiting" ? `Trying again in ${Math.max(1, Math.ceil((retryAt - Date.now()) / 1000))} s.`
     : state === "connecting" ? "Trying again now." : "";
-  put(ui.since, `${since} ${next}`.trim());
+  write(ui.since, `${since} ${next}`.trim());
 }
 
 function hurry() {
@@ -212,7 +213,14 @@ function paintSoon() {
 function paint() {
   painting = 0;
   ui.held.hidden = getSelection().isCollapsed;
-  if (!now) return;
+  try {
+    if (now) paintAll();
+  } catch {
+    if (socket) lost(STRANGE); // what is shown is old now, and the page must not say that it is live
+  }
+}
+
+function paintAll() {
   paintNumbers();
   paintDraining();
   const { sent, received: got } = now.close_codes;
@@ -230,12 +238,12 @@ function nameOf(code) {
 
 function paintNumbers() {
   const { connections, totals, descriptors } = now;
-  const listed = (counts) => Object.entries(counts).filter(([, each]) => each > 0)
-    .map(([name, each]) => `${count(each)} ${name}`);
+  const kinds = Object.entries(connections.by_subprotocol);
+  kinds.sort(([a, one], [b, other]) => other - one || (a < b ? -1 : 1));
   put(ui.daemon, `version ${now.version}, up ${duration(now.uptime)}`);
   put(ui.open, count(connections.open));
   const { closing } = connections.by_state;
-  put(ui.kinds, listed(connections.by_subprotocol).join(", "));
+  put(ui.kinds, kinds.map(([name, each]) => `${count(each)} ${name}`).join(", "));
   put(ui.closing, closing > 0 ? `(${count(closing)} closing)` : "");
   put(ui.http, count(connections.http));
   for (const name of ["messagesIn", "messagesOut", "closesReceived", "closesSent", "refused"]) {
@@ -260,8 +268,8 @@ function paintNumbers() {
 
 function paintDraining() {
   ui.draining.hidden = !now.draining;
-  put(ui.drainingWords, now.draining ? "The daemon is shutting down: it takes no new connections." : "");
-  put(ui.drainingLeft, now.draining ? `Still open: ${count(now.connections.open)}.` : "");
+  write(ui.drainingWords, now.draining ? "The daemon is shutting down: it takes no new connections." : "");
+  write(ui.drainingLeft, now.draining ? `Still open: ${count(now.connections.open)}.` : "");
 }
 
 // A table of names with counts, the largest first; rows are kept as long as their names are there.
@@ -423,7 +431,7 @@ function makeColumns() {
 function start() {
   if (!location.protocol.startsWith("http") || !("WebSocket" in window)) {
     ui.unsupported.hidden = false;
-    put(ui.unsupported, "WebSocket" in window ? "This page was opened from a file. Open it through the daemon."
+    write(ui.unsupported, "WebSocket" in window ? "This page was opened from a file. Open it through the daemon."
       : "This browser has no WebSocket. Any current browser has it.");
     return;
   }

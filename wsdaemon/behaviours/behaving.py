@@ -79,7 +79,7 @@ class Behaving(Opening):
         time, order = self.given.of(TimeParameters), self.given.of(OrderParameters)
         now = self.hub.clock.seconds
         self._order = Order(order)
-        self._delay = Delay(time, order.seed, self.deadlines, now, self._send_reply)
+        self._delay = Delay(time, order.seed, self.deadlines, now, self._send_reply, self.is_blocked)
         if time.is_paced or time.stall in ("write", "both"):
             self._pace = Pace(time, self.deadlines, now, self._write_on)
         super().accepted()

@@ -12,7 +12,7 @@ from typing import ClassVar
 from wsdaemon.behaviours import closing
 from wsdaemon.behaviours.closing import CloseParameters
 from wsdaemon.behaviours.controls import Controls
-from wsdaemon.behaviours.framing import has_close
+from wsdaemon.behaviours.framing import Summary
 from wsdaemon.behaviours.paced import LATER, STALLED
 from wsdaemon.behaviours.timing import TimeParameters
 from wsdaemon.websocket.codes import CloseCode, Opcode
@@ -46,12 +46,12 @@ class Ending(Controls):
         if self._is_to_close() and self._replied == self.given.of(CloseParameters).messages:
             self._end_as_asked()
 
-    def send_raw(self, data: bytes) -> None:
-        """Send frames as they are, right or wrong; nothing happens unless open."""
+    def send_raw(self, data: bytes, known: Summary | None = None) -> None:
+        """Send frames as they are, right or wrong; nothing happens unless open. `known` is what is in them."""
         if self.can_send:
-            self._count(data)
+            known = self._count(data, known)
             self.write(data)
-            if has_close(data):
+            if known.has_close:
                 self._close_is_sent()
             self.replied()
 

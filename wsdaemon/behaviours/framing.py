@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from wsdaemon.behaviours.kinds import Sizes
 from wsdaemon.behaviours.parameters import ParameterError, parameter
@@ -97,9 +98,17 @@ def spoiled(how: FrameParameters, text: bytes) -> bytes:
     return text + {"right": b"", "invalid": b"\xff", "cut": "€".encode()[:2]}[how.utf8]
 
 
-def has_close(data: bytes) -> bool:
-    """Say whether there is a Close among raw frames."""
-    return any(opcode == Opcode.CLOSE for opcode, _, _ in frames_in(data))
+class Summary(NamedTuple):
+    """What is in some raw frames: so often each kind, opcode, FIN bit and length; and whether a Close is among them."""
+
+    kinds: tuple[tuple[tuple[int, bool, int], int], ...]
+    has_close: bool
+
+
+def summary(data: bytes) -> Summary:
+    """Return what is in raw frames."""
+    kinds = Counter(frames_in(data))
+    return Summary(tuple(kinds.items()), any(opcode == Opcode.CLOSE for opcode, _, _ in kinds))
 
 
 def frames_in(data: bytes) -> Iterator[tuple[int, bool, int]]:

@@ -70,18 +70,17 @@ class Order:
 
     def _corrupted(self, message: bytes, is_binary: bool) -> bytes:
         """Return the message with one byte changed; it has the same length, and an empty one is left alone."""
-        if is_binary:
-            places = list(range(len(message)))
-        else:  # ASCII, or the last bytes of characters, whose lowest bit says nothing but which character it is
-            places = [at for at in range(len(message)) if message[at + 1 : at + 2] < b"\x80" or message[at + 1] >= 0xC0]
-        if not places:
+        if not message:
             return message
-        at = self._chance.choice(places)
+        at = self._chance.randrange(len(message))
         if is_binary:
             other = message[at] ^ (1 << self._chance.randrange(8))
-        elif message[at] >= 0x80:
-            other = message[at] ^ 1
         else:
-            letters = [byte for byte in b"!#%*0Xx" if byte != message[at]]
-            other = self._chance.choice(letters)
+            while b"\x80" <= message[at + 1 : at + 2] < b"\xc0":
+                at += 1  # to the last byte of a character, whose lowest bit says nothing but which character it is
+            if message[at] >= 0x80:
+                other = message[at] ^ 1
+            else:
+                letters = [byte for byte in b"!#%*0Xx" if byte != message[at]]
+                other = self._chance.choice(letters)
         return message[:at] + bytes((other,)) + message[at + 1 :]

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 
-from wsdaemon.behaviours.framing import frames_in
+from wsdaemon.behaviours.framing import Summary, summary
 from wsdaemon.behaviours.parameters import Given
 from wsdaemon.behaviours.timing import Delay, Pace, TimeParameters
 from wsdaemon.settings import BehaviourSettings
@@ -21,6 +21,10 @@ from wsdaemon.websocket.flow import FULL
 HELD, STALLED, LATER = 8, 16, 32
 """Why nothing is read, beside `flow`'s reasons: too much waits on its way out, the URL asks for it, or what came in
 has to wait for what goes out."""
+
+
+PIECE = 1 << 16
+"""How much may be on its way out at a pace before what is due after it waits."""
 
 
 class Paced(Connection):
@@ -48,6 +52,15 @@ class Paced(Connection):
         """Whether nothing more should be produced now."""
         return self.write_paused or bool(self.read_paused & HELD)
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether what is written now would have to wait: for the peer, or for its turn at our own pace."""
+        return self.write_paused or (self._pace is not None and self._pace.held > 0)
+
+    def is_blocked(self) -> bool:
+        """Whether what is due has to wait: enough of what came before it is still on its way out."""
+        return self.write_paused or (self._pace is not None and self._pace.held > PIECE)
+
     def write(self, data: bytes) -> None:
         """Send bytes, at the pace that is asked for."""
         corked, self._corked = self._corked, None  # nothing is kept back: how much waits has to be known
@@ -58,9 +71,12 @@ class Paced(Connection):
             self._balance()
         self._corked = corked
 
-    def _count(self, data: bytes) -> None:
-        for opcode, fin, length in frames_in(data):
-            self.hub.traffic.gave_frame(opcode, length, fin)
+    def _count(self, data: bytes, known: Summary | None = None) -> Summary:
+        """Count raw frames that go out; returns what they are, which may be `known`."""
+        what = known or summary(data)
+        for (opcode, fin, length), times in what.kinds:
+            self.hub.traffic.gave_frame(opcode, length, fin, times)
+        return what
 
     def _write_on(self, data: bytes) -> None:
         super().write(data)

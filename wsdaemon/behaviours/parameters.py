@@ -47,6 +47,10 @@ class Given:
         self.names = frozenset(names)
         """The parameters that were given; the others have their defaults."""
 
+    def forget(self, group: type[Any]) -> None:
+        """Let go of a group's values, which may be large."""
+        self._groups.pop(group, None)
+
     def of(self, group: type[_Group]) -> _Group:
         """Return the values of a group; its defaults where the behaviour does not take it."""
         found: Any = self._groups.get(group)

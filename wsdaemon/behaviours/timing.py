@@ -6,6 +6,7 @@ import random
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from time import perf_counter
 from typing import ClassVar
 
 from wsdaemon.behaviours.kinds import Milliseconds
@@ -18,6 +19,8 @@ TICK = 0.02
 """How often something is sent where a rate is held, in seconds; less often where a byte takes longer."""
 
 _LONG = 86_400_000
+_TURN = 0.002
+"""How long replies that are due together are sent before others have their turn, in seconds."""
 _OVERHEAD = 256
 """What a waiting reply counts for beside its bytes."""
 
@@ -74,17 +77,18 @@ class TimeParameters:
 class Delay:
     """Replies that wait, in their order; each for `delay`, and by chance up to `jitter` longer."""
 
-    __slots__ = ("_chance", "_deadlines", "_how", "_now", "_send", "_waiting", "held")
+    __slots__ = ("_chance", "_deadlines", "_how", "_is_blocked", "_now", "_send", "_waiting", "held")
 
     def __init__(
         self, how: TimeParameters, seed: int, deadlines: Deadlines, now: Callable[[], float],
-        send: Callable[[Reply], None],
+        send: Callable[[Reply], None], is_blocked: Callable[[], bool] = lambda: False,
     ) -> None:  # fmt: skip
         self._how = how
         self._chance = random.Random(seed)  # noqa: S311  # so that a run repeats
         self._deadlines = deadlines
         self._now = now
         self._send = send
+        self._is_blocked = is_blocked
         self._waiting: deque[tuple[float, Reply]] = deque()
         self.held = 0
         """How many bytes wait."""
@@ -106,14 +110,21 @@ class Delay:
         self.held = 0
         self._deadlines.cancel("delay")
 
-    def _wait(self) -> None:
-        self._deadlines.set("delay", max(0.0, self._waiting[0][0] - self._now()), self._due)
+    def _wait(self, least: float = 0.0) -> None:
+        self._deadlines.set("delay", max(least, self._waiting[0][0] - self._now()), self._due)
 
     def _due(self) -> None:
+        """Send what is due, as far as the peer takes it, and not for long in one turn of the loop."""
+        begun = perf_counter()
         while self._waiting and self._waiting[0][0] <= self._now() + 1e-6:
+            if self._is_blocked():
+                self._wait(TICK)
+                return
             _, reply = self._waiting.popleft()
             self.held -= len(reply[0]) + _OVERHEAD
             self._send(reply)
+            if perf_counter() - begun > _TURN:
+                break
         if self._waiting:
             self._wait()
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from wsdaemon.behaviours.framing import MASKING_KEY, raw_frame
+from wsdaemon.behaviours.framing import MASKING_KEY, MOST_FRAMES, raw_frame
 from wsdaemon.options import Kind, quote
 from wsdaemon.websocket.codes import Opcode
 
@@ -94,19 +94,24 @@ class Frames(Kind):
             raise ValueError(f"{quote(text)} is not JSON; write {self.what}") from None
         if not isinstance(given, list):
             raise ValueError(f"{quote(text)} is no list; write {self.what}")
-        data = b""
+        parts, left, count = [], self.high, 0
         for number, each in enumerate(given, 1):
             try:
-                data += self._frame(each, self.high - len(data))
+                frame, repeat = self._frame(each, left)
             except ValueError as error:
                 raise ValueError(f"frame {number}: {error}") from None
-        return data
+            count += repeat
+            if count > MOST_FRAMES:
+                raise ValueError(f"frame {number}: is one of more than {MOST_FRAMES} in all")
+            parts.append(frame * repeat)
+            left -= len(frame) * repeat
+        return b"".join(parts)
 
     def show(self, value: bytes) -> str:
         """Return nothing: bytes are not shown as JSON again."""
         return ""
 
-    def _frame(self, given: object, most: int) -> bytes:
+    def _frame(self, given: object, most: int) -> tuple[bytes, int]:
         if not isinstance(given, dict):
             raise ValueError("is no object in braces")
         unknown = sorted(map(str, given.keys() - _KEYS))
@@ -131,10 +136,10 @@ class Frames(Kind):
             length=str(length), masking_key=MASKING_KEY if mask else b"",
             claimed=_whole(given["claim"], "claim", (1 << 64) - 1) if "claim" in given else None,
         )  # fmt: skip
-        repeat = _whole(given.get("repeat", 1), "repeat", 1_000_000)
+        repeat = _whole(given.get("repeat", 1), "repeat", MOST_FRAMES)
         if len(frame) * repeat > most:
             raise ValueError(f"makes more than {self.high} bytes in all")
-        return frame * repeat
+        return frame, repeat
 
 
 def _payload(given: Mapping[str, Any], most: int) -> bytes:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from wsdaemon.behaviours.behaving import Behaving
+from wsdaemon.behaviours.framing import summary
 from wsdaemon.behaviours.kinds import Hex
-from wsdaemon.behaviours.parameters import parameter
+from wsdaemon.behaviours.parameters import ParameterError, parameter
 from wsdaemon.behaviours.wrong import WRONG, Frames
 from wsdaemon.options import Choice
 
+MOST_KEPT = 64 << 10
 _LIST = "; ".join(f"{name}: {each.what} (section {each.rfc})" for name, each in WRONG.items())
 
 
@@ -34,6 +36,11 @@ class RawFramesParameters:
         example="message",
     )  # fmt: skip
 
+    def check(self) -> None:
+        """Raise `ParameterError` where more would be kept for the next message than should be for each connection."""
+        if self.on == "message" and len(self.json) > MOST_KEPT:
+            raise ParameterError("json", f"makes {len(self.json)} bytes; with on=message write at most {MOST_KEPT}")
+
 
 class RawFrames(Behaving):
     """Sends the frames at the start, then echoes; or sends them in answer to each message."""
@@ -47,19 +54,23 @@ class RawFrames(Behaving):
 
     def opened(self) -> None:
         """Send what goes out at the start."""
+        wanted = self.given.of(RawFramesParameters)
+        self._data = (WRONG[wanted.wrong].data if wanted.wrong != "none" else b"") + wanted.json + wanted.hex
+        self._summary = summary(self._data)
         super().opened()
-        if self.given.of(RawFramesParameters).on == "open":
+        if wanted.on == "open":
             self._send_raw()
+            self._data = b""
+        self.given.forget(RawFramesParameters)  # it may be a megabyte, and is not needed any more
+        self._on_message = wanted.on == "message"
 
     def message_received(self, message: bytes, is_binary: bool) -> None:
         """Answer a message."""
-        if self.given.of(RawFramesParameters).on == "message":
+        if self._on_message:
             self._send_raw()
         else:
             self.reply(message, is_binary)
 
     def _send_raw(self) -> None:
-        wanted = self.given.of(RawFramesParameters)
-        data = (WRONG[wanted.wrong].data if wanted.wrong != "none" else b"") + wanted.json + wanted.hex
-        if data:
-            self.send_raw(data)
+        if self._data:
+            self.send_raw(self._data, self._summary)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from heapq import nlargest
 
 from wsdaemon.behaviours.behaving import Behaving, BehavingSettings
 from wsdaemon.options import Origins, option
 from wsdaemon.websocket.engine import Engine
 
-SOON = 0.1
-"""How long changes are gathered before they are told, in seconds."""
+ROOM = "status"
+SOON, EACH = 0.1, 0.004
+"""How long changes are gathered before they are told, in seconds: at least, and more for each other who watches."""
 MOST_LISTED = 200
 
 
@@ -51,7 +53,8 @@ class Status(Behaving):
     def changed(self) -> None:
         """Someone came or went (called by the hub)."""
         if self.can_send and not self.deadlines.running("status"):
-            self.deadlines.set("status", SOON, self._tell)
+            # Many who watch are told less often: it is as much work for each.
+            self.deadlines.set("status", SOON + (len(self.hub.watchers) - 1) * EACH, self._tell)
 
     def message_received(self, message: bytes, is_binary: bool) -> None:
         """Ignore it."""
@@ -62,10 +65,21 @@ class Status(Behaving):
         if self.is_held_up:  # it is told what is so by then
             self.deadlines.set("status", SOON, self._tell)
             return
+        # The same for all who watch, but for whom it is told to: made once for each change.
+        room = self.hub.room(ROOM)
+        of, told = next(iter(room), (0, ""))
+        if of != self.hub.changes:
+            told = self._everyone()
+            room.clear()
+            room.add((self.hub.changes, told))
+        self.reply(f'{{"you": {self.number}, {told[1:]}'.encode())
+
+    def _everyone(self) -> str:
         connections = self.hub.connections
-        newest = sorted(connections, key=lambda each: each.number, reverse=True)[:MOST_LISTED]
-        told = {"version": "wsdaemon", "count": len(connections), "conns": [self._show(each) for each in newest]}
-        self.reply(json.dumps(told).encode())
+        newest = nlargest(MOST_LISTED, connections, key=lambda each: each.number)
+        return json.dumps(
+            {"version": "wsdaemon", "count": len(connections), "conns": [self._show(each) for each in newest]}
+        )
 
     def _show(self, connection: Engine) -> dict[str, object]:
         age = self.hub.clock.seconds() - connection.opened_at
@@ -75,5 +89,4 @@ class Status(Behaving):
             "peer": connection.peer if self.bounds.show_addresses else "hidden",
             "time": round(since),
             "subprotocol": connection.subprotocol,
-            "you": connection is self,
         }

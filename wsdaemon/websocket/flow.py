@@ -42,6 +42,11 @@ class FlowControlled:
         return bool(self.read_paused & FULL)
 
     @property
+    def is_behind(self) -> bool:
+        """Whether what is written now would have to wait."""
+        return self.write_paused
+
+    @property
     def waiting(self) -> int:
         """How many bytes wait for the peer to read, beyond what its transport takes anyway."""
         return self._backlog

@@ -45,6 +45,8 @@ class Hub:
         self.tally = tally or Tally(clock)
         self.verbose = verbose
         self.connections: Room[Engine] = Room()
+        self.changes = 0
+        """How often someone came or went."""
         self.answering: Room[Engine] = Room()
         """Those whose handshake waits for its answer."""
         self.watchers: Room[Callable[[], None]] = Room()
@@ -73,6 +75,7 @@ class Hub:
     def add(self, connection: Engine) -> int:
         """Note an open connection; returns its number."""
         self.connections.add(connection)
+        self.changes += 1
         if self.watchers:
             self._tell_watchers()
         return next(self._numbers)
@@ -80,6 +83,7 @@ class Hub:
     def remove(self, connection: Engine) -> None:
         """Note that a connection is gone."""
         self.connections.discard(connection)
+        self.changes += 1
         if self.watchers:
             self._tell_watchers()
         if self._drained is not None and not self.connections:

@@ -36,7 +36,7 @@ class KeepAlive:
 
     def _ask(self) -> None:
         connection = self._connection
-        if connection.write_paused:
+        if connection.is_behind:
             self.start()  # the peer does not read, which has its own deadline
             return
         self._frame = connection.incoming_frame
