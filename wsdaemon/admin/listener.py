@@ -45,6 +45,13 @@ class Feed(Connection):
             self.deadlines.set("feed", EVERY, self._tell)
 
 
+class AdminSite(Site):
+    """Answers the operator. What is asked for every few seconds is not worth a line of the log."""
+
+    def log(self, request: Any) -> None:
+        """Log nothing."""
+
+
 class OnlyFeed:
     """Chooses the feed, at its path, and nothing else."""
 
@@ -62,7 +69,7 @@ class OnlyFeed:
 
 def make_admin_site(
     watched: Watched, settings: AdminSettings, reactor: IReactorTime, is_ready: Callable[[], bool]
-) -> Site:
+) -> AdminSite:
     """Return what answers on the admin listener; `is_ready` says whether the daemon serves."""
     metrics = Metrics(watched)
     pages = {
@@ -74,7 +81,7 @@ def make_admin_site(
     names = settings.host_names or (*_LOCAL, *((settings.interface,) if settings.interface not in _ANY else ()))
     docroot = Docroot(Path(__file__).parent, listing=False, policy=POLICY, pages=pages, only=(".html", ".css", ".js"))
     own = Settings(server=ServerSettings(host_names=() if settings.interface in _ANY else names, max_connections=100))
-    return Site(docroot, Upgrade(OnlyFeed(watched, hub)), own, reactor, hub)
+    return AdminSite(docroot, Upgrade(OnlyFeed(watched, hub)), own, reactor, hub)
 
 
 _ANY = ("0.0.0.0", "::")  # noqa: S104  # only compared with
