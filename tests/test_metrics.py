@@ -5,7 +5,7 @@ from __future__ import annotations
 import http.client
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -190,6 +190,24 @@ class TestTheAdminListener:
     def test_another_name_is_refused(self, own: Daemon, host: str) -> None:
         """So that no page can have a name of its own lead here (DNS rebinding)."""
         assert get(admin(own), "/metrics", Host=host)[0] == 421
+
+    @pytest.mark.parametrize(
+        ("ini", "host", "expected"),
+        [
+            ("host_names = ops.example", "ops.example", 200),
+            ("host_names = ops.example", "localhost", 200),
+            ("host_names = ops.example", "evil.example", 421),
+            ("interface = 0.0.0.0\nhost_names = ops.example", "ops.example", 200),
+            ("interface = 0.0.0.0\nhost_names = ops.example", "127.0.0.1", 200),
+            ("interface = 0.0.0.0\nhost_names = ops.example", "evil.example", 421),
+            ("interface = 0.0.0.0", "any.example", 200),
+        ],
+    )
+    def test_names(self, daemon: Callable[..., Daemon], ini: str, host: str, expected: int) -> None:
+        """Names that are given go beside localhost and the own address."""
+        own = daemon(ini=f"[admin]\nenabled = yes\nport = 0\n{ini}\n")
+        port = int(own.wait_for(r"listening on http://[0-9.]+:([0-9]+)/, admin")[1])
+        assert get(port, "/healthz", Host=host)[0] == expected
 
     def test_it_does_not_count_itself(self, own: Daemon) -> None:
         before = metrics(own)

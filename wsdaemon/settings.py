@@ -250,7 +250,10 @@ class AdminSettings:
     )
     port: int = option(Number(0, 65535), 8081, "Its port; 0 takes any free one and logs it.")
     host_names: tuple[str, ...] = option(
-        Hosts(), (), "The names that it goes by, beside localhost and its address: a request for another gets a 421."
+        Hosts(),
+        (),
+        "The names that it goes by, beside localhost and its address: a request for another gets a 421. Where it "
+        "listens on every address, any name will do unless some are given here.",
     )
 
 

@@ -78,9 +78,13 @@ def make_admin_site(
         b"readyz": _plain(lambda: (200, b"ready\n") if is_ready() else (503, b"not ready\n")),
     }
     hub = Hub(reactor, tally=watched.hub.tally)
-    names = settings.host_names or (*_LOCAL, *((settings.interface,) if settings.interface not in _ANY else ()))
+    if settings.interface in _ANY:
+        names = (*_LOCAL, *settings.host_names) if settings.host_names else ()  # it has addresses that we do not know
+    else:
+        host = f"[{settings.interface}]" if ":" in settings.interface else settings.interface
+        names = (*_LOCAL, host, *settings.host_names)
     docroot = Docroot(Path(__file__).parent, listing=False, policy=POLICY, pages=pages, only=(".html", ".css", ".js"))
-    own = Settings(server=ServerSettings(host_names=() if settings.interface in _ANY else names, max_connections=100))
+    own = Settings(server=ServerSettings(host_names=names, max_connections=100))
     return AdminSite(docroot, Upgrade(OnlyFeed(watched, hub)), own, reactor, hub)
 
 

@@ -59,7 +59,7 @@ class Metrics(Collector):
             for state in ("open", "closing"):
                 now.add_metric([subprotocol, state], counts.get((subprotocol, state), 0))
         yield now
-        http = len(self._watched.site.channels)
+        http = len(self._watched.site.channels) + len(hub.answering)
         yield GaugeMetricFamily("wsdaemon_http_connections", "Connections that are HTTP, or not anything yet.", http)
         opened = CounterMetricFamily("wsdaemon_opened", "WebSockets that were opened.", labels=["subprotocol"])
         for subprotocol, count in traffic.opened.items():

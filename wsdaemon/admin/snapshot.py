@@ -52,7 +52,7 @@ class Watched:
             "version": version("wsdaemon"),
             "draining": hub.draining,
             "connections": {
-                "open": len(hub.connections), "http": len(self.site.channels),
+                "open": len(hub.connections), "http": len(self.site.channels) + len(hub.answering),
                 "by_subprotocol": dict(by_subprotocol), "by_state": dict(by_state),
             },
             "totals": {
