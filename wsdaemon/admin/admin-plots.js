@@ -71,9 +71,17 @@ function put(element, text) {
   if (element.textContent !== text && !isSelected(element)) element.textContent = text;
 }
 
-function isSelected(element) {
+// What is selected, as of the last look. To ask for each element would mean a layout for each: seconds, for a list.
+let selected = null;
+
+function lookAtSelection() {
   const selection = getSelection();
-  return !selection.isCollapsed && selection.containsNode(element, true);
+  selected = selection.isCollapsed ? null : selection.getRangeAt(0);
+  return selected;
+}
+
+function isSelected(element) {
+  return selected !== null && selected.intersectsNode(element);
 }
 
 // --- samples
@@ -100,7 +108,7 @@ class Samples {
     let before = NaN;
     for (let i = Math.max(0, this.count - KEPT); i < this.count; i += 1) {
       const [at, value] = [this.at[i % KEPT] - left, values[i % KEPT]];
-      if ( at > SPAN_S || Number.isNaN(value)) continue; // the daemon's clock may have been put back
+      if (at < 0 || at > SPAN_S || Number.isNaN(value)) continue; // the daemon's clock may have been put back
       const step = at - before;
       if (step >= 0 && step <= GAP_S) lines.at(-1).push([at, value]);
       else lines.push([[at, value]]);

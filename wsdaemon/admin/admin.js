@@ -132,8 +132,10 @@ function lost(why = "") {
   const delay = Math.min(2 ** attempts, RETRY_MAX_S) * (0.5 + Math.random() / 2);
   attempts += 1;
   retryAt = Date.now() + delay * 1000;
-  const words = heardAt ? "The feed is lost; is the daemon running?" : "The feed cannot be had; is the daemon running?";
+  const words = now?.draining ? "The daemon was shutting down, and the feed has ended."
+    : heardAt ? "The feed is lost; is the daemon running?" : "The feed cannot be had; is the daemon running?";
   setState("waiting", `${words} ${why}`.trim());
+  ui.draining.hidden = true;
   waitForRetry();
 }
 
@@ -212,7 +214,7 @@ function paintSoon() {
 
 function paint() {
   painting = 0;
-  ui.held.hidden = getSelection().isCollapsed;
+  ui.held.hidden = !lookAtSelection();
   try {
     if (now) paintAll();
   } catch {
@@ -363,7 +365,6 @@ function rowOf(connection) {
     row.setAttribute("role", "row");
     rows.set(connection.number, row);
   }
-  if (isSelected(row)) return row;
   row.classList.toggle("closing", connection.state !== "open");
   COLUMNS.forEach(({ key, show }, index) => {
     const value = connection[key];
@@ -438,7 +439,7 @@ function start() {
   makeColumns();
   ui.filter.addEventListener("input", paintSoon);
   ui.filter.addEventListener("keydown", (event) => {
-    if (event.key !== "Escape" || !ui.filter.value) return;
+    if (event.key !== "Escape" || !ui.filter.value) return; // some browsers do this by themselves
     ui.filter.value = "";
     paintSoon();
   });

@@ -9,9 +9,10 @@ from typing import Any, ClassVar
 
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from twisted.internet.interfaces import IReactorTime
+from twisted.web.resource import IResource
 
 from wsdaemon.admin.metrics import Metrics
-from wsdaemon.admin.snapshot import Watched
+from wsdaemon.admin.snapshot import EVERY, Watched
 from wsdaemon.settings import AdminSettings, ServerSettings, Settings, WebSocketSettings
 from wsdaemon.site.files import Docroot
 from wsdaemon.site.site import Site
@@ -22,8 +23,6 @@ from wsdaemon.websocket.factory import ConnectionFactory
 from wsdaemon.websocket.handshake import Handshake, HandshakeRefused
 from wsdaemon.websocket.hub import Hub
 
-EVERY = 1.0
-"""How often the live page hears what is so, in seconds."""
 POLICY = "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; object-src 'none'"
 _LOCAL = ("localhost", "127.0.0.1", "[::1]")
 
@@ -50,6 +49,11 @@ class AdminSite(Site):
 
     def log(self, request: Any) -> None:
         """Log nothing."""
+
+    def getResourceFor(self, request: Any) -> IResource:
+        """Have a browser ask whether its page is the one of this version still."""
+        request.setHeader(b"cache-control", b"no-cache")
+        return super().getResourceFor(request)
 
 
 class OnlyFeed:
@@ -83,7 +87,9 @@ def make_admin_site(
     else:
         host = f"[{settings.interface}]" if ":" in settings.interface else settings.interface
         names = (*_LOCAL, host, *settings.host_names)
-    docroot = Docroot(Path(__file__).parent, listing=False, policy=POLICY, pages=pages, only=(".html", ".css", ".js"))
+    docroot = Docroot(
+        Path(__file__).parent, listing=False, policy=POLICY, pages=pages, only=(".html", ".css", ".js", ".svg")
+    )
     own = Settings(server=ServerSettings(host_names=names, max_connections=100))
     return AdminSite(docroot, Upgrade(OnlyFeed(watched, hub)), own, reactor, hub)
 

@@ -16,6 +16,8 @@ from wsdaemon.websocket.hub import Hub
 from wsdaemon.websocket.transport import carried
 
 MOST_LISTED = 200
+EVERY = 1.0
+"""How often the live page hears what is so, in seconds."""
 
 _BEGAN = time.monotonic()
 
@@ -27,6 +29,7 @@ class Watched:
         self.hub = hub
         self.site = site
         self.lag = lag
+        self._made: tuple[float, dict[str, Any]] | None = None
 
     def connections(self) -> tuple[Counter[str], Counter[str]]:
         """Return how many WebSockets there are, by subprotocol and by state."""
@@ -38,7 +41,13 @@ class Watched:
         return by_subprotocol, by_state
 
     def snapshot(self) -> dict[str, Any]:
-        """Return all that the live page shows, in values that JSON has."""
+        """Return all that the live page shows, in values that JSON has: the same for all who ask within a second."""
+        now = self.hub.clock.seconds()
+        if self._made is None or now - self._made[0] >= EVERY * 0.9:
+            self._made = (now, self._snapshot())
+        return self._made[1]
+
+    def _snapshot(self) -> dict[str, Any]:
         hub, traffic = self.hub, self.hub.traffic
         by_subprotocol, by_state = self.connections()
         codes: dict[str, dict[str, int]] = {"sent": {}, "received": {}}

@@ -16,6 +16,7 @@ from wsdaemon.settings import BehaviourSettings
 from wsdaemon.websocket.handshake import Handshake, accept_token
 
 _TOO_LONG = 256
+MOST_DRIBBLED = 4096
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +68,11 @@ class HandshakeParameters:
         Hex(1024), b"", "Bytes right behind the answer, as in the same segment as a first frame.", example="8102 6869",
         rfc="RFC 6455 section 4.2.2",
     )  # fmt: skip
+
+    def check(self) -> None:
+        """Raise `ParameterError` where much would be kept for long."""
+        if self.dribble and self.pad > MOST_DRIBBLED:
+            raise ParameterError("pad", f"is {self.pad} bytes; with dribble write at most {MOST_DRIBBLED}")
 
     @property
     def is_refusal(self) -> bool:

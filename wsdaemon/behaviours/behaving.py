@@ -39,6 +39,11 @@ class BehavingSettings(WebSocketSettings):
     )
 
 
+PING_LENGTH = 10
+"""How long a keep-alive's ping is, with its header."""
+AS_USUAL = FrameParameters()
+
+
 class Behaving(Opening):
     """A subprotocol that URLs choose, with parameters. A subclass says what it is, and what it answers."""
 
@@ -79,9 +84,10 @@ class Behaving(Opening):
         time, order = self.given.of(TimeParameters), self.given.of(OrderParameters)
         now = self.hub.clock.seconds
         self._order = Order(order)
-        self._delay = Delay(time, order.seed, self.deadlines, now, self._send_reply, self.is_blocked)
+        self._delay = Delay(time, order.seed, self.deadlines, now, self._send_reply, self.is_blocked, self.in_turn)
         if time.is_paced or time.stall in ("write", "both"):
             self._pace = Pace(time, self.deadlines, now, self._write_on)
+            self.ping_takes = self._pace.time_for(PING_LENGTH)
         super().accepted()
 
     def messages_in(self, frames: list[tuple[int, bytes]]) -> None:
@@ -115,7 +121,10 @@ class Behaving(Opening):
         payload = compressed(how, deflate, message) if compress and deflate is not None else message
         self.trace("sends", opcode, len(payload), True)
         data = b"".join(frames_of(frames, opcode, payload, rsv1=compress))
-        self._count(data)
+        if frames == AS_USUAL:
+            self.hub.traffic.gave_frame(opcode, len(payload), True)
+        else:
+            self._count(data)
         self.write(data)
         if frames.opcode == Opcode.CLOSE:
             self._close_is_sent()

@@ -96,9 +96,27 @@ class Paced(Connection):
         elif self.read_paused & HELD and waits <= most // 2:
             self.resume_reading(HELD)
             self.may_go_on()
+        if not self.is_blocked():
+            self._delay.go_on()
         if self._when_sent is not None and not self._delay.held:
             done, self._when_sent = self._when_sent, None
             done()
+
+    def resumeProducing(self) -> None:
+        """The peer has taken everything."""
+        super().resumeProducing()
+        self._delay.go_on()
+
+    def in_turn(self, work: Callable[[float], None]) -> None:
+        """Have work done in one of the loop's next turns; it is told for how many seconds."""
+
+        def do() -> None:
+            try:
+                work(self.hub.turns.share)
+            except Exception:  # what it raises ends its own connection
+                self.crashed()
+
+        self.hub.turns.add(do, again=True)
 
     def may_go_on(self) -> None:
         """Less waits than did."""

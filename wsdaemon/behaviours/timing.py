@@ -19,8 +19,6 @@ TICK = 0.02
 """How often something is sent where a rate is held, in seconds; less often where a byte takes longer."""
 
 _LONG = 86_400_000
-_TURN = 0.002
-"""How long replies that are due together are sent before others have their turn, in seconds."""
 _OVERHEAD = 256
 """What a waiting reply counts for beside its bytes."""
 
@@ -75,13 +73,20 @@ class TimeParameters:
 
 
 class Delay:
-    """Replies that wait, in their order; each for `delay`, and by chance up to `jitter` longer."""
+    """Replies that wait, in their order; each for `delay`, and by chance up to `jitter` longer.
 
-    __slots__ = ("_chance", "_deadlines", "_how", "_is_blocked", "_now", "_send", "_waiting", "held")
+    What is due is sent in turns with all other connections (`in_turn`), and not while `is_blocked` says that the peer
+    does not keep up; `go_on` is to be called once it does.
+    """
+
+    __slots__ = (
+        "_chance", "_deadlines", "_how", "_in_turn", "_is_blocked", "_is_stuck", "_now", "_send", "_waiting", "held",
+    )  # fmt: skip
 
     def __init__(
         self, how: TimeParameters, seed: int, deadlines: Deadlines, now: Callable[[], float],
-        send: Callable[[Reply], None], is_blocked: Callable[[], bool] = lambda: False,
+        send: Callable[[Reply], None], is_blocked: Callable[[], bool],
+        in_turn: Callable[[Callable[[float], None]], None],
     ) -> None:  # fmt: skip
         self._how = how
         self._chance = random.Random(seed)  # noqa: S311  # so that a run repeats
@@ -89,6 +94,8 @@ class Delay:
         self._now = now
         self._send = send
         self._is_blocked = is_blocked
+        self._in_turn = in_turn
+        self._is_stuck = False
         self._waiting: deque[tuple[float, Reply]] = deque()
         self.held = 0
         """How many bytes wait."""
@@ -108,24 +115,32 @@ class Delay:
         """Forget what waits."""
         self._waiting.clear()
         self.held = 0
+        self._is_stuck = False
         self._deadlines.cancel("delay")
 
-    def _wait(self, least: float = 0.0) -> None:
-        self._deadlines.set("delay", max(least, self._waiting[0][0] - self._now()), self._due)
+    def go_on(self) -> None:
+        """Send on what is due and could not be sent."""
+        if self._is_stuck:
+            self._is_stuck = False
+            self._in_turn(self._send_due)
 
-    def _due(self) -> None:
-        """Send what is due, as far as the peer takes it, and not for long in one turn of the loop."""
+    def _wait(self) -> None:
+        due = max(0.0, self._waiting[0][0] - self._now())
+        self._deadlines.set("delay", due, lambda: self._in_turn(self._send_due))
+
+    def _send_due(self, share: float) -> None:
+        """Send what is due, for at most `share` seconds."""
         begun = perf_counter()
         while self._waiting and self._waiting[0][0] <= self._now() + 1e-6:
             if self._is_blocked():
-                self._wait(TICK)
+                self._is_stuck = True
                 return
             _, reply = self._waiting.popleft()
             self.held -= len(reply[0]) + _OVERHEAD
             self._send(reply)
-            if perf_counter() - begun > _TURN:
+            if perf_counter() - begun > share:
                 break
-        if self._waiting:
+        if self._waiting and not self._is_stuck:
             self._wait()
 
 
@@ -170,6 +185,10 @@ class Pace:
     def held(self) -> int:
         """How many bytes wait."""
         return len(self._waiting) - self._at
+
+    def time_for(self, length: int) -> float:
+        """Return how long so many bytes take, in seconds."""
+        return -(-length // self._chunk) * self._every if self._is_paced else 0.0
 
     def add(self, data: bytes) -> None:
         """Have bytes sent when it is their turn."""

@@ -6,12 +6,12 @@ import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from heapq import nlargest
+from typing import ClassVar
 
 from wsdaemon.behaviours.behaving import Behaving, BehavingSettings
 from wsdaemon.options import Origins, option
 from wsdaemon.websocket.engine import Engine
 
-ROOM = "status"
 SOON, EACH = 0.1, 0.004
 """How long changes are gathered before they are told, in seconds: at least, and more for each other who watches."""
 MOST_LISTED = 200
@@ -38,6 +38,8 @@ class Status(Behaving):
     summary = "Who is connected, as JSON, at once and again on every change."
     example = "/status"
     rfc = "RFC 6455 section 5.6"
+    told: ClassVar[tuple[int, str]] = (0, "")
+    """What was told last, and of which change; for all connections of a daemon, whose class is its own."""
 
     def opened(self) -> None:
         """Tell, and again when someone comes or goes."""
@@ -66,12 +68,10 @@ class Status(Behaving):
             self.deadlines.set("status", SOON, self._tell)
             return
         # The same for all who watch, but for whom it is told to: made once for each change.
-        room = self.hub.room(ROOM)
-        of, told = next(iter(room), (0, ""))
-        if of != self.hub.changes:
-            told = self._everyone()
-            room.clear()
-            room.add((self.hub.changes, told))
+        shared = type(self)
+        if shared.told[0] != self.hub.changes:
+            shared.told = (self.hub.changes, self._everyone())
+        told = shared.told[1]
         self.reply(f'{{"you": {self.number}, {told[1:]}'.encode())
 
     def _everyone(self) -> str:

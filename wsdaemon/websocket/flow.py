@@ -31,6 +31,8 @@ class FlowControlled:
     settings: WebSocketSettings
     can_send: bool
 
+    ping_takes = 0.0
+    """How long a ping is on its way out, in seconds, where that is not at once."""
     write_paused = False
     read_paused = 0
     _backlog = 0

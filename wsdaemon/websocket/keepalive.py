@@ -47,7 +47,9 @@ class KeepAlive:
 
     def _wait(self) -> None:
         self._connection.heard = False
-        self._connection.deadlines.set("pong", self._connection.settings.ping_timeout, self._missing)
+        self._connection.deadlines.set(
+            "pong", self._connection.settings.ping_timeout + self._connection.ping_takes, self._missing
+        )
 
     def _missing(self) -> None:
         connection = self._connection
