@@ -95,6 +95,10 @@ class Opening(Ending):
         if self.state == self.STATE_CONNECTING:
             self._early += data
             if len(self._early) > _EARLY:
+                self.hub.tally.note(
+                    "cut: much data before the handshake's answer", "{peer}: sent much before it was answered",
+                    peer=self.peer,
+                )  # fmt: skip
                 self.transport.abortConnection()
         else:
             super().dataReceived(data)

@@ -22,7 +22,7 @@ from wsdaemon.websocket.engine import Engine
 from wsdaemon.websocket.handshake import HandshakeRefused, split_plain_upgrade, wants_upgrade
 from wsdaemon.websocket.intake import LITTLE
 from wsdaemon.websocket.lease import Lease
-from wsdaemon.websocket.transport import finish_sending, watch_progress
+from wsdaemon.websocket.transport import finish_sending, show_peer, watch_progress
 
 GRACE = 1.0
 """How long a connection that is new when the server ends has to send its request, in seconds."""
@@ -174,7 +174,7 @@ class Channel(HTTPChannel):
         self.requests.clear()
         self.clearLineBuffer()
         self.site.hub.tally.note(
-            f"answered {status}", "{peer}: request refused with {status}", status=status, peer=self.getPeer()
+            f"answered {status}", "{peer}: request refused with {status}", status=status, peer=show_peer(self.getPeer())
         )
         self.site.hub.traffic.responses[status] += 1
         self.transport.write(_bare_answer(status))
@@ -214,7 +214,7 @@ class Channel(HTTPChannel):
         try:
             self._expect_next(request)
         except Exception:  # as a transport does with what its protocol raises
-            self.site.log_events.failure("{peer}: failed", peer=self.getPeer())
+            self.site.log_events.failure("{peer}: failed", peer=show_peer(self.getPeer()))
             if self.transport is not None:
                 self.transport.abortConnection()
 
@@ -321,13 +321,17 @@ class Channel(HTTPChannel):
     def _headers_late(self) -> None:
         if ISSLTransport.providedBy(self.transport) and not self.handshaken:
             # Nothing could be said to such a peer, and to end TLS in good order would be to wait for it once more.
-            self.site.hub.tally.note("cut: no TLS handshake", "{peer}: no TLS handshake in time", peer=self.getPeer())
+            self.site.hub.tally.note(
+                "cut: no TLS handshake", "{peer}: no TLS handshake in time", peer=show_peer(self.getPeer())
+            )
             self.transport.abortConnection()
         else:
             self.refuse(408)
 
     def _stalled(self) -> None:
-        self.site.hub.tally.note("cut: download stood still", "{peer}: stopped reading a response", peer=self.getPeer())
+        self.site.hub.tally.note(
+            "cut: download stood still", "{peer}: stopped reading a response", peer=show_peer(self.getPeer())
+        )
         self.transport.abortConnection()
 
 

@@ -12,7 +12,7 @@ Autobahn parses what comes in and keeps the state of the closing handshake. What
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from autobahn.websocket.protocol import WebSocketProtocol
 from twisted.internet.interfaces import IHalfCloseableProtocol
@@ -29,7 +29,14 @@ from wsdaemon.websocket.handshake import Handshake, accepting_response
 from wsdaemon.websocket.incoming import Incoming
 from wsdaemon.websocket.keepalive import KeepAlive
 from wsdaemon.websocket.lease import Lease
-from wsdaemon.websocket.transport import Transport, abort_connection, finish_sending, lose_connection, send_soon
+from wsdaemon.websocket.transport import (
+    Transport,
+    abort_connection,
+    finish_sending,
+    lose_connection,
+    send_soon,
+    show_peer,
+)
 
 if TYPE_CHECKING:
     from wsdaemon.websocket.factory import ConnectionFactory
@@ -108,7 +115,7 @@ class Engine(Incoming):
 
     def connectionMade(self) -> None:
         """Set up the state; the transport is the one that the request came over."""
-        self.peer = _show_peer(self.transport.getPeer())
+        self.peer = show_peer(self.transport.getPeer())
         self.frame_left = 0
         self.deadlines = Deadlines(self.hub.clock)
         self.subprotocol = self.factory.name
@@ -325,10 +332,3 @@ class Engine(Incoming):
 def _cut(text: bytes, length: int) -> bytes:
     """Return the start of UTF-8 `text`, at most `length` bytes and cut at a character's border."""
     return text if len(text) <= length else text[:length].decode("utf-8", "ignore").encode()
-
-
-def _show_peer(address: Any) -> str:
-    host = getattr(address, "host", None)
-    if host is None:
-        return str(getattr(address, "name", None) or "a local socket")
-    return f"[{host}]:{address.port}" if ":" in host else f"{host}:{address.port}"

@@ -149,3 +149,11 @@ def tls_details(transport: Transport) -> dict[str, Any] | None:
         "cipher": secure.get_cipher_name(),
         "client_certificate": subject,
     }
+
+
+def show_peer(address: Any) -> str:
+    """Return a peer's address as people write it."""
+    host = getattr(address, "host", None)
+    if host is None:
+        return str(getattr(address, "name", None) or "a local socket")
+    return f"[{host}]:{address.port}" if ":" in host else f"{host}:{address.port}"
