@@ -28,6 +28,15 @@ def pass_time(clock: Clock, seconds: float) -> None:
     clock.advance(end - clock.seconds())
 
 
+def refusal(path: str, ini: str = "") -> str:
+    """Return the body of the 400 that a request for an upgrade is answered with."""
+    peer = MemorySite(ini).connect()
+    peer.send(request(path))
+    head, _, body = peer.take().partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400 "), head
+    return body.decode()
+
+
 class MemorySite:
     """A site, its hub and its clock, configured by INI text."""
 
@@ -114,6 +123,11 @@ class Transport(StringTransport):
     gone = False
     aborted = False
     full = False
+
+    def write(self, data: bytes) -> None:
+        """Send bytes, unless it was told to end: TCP sends what it was given before, and no more."""
+        if not self.disconnecting:
+            super().write(data)
 
     def fill(self) -> None:
         """From now on the peer reads nothing."""

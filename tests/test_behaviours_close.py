@@ -6,32 +6,12 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.memory import MemorySite, Peer, Transport, pass_time
-from tests.wire import CLOSE, PING, PONG, TEXT, Frame, close, close_code, request
+from tests.memory import MemorySite, Peer, Transport, pass_time, refusal
+from tests.wire import CLOSE, PING, PONG, TEXT, Frame, close, close_code
 
 NORMAL = b"\x88\x02\x03\xe8"
 HALF_FRAME = b"\x81\x64only the start"
 KEEP_ALIVE = "[websocket]\nping_interval = 1\nping_timeout = 1\n"
-
-
-@pytest.fixture(autouse=True)
-def ends_for_good(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let nothing be sent on a transport that was told to end: TCP sends what it was given before, and no more."""
-
-    def write(transport: Transport, data: bytes) -> None:
-        if not transport.disconnecting:
-            transport.io.write(data)
-
-    monkeypatch.setattr(Transport, "write", write)
-
-
-def refusal(path: str, ini: str = "") -> str:
-    """Return the body of the 400 that a request for `path` is answered with."""
-    peer = MemorySite(ini).connect()
-    peer.send(request(path))
-    head, _, body = peer.take().partition(b"\r\n\r\n")
-    assert head.startswith(b"HTTP/1.1 400 "), head
-    return body.decode()
 
 
 def until_end(peer: Peer, seconds: float = 5.0) -> bytes:

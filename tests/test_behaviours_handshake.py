@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.memory import MemorySite, Peer, Transport, pass_time
+from tests.memory import MemorySite, Peer, pass_time
 from tests.wire import BINARY, PING, TEXT, Frame, close, request
 
 RIGHT = (
@@ -21,17 +21,6 @@ HELLO = Frame(TEXT, b"hello")
 ECHOED = b"\x81\x05hello"
 KEPT = 1 << 16
 """How many bytes may come before the answer does."""
-
-
-@pytest.fixture(autouse=True)
-def ends_for_good(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let nothing be sent on a transport that was told to end: TCP sends what it was given before, and no more."""
-
-    def write(transport: Transport, data: bytes) -> None:
-        if not transport.disconnecting:
-            transport.io.write(data)
-
-    monkeypatch.setattr(Transport, "write", write)
 
 
 def ask(path: str, ini: str = "", **more: str) -> Peer:

@@ -13,20 +13,11 @@ from typing import Any
 
 import pytest
 
-from tests.memory import MemorySite, Peer, Transport, pass_time
+from tests.memory import MemorySite, Peer, Transport, pass_time, refusal
 from tests.wire import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, Frame, close, close_code, request
 
 DEFLATE = "permessage-deflate"
 COUNTED_UP = b"\x88\x0c\x03\xe8counted up"
-
-
-def refused(path: str, ini: str = "") -> str:
-    """Return the body of the 400 that a request is answered with."""
-    peer = MemorySite(ini).connect()
-    peer.send(request(path))
-    head, _, body = peer.take().partition(b"\r\n\r\n")
-    assert head.startswith(b"HTTP/1.1 400 "), head
-    return body.decode()
 
 
 def told(peer: Peer) -> list[dict[str, Any]]:
@@ -130,7 +121,7 @@ def test_ticker_count_and_reset() -> None:
 def test_ticker_is_bounded() -> None:
     """`max_count` is the most, also where no count is given."""
     ini = "[behaviours]\nmax_count = 3\n"
-    assert "count: 4 is out of range" in refused("/ticker?count=4", ini)
+    assert "count: 4 is out of range" in refusal("/ticker?count=4", ini)
     peer = MemorySite(ini).open("/ticker?interval=10")
     pass_time(peer.site.clock, 1)
     assert peer.take() == b"\x81\x010\x81\x011\x81\x012" + COUNTED_UP
@@ -310,7 +301,7 @@ def test_closed_between_frames() -> None:
 )  # fmt: skip
 def test_bytes_refused(query: str, ini: str) -> None:
     """What cannot be is refused by its name, and so is what is for replies only."""
-    assert refused("/bytes?" + query, ini).startswith(query.partition("=")[0] + ": ")
+    assert refusal("/bytes?" + query, ini).startswith(query.partition("=")[0] + ": ")
 
 
 # -- /burst -----------------------------------------------------------------------------------------------------------
@@ -364,7 +355,7 @@ def test_burst_compressed() -> None:
 @pytest.mark.parametrize("query", ["count=0", "count=100001", "size=1048577", "type=json"])
 def test_burst_refused(query: str) -> None:
     """What cannot be is refused by its name."""
-    assert refused("/burst?" + query).startswith(query.partition("=")[0] + ": ")
+    assert refusal("/burst?" + query).startswith(query.partition("=")[0] + ": ")
 
 
 # -- /sink ------------------------------------------------------------------------------------------------------------
@@ -471,7 +462,7 @@ def test_sink_takes_any_size() -> None:
 @pytest.mark.parametrize("query", ["every=9", "every=3600001", "per=-1", "fragment=2", "double=1"])
 def test_sink_refused(query: str) -> None:
     """What cannot be is refused by its name."""
-    assert refused("/sink?" + query).startswith(query.partition("=")[0] + ": ")
+    assert refusal("/sink?" + query).startswith(query.partition("=")[0] + ": ")
 
 
 # -- /inspect ---------------------------------------------------------------------------------------------------------

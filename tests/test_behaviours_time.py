@@ -6,24 +6,13 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.memory import MemorySite, Peer, Transport, pass_time
-from tests.wire import BINARY, PING, PONG, TEXT, Frame, close, request, take_frames
+from tests.memory import MemorySite, Peer, Transport, pass_time, refusal
+from tests.wire import BINARY, PING, PONG, TEXT, Frame, close, take_frames
 
 QUIET = "[websocket]\nping_interval = 0\n"
 KEEP_ALIVE = "[websocket]\nping_interval = 1\nping_timeout = 1\n"
 OVERHEAD = 1000
 """What a reply that waits may count for beside its bytes."""
-
-
-@pytest.fixture(autouse=True)
-def ends_for_good(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let nothing be sent on a transport that was told to end: TCP sends what it was given before, and no more."""
-
-    def write(transport: Transport, data: bytes) -> None:
-        if not transport.disconnecting:
-            transport.io.write(data)
-
-    monkeypatch.setattr(Transport, "write", write)
 
 
 def arrivals(peer: Peer, seconds: float, step: float = 0.001, *, first: int = 1) -> list[tuple[int, bytes]]:
@@ -34,15 +23,6 @@ def arrivals(peer: Peer, seconds: float, step: float = 0.001, *, first: int = 1)
         if sent := peer.take():
             came.append((number, sent))
     return came
-
-
-def refused(path: str, ini: str = "") -> str:
-    """Return the body of the 400 that a request is answered with."""
-    peer = MemorySite(ini).connect()
-    peer.send(request(path))
-    head, _, body = peer.take().partition(b"\r\n\r\n")
-    assert head.startswith(b"HTTP/1.1 400 "), head
-    return body.decode()
 
 
 # -- delay and jitter -------------------------------------------------------------------------------------------------
@@ -446,8 +426,8 @@ def test_ping_rate(rate: int) -> None:
 
 def test_ping_rate_is_bounded() -> None:
     """`max_rate` is the most that can be asked for."""
-    assert "from 0 to 1000" in refused("/echo?ping_rate=1001")
-    assert "from 0 to 75" in refused("/echo?ping_rate=76", "[behaviours]\nmax_rate = 75")
+    assert "from 0 to 1000" in refusal("/echo?ping_rate=1001")
+    assert "from 0 to 75" in refusal("/echo?ping_rate=76", "[behaviours]\nmax_rate = 75")
 
 
 def test_flood_and_keep_alive() -> None:
@@ -654,14 +634,14 @@ def test_nothing_is_left(path: str, query: str, seconds: float) -> None:
 )  # fmt: skip
 def test_refused(query: str, name: str) -> None:
     """What cannot be is refused by its name."""
-    assert refused("/echo?" + query).startswith(f"{name}: ")
+    assert refusal("/echo?" + query).startswith(f"{name}: ")
 
 
 def test_waits_are_bounded_by_max_wait() -> None:
     """`max_wait` is the longest that can be asked for."""
     ini = "[behaviours]\nmax_wait = 0.5"
     for name in ("delay", "jitter", "pong_delay", "after", "wait"):
-        assert "from 0 to 500" in refused(f"/echo?{name}=501", ini)
+        assert "from 0 to 500" in refusal(f"/echo?{name}=501", ini)
 
 
 def test_what_is_due_waits_for_a_peer_that_does_not_read() -> None:

@@ -102,7 +102,7 @@ def test_answers_to_one_chunk_are_one_write() -> None:
     """What is answered to one chunk goes out at once, in order, also around a ping and a close."""
     peer = MemorySite().open("/echo-assemble")
     writes: list[bytes] = []
-    peer.transport.write = writes.append  # type: ignore[method-assign]
+    peer.transport.write = writes.append  # type: ignore[method-assign, assignment]
     sent = [Frame(TEXT, b"1"), Frame(BINARY, b"2"), Frame(PING, b"3"), Frame(TEXT, b"4"), close(1000)]
     peer.send(b"".join(frame.masked() for frame in sent))
     assert len(writes) == 1
