@@ -33,13 +33,12 @@ from wsdaemon.listening import (
 from wsdaemon.observe.lag import LoopLag
 from wsdaemon.observe.tally import Tally
 from wsdaemon.reloading import needing_a_restart
-from wsdaemon.settings import Settings
 from wsdaemon.site.accepting import guard_listening
 from wsdaemon.site.behaviours import behaviour_pages
 from wsdaemon.site.files import Docroot
 from wsdaemon.site.site import Site
 from wsdaemon.site.upgrade import Upgrade
-from wsdaemon.subprotocols.registry import Registry
+from wsdaemon.subprotocols.registry import Registry, SubprotocolError
 from wsdaemon.tls import fingerprint
 from wsdaemon.websocket.allocator import keep_blocks
 from wsdaemon.websocket.codes import CloseCode
@@ -184,7 +183,7 @@ class DaemonService(MultiService):
         options = None
         if self._context is not None and settings.tls.enabled:
             options = tls_options(configuration)
-        docroot, upgrade = _parts(self._found, settings, self._hub)
+        docroot, upgrade = _parts(self._found, configuration, self._hub)
         # From here on nothing can fail.
         for place, name in needing_a_restart(self._configuration, configuration):
             self.log.warn("{place}: {name} needs a restart", place=place, name=name, event="needs-restart")
@@ -232,7 +231,7 @@ def make_service(
     settings = configuration.require()
     found = tuple(found)
     hub = Hub(reactor, settings.limits, Tally(reactor, settings.log.repeat_after), verbose=verbose)
-    docroot, upgrade = _parts(found, settings, hub)
+    docroot, upgrade = _parts(found, configuration, hub)
     site = Site(docroot, upgrade, settings, reactor, hub)
     context = CurrentContext(tls_options(configuration)) if settings.tls.enabled else None
     if context is not None and settings.tls.certificate == "auto":
@@ -262,10 +261,15 @@ def _now(action: Callable[[], None]) -> None:
     action()
 
 
-def _parts(found: Iterable[type[Connection]], settings: Settings, hub: Hub) -> tuple[Docroot, Upgrade]:
-    """Return what answers requests: the files, and the upgrades."""
+def _parts(found: Iterable[type[Connection]], configuration: Configuration, hub: Hub) -> tuple[Docroot, Upgrade]:
+    """Return what answers requests: the files, and the upgrades; raises `StartupError` where they cannot be made."""
+    settings = configuration.settings
     own_pages = settings.server.docroot in (None, pages_folder())
-    registry = Registry(found, settings, hub)
+    try:
+        registry = Registry(found, settings, hub)
+    except SubprotocolError as error:
+        place = configuration.place("server", "default_subprotocol")
+        raise StartupError(f"{place}: [server] {error}") from None
     docroot = Docroot(
         settings.server.docroot or pages_folder(),
         settings.limits,
