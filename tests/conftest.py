@@ -122,6 +122,20 @@ def browser() -> Iterator[Any]:
         launched.close()
 
 
+@pytest.fixture(autouse=True)
+def no_page_left(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Close the pages of a test: one that plots goes on plotting, and takes a third of a core from all that follow."""
+    if "browser" not in request.fixturenames:
+        yield
+        return
+    browser = request.getfixturevalue("browser")
+    before = browser.contexts  # those of a whole module
+    yield
+    for context in browser.contexts:
+        if context not in before:
+            context.close()
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add `--conformance`."""
     parser.addoption("--conformance", action="store_true", help="run all 517 cases of the Autobahn suite, alone")
