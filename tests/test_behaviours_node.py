@@ -253,6 +253,7 @@ def connections(cases: list[dict[str, Any]]) -> list[dict[str, Any]]:
     if shutil.which("node") is None or not (NODE / "node_modules" / "ws").is_dir():
         if os.environ.get("CI"):
             pytest.fail("Node's ws is not installed, and CI must not leave its tests out; `make test` installs it")
+        # A machine without npm can run all the rest; CI cannot come here.
         pytest.skip("Node's ws is not installed; `make test` installs it where there is npm")
     done = subprocess.run(
         ["node", NODE / "behave.mjs"], input=json.dumps(cases), capture_output=True, text=True, timeout=60, check=True
