@@ -30,7 +30,7 @@ test: .venv/.test tests/node/node_modules/.made browser lint
 	$(BIN)/coverage report
 
 conformance: .venv/.test
-	$(BIN)/python -m pytest tests/test_conformance.py --conformance -s
+	$(BIN)/python -m pytest tests/conformance/test_conformance.py --conformance -s
 
 fuzz: .venv/.fuzz
 	FUZZ_SECONDS=$(FUZZ_SECONDS) $(BIN)/python -m tests.fuzz.run

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from wsdaemon.reference import behaviours_markdown, ini, markdown
+from wsdaemon.routing.catalogue import Catalogue
+from wsdaemon.routing.registry import find_all, settings_classes
 from wsdaemon.settings import BehaviourSettings
-from wsdaemon.subprotocols.catalogue import Catalogue
-from wsdaemon.subprotocols.registry import find_all, settings_classes
 
 ROOT = Path(__file__).resolve().parent.parent
 MARK = "<!-- What follows is written by `make docs` from the code. -->\n"

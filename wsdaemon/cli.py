@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from importlib.metadata import version
 
 from wsdaemon import completion
-from wsdaemon.client.load.command import add_load_parser
 from wsdaemon.config import ConfigError
-from wsdaemon.subprotocols.registry import SubprotocolError
+from wsdaemon.load.command import add_load_parser
+from wsdaemon.routing.registry import SubprotocolError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -71,8 +71,8 @@ def _serve(options: argparse.Namespace) -> int:
 
 def _behaviours(options: argparse.Namespace) -> int:
     from wsdaemon.reference import behaviours_text
-    from wsdaemon.subprotocols.catalogue import Catalogue
-    from wsdaemon.subprotocols.registry import find_all
+    from wsdaemon.routing.catalogue import Catalogue
+    from wsdaemon.routing.registry import find_all
     from wsdaemon.tap import load
 
     try:

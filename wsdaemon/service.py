@@ -33,12 +33,12 @@ from wsdaemon.listening import (
 from wsdaemon.observe.lag import LoopLag
 from wsdaemon.observe.tally import Tally
 from wsdaemon.reloading import needing_a_restart
+from wsdaemon.routing.registry import Registry, SubprotocolError
 from wsdaemon.site.accepting import guard_listening
 from wsdaemon.site.behaviours import behaviour_pages
 from wsdaemon.site.files import Docroot
 from wsdaemon.site.site import Site
 from wsdaemon.site.upgrade import Upgrade
-from wsdaemon.subprotocols.registry import Registry, SubprotocolError
 from wsdaemon.tls import fingerprint
 from wsdaemon.websocket.allocator import keep_blocks
 from wsdaemon.websocket.codes import CloseCode

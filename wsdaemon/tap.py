@@ -17,8 +17,8 @@ from twisted.python.usage import Options as UsageOptions
 from wsdaemon.config import ConfigError, Configuration, defaults, read_file
 from wsdaemon.listening import StartupError, endpoint_problems
 from wsdaemon.observe.log import make_observer
+from wsdaemon.routing.registry import SubprotocolError, find_all, settings_classes
 from wsdaemon.service import DaemonService, make_service
-from wsdaemon.subprotocols.registry import SubprotocolError, find_all, settings_classes
 
 
 class Options(UsageOptions):

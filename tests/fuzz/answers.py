@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes, urljoin, urlsplit
 
 from tests.fuzz.docroot import SECRET, Tree
-from tests.http_client import Response, take_response
-from tests.wire import CLOSE, CONTINUATION, PING, PONG, Frame, take_frames
+from tests.support.http_client import Response, take_response
+from tests.support.wire import CLOSE, CONTINUATION, PING, PONG, Frame, take_frames
 from wsdaemon.site.pages import POLICY
 
 SITE_POLICY = "default-src 'self'"

@@ -9,9 +9,9 @@ import zlib
 from collections.abc import Iterator
 
 from tests.fuzz.target import CUT, END, FILL, READ, WAIT
-from tests.http_client import request
-from tests.wire import BINARY, CLOSE, CONTINUATION, KEY, PING, PONG, TEXT, Frame, close
-from tests.wire import request as handshake
+from tests.support.http_client import request
+from tests.support.wire import BINARY, CLOSE, CONTINUATION, KEY, PING, PONG, TEXT, Frame, close
+from tests.support.wire import request as handshake
 
 _DEFLATE = "permessage-deflate; client_max_window_bits"
 

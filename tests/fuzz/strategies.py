@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from tests.fuzz.docroot import LARGE
 from tests.fuzz.target import CUT, END, FILL, READ, WAIT
-from tests.wire import KEY, Frame
+from tests.support.wire import KEY, Frame
 
 Octets = st.SearchStrategy[bytes]
 

@@ -30,7 +30,7 @@ from zope.interface import implementer
 
 from tests.fuzz.answers import SITE_POLICY, Asked, check_answers
 from tests.fuzz.docroot import Tree
-from tests.http_client import Server, Transport, failures
+from tests.support.http_client import Server, Transport, failures
 from wsdaemon.observe.log import as_json, as_text
 from wsdaemon.site import listings
 from wsdaemon.site.site import Request

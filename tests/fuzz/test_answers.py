@@ -8,7 +8,7 @@ import pytest
 
 from tests.fuzz.answers import Asked, check_answers
 from tests.fuzz.docroot import SECRET, Tree, make_docroot
-from tests.wire import BINARY, CLOSE, CONTINUATION, PING, TEXT, Frame, close
+from tests.support.wire import BINARY, CLOSE, CONTINUATION, PING, TEXT, Frame, close
 from wsdaemon.websocket.frames import frame_header
 
 ASKED = Asked(b"GET", b"/text.txt", {})

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import Daemon
+from tests.support.daemon import Daemon
 
 _figures: list[str] = []
 Figure = Callable[..., None]

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Daemon
 from tests.promises.conftest import Figure
-from tests.promises.raw import RawClient
-from tests.wire import BINARY, PING, TEXT, Frame
+from tests.support.daemon import Daemon
+from tests.support.raw import RawClient
+from tests.support.wire import BINARY, PING, TEXT, Frame
 
 MB = 1e6
 FLOODS = {

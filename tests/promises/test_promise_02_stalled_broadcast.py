@@ -8,10 +8,10 @@ from collections.abc import Callable
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
-from tests.conftest import Daemon
 from tests.promises.conftest import Figure
-from tests.promises.raw import RawClient
-from tests.wire import CLOSE, Frame, close_code
+from tests.support.daemon import Daemon
+from tests.support.raw import RawClient
+from tests.support.wire import CLOSE, Frame, close_code
 
 FAST = 50
 MESSAGES = 400

@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.conftest import Daemon
 from tests.promises.conftest import Figure
-from tests.promises.raw import RawClient
-from tests.wire import BINARY, CONTINUATION, TEXT, Frame
+from tests.support.daemon import Daemon
+from tests.support.raw import RawClient
+from tests.support.wire import BINARY, CONTINUATION, TEXT, Frame
 
 COLLECTING = ["echo-assemble", "echo-fragment", "echo-broadcast", "echo-broadcast-ping"]
 

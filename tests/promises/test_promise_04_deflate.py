@@ -8,10 +8,10 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.conftest import Daemon
 from tests.promises.conftest import Figure
-from tests.promises.raw import RawClient
-from tests.wire import BINARY, CONTINUATION, Frame
+from tests.support.daemon import Daemon
+from tests.support.raw import RawClient
+from tests.support.wire import BINARY, CONTINUATION, Frame
 
 DEFLATE = "permessage-deflate"
 TOTAL = 100_000_000

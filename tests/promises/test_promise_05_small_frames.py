@@ -8,11 +8,11 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.conftest import Daemon
 from tests.promises.conftest import Figure
-from tests.promises.flooder import flood
-from tests.promises.raw import RawClient
-from tests.wire import CONTINUATION, PING, TEXT, Frame
+from tests.support.daemon import Daemon
+from tests.support.flooder import flood
+from tests.support.raw import RawClient
+from tests.support.wire import CONTINUATION, PING, TEXT, Frame
 
 MILLION = 1_000_000
 FLOODS = {  # what to begin with, and what to repeat

@@ -9,10 +9,10 @@ from contextlib import ExitStack
 
 import pytest
 
-from tests.conftest import Daemon
 from tests.promises.conftest import Figure
-from tests.promises.raw import RawClient
-from tests.wire import TEXT, Frame
+from tests.support.daemon import Daemon
+from tests.support.raw import RawClient
+from tests.support.wire import TEXT, Frame
 
 COUNT = 250
 JSON = json.dumps([{"number": number, "name": f"item {number}"} for number in range(1500)]).encode()

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Daemon
 from tests.promises.conftest import Figure
-from tests.promises.raw import RawClient
-from tests.wire import CLOSE, PING, PONG, TEXT, Frame, close, request
+from tests.support.daemon import Daemon
+from tests.support.raw import RawClient
+from tests.support.wire import CLOSE, PING, PONG, TEXT, Frame, close, request
 from wsdaemon.settings import ServerSettings, WebSocketSettings
 
 TIMES = """\

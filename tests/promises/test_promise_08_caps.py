@@ -9,9 +9,9 @@ from contextlib import ExitStack
 
 import pytest
 
-from tests.conftest import Daemon
-from tests.promises.raw import RawClient
-from tests.wire import TEXT, Frame, request
+from tests.support.daemon import Daemon
+from tests.support.raw import RawClient
+from tests.support.wire import TEXT, Frame, request
 
 
 def _refusal(daemon: Daemon, source: str = "127.0.0.1") -> bytes:

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Daemon
-from tests.http_client import request
 from tests.promises.conftest import Figure
-from tests.promises.raw import RawClient
-from tests.promises.serving import ask, ask_on, assert_serves, cpu_share, descriptors, stop_and_check, troubles
-from tests.wire import TEXT, Frame
-from tests.wire import request as upgrade
+from tests.support.daemon import Daemon
+from tests.support.http_client import request
+from tests.support.raw import RawClient
+from tests.support.serving import ask, ask_on, assert_serves, cpu_share, descriptors, stop_and_check, troubles
+from tests.support.wire import TEXT, Frame
+from tests.support.wire import request as upgrade
 
 LIMIT = 64
 HELLO = Frame(TEXT, b"hello")

@@ -16,12 +16,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Daemon
-from tests.http_client import request
 from tests.promises.conftest import Figure
-from tests.promises.raw import RawClient
-from tests.wire import TEXT, Frame
-from tests.wire import request as handshake
+from tests.support.daemon import Daemon
+from tests.support.http_client import request
+from tests.support.raw import RawClient
+from tests.support.wire import TEXT, Frame
+from tests.support.wire import request as handshake
 
 MB = 1e6
 KIB16 = 16 << 10

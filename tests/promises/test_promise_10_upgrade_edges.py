@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.conftest import Daemon
-from tests.http_client import Response, take_response
-from tests.promises.raw import RawClient
-from tests.wire import BINARY, CONTINUATION, KEY, PING, PONG, TEXT, Frame, request, take_frames
+from tests.support.daemon import Daemon
+from tests.support.http_client import Response, take_response
+from tests.support.raw import RawClient
+from tests.support.wire import BINARY, CONTINUATION, KEY, PING, PONG, TEXT, Frame, request, take_frames
 
 TLS = pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
 HELLO = Frame(TEXT, b"hello")

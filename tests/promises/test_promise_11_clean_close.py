@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.conftest import Daemon
-from tests.promises.raw import RawClient
-from tests.wire import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, Frame, close, close_code, take_frames
+from tests.support.daemon import Daemon
+from tests.support.raw import RawClient
+from tests.support.wire import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, Frame, close, close_code, take_frames
 
 TLS = pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
 HELLO = Frame(TEXT, b"hello")

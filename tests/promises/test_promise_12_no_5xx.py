@@ -20,16 +20,16 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from tests.conftest import Daemon
 from tests.fuzz import strategies
 from tests.fuzz.answers import check_answers
 from tests.fuzz.docroot import Tree, make_docroot
 from tests.fuzz.run import CORPUS
 from tests.fuzz.seeds import SEEDS
 from tests.fuzz.target import CUT, END, INI, MARK, Target
-from tests.http_client import request
-from tests.promises.raw import RawClient
-from tests.wire import TEXT, Frame
+from tests.support.daemon import Daemon
+from tests.support.http_client import request
+from tests.support.raw import RawClient
+from tests.support.wire import TEXT, Frame
 
 examples = functools.partial(
     settings, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]

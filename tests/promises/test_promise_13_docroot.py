@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Daemon
-from tests.http_client import Response, request, take_response
 from tests.promises.conftest import Figure
-from tests.promises.raw import RawClient
+from tests.support.daemon import Daemon
+from tests.support.http_client import Response, request, take_response
+from tests.support.raw import RawClient
 
 SECRET = b"nobody outside may read this"
 CONTENT = bytes(range(256)) * 400

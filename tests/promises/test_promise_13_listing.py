@@ -17,11 +17,11 @@ from urllib.parse import urljoin, urlsplit
 
 import pytest
 
-from tests.conftest import Daemon
-from tests.http_client import request
 from tests.promises.conftest import Figure
-from tests.promises.raw import RawClient
-from tests.wire import TEXT, Frame
+from tests.support.daemon import Daemon
+from tests.support.http_client import request
+from tests.support.raw import RawClient
+from tests.support.wire import TEXT, Frame
 from wsdaemon.tls import AUTO_FILE
 
 TLS = pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])

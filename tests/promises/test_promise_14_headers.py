@@ -9,11 +9,11 @@ from urllib.parse import urljoin, urlsplit
 
 import pytest
 
-from tests.conftest import ROOT, Daemon
-from tests.http_client import Response, request, take_response
-from tests.promises.raw import RawClient
-from tests.wire import KEY
-from tests.wire import request as handshake
+from tests.support.daemon import ROOT, Daemon
+from tests.support.http_client import Response, request, take_response
+from tests.support.raw import RawClient
+from tests.support.wire import KEY
+from tests.support.wire import request as handshake
 
 TLS = pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
 VERSION = re.compile(r"twisted|autobahn|python|openssl|wsdaemon|\b\d+\.\d+(\.\d+)?\b", re.IGNORECASE)

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.conftest import Daemon
-from tests.promises.raw import RawClient
+from tests.support.daemon import Daemon
+from tests.support.raw import RawClient
 
 SITE = "chat.example"
 LISTED = "https://app.example:8443"

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Daemon
-from tests.http_client import Response, Server, failures, request, take_response, wait
-from tests.promises.faults import Faults
-from tests.promises.raw import RawClient
-from tests.promises.serving import ask, ask_on, assert_serves, stop_and_check
+from tests.support.daemon import Daemon
+from tests.support.faults import Faults
+from tests.support.http_client import Response, Server, failures, request, take_response, wait
+from tests.support.raw import RawClient
+from tests.support.serving import ask, ask_on, assert_serves, stop_and_check
 
 PAGE = b"a page"
 BIG = b"".join(number.to_bytes(4, "big") for number in range(1 << 18)) * 4  # nothing in it looks like our own words

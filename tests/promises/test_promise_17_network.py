@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Daemon
 from tests.promises.conftest import Figure
-from tests.promises.faults import Faults
-from tests.promises.raw import RawClient
-from tests.promises.serving import assert_serves, cpu_share, stop_and_check
-from tests.wire import BINARY, TEXT, Frame, request
+from tests.support.daemon import Daemon
+from tests.support.faults import Faults
+from tests.support.raw import RawClient
+from tests.support.serving import assert_serves, cpu_share, stop_and_check
+from tests.support.wire import BINARY, TEXT, Frame, request
 
 HELLO = Frame(TEXT, b"hello")
 TWISTD = Path(sys.executable).with_name("twistd")

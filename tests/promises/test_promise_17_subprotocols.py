@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Daemon
-from tests.memory import MemorySite
-from tests.promises.raw import RawClient
-from tests.promises.serving import assert_serves, troubles
-from tests.wire import CLOSE, PONG, TEXT, Frame, close, close_code, request
+from tests.support.daemon import Daemon
+from tests.support.memory import MemorySite
+from tests.support.raw import RawClient
+from tests.support.serving import assert_serves, troubles
+from tests.support.wire import CLOSE, PONG, TEXT, Frame, close, close_code, request
 from wsdaemon.subprotocols.broadcast import EchoBroadcast
 
 HELLO = Frame(TEXT, b"hello")

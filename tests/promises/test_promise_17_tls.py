@@ -14,12 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.certificates import Identity
-from tests.conftest import Daemon
-from tests.promises.faults import Faults
-from tests.promises.raw import RawClient
-from tests.promises.serving import assert_serves, stop_and_check
-from tests.wire import TEXT, Frame
+from tests.support.certificates import Identity
+from tests.support.daemon import Daemon
+from tests.support.faults import Faults
+from tests.support.raw import RawClient
+from tests.support.serving import assert_serves, stop_and_check
+from tests.support.wire import TEXT, Frame
 
 HELLO = Frame(TEXT, b"hello")
 TWISTD = Path(sys.executable).with_name("twistd")

@@ -7,8 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.conftest import ROOT
 from tests.promises.conftest import Figure
+from tests.support.daemon import ROOT
 
 GROWTH = 20
 """MB that memory may grow from the middle to the end: in so few seconds it has not yet reached what the load needs, as

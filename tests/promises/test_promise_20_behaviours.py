@@ -11,10 +11,10 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.conftest import Daemon
 from tests.promises.conftest import Figure
-from tests.promises.raw import RawClient
-from tests.wire import BINARY, PING, TEXT, Frame, take_frames
+from tests.support.daemon import Daemon
+from tests.support.raw import RawClient
+from tests.support.wire import BINARY, PING, TEXT, Frame, take_frames
 
 MB = 1e6
 SMALL = Frame(TEXT, b"x" * 64).masked() * 500

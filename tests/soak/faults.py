@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 
 from tests.soak.raw import SMALL, RawPeer
 from tests.soak.world import SLACK, Unexpected, Visit
-from tests.wire import BINARY, CONTINUATION, PING, TEXT, Frame, close, request
+from tests.support.wire import BINARY, CONTINUATION, PING, TEXT, Frame, close, request
 
 HALF_MESSAGE = Frame(TEXT, b"to be continued", fin=False)
 HELLO = Frame(TEXT, b"hello")

@@ -9,7 +9,7 @@ import struct
 from typing import Any
 
 from tests.soak.world import Unexpected, Visit
-from tests.wire import CLOSE, Frame, close_code, request, take_frames
+from tests.support.wire import CLOSE, Frame, close_code, request, take_frames
 
 SMALL = 16 << 10
 """A receive buffer that is soon full."""

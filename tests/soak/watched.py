@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.conftest import ROOT, Daemon
+from tests.support.daemon import ROOT, Daemon
 
 KEPT = 50
 """How many odd lines of the log are kept to be shown; the rest is counted."""

@@ -13,11 +13,11 @@ from twisted.web.resource import IResource
 
 from wsdaemon.admin.metrics import Metrics
 from wsdaemon.admin.snapshot import EVERY, Watched
+from wsdaemon.routing.registry import Choice
 from wsdaemon.settings import AdminSettings, ServerSettings, Settings, WebSocketSettings
 from wsdaemon.site.files import Docroot
 from wsdaemon.site.site import Site
 from wsdaemon.site.upgrade import Upgrade
-from wsdaemon.subprotocols.registry import Choice
 from wsdaemon.websocket.connection import Connection
 from wsdaemon.websocket.factory import ConnectionFactory
 from wsdaemon.websocket.handshake import Handshake, HandshakeRefused

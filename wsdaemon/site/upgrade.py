@@ -8,7 +8,7 @@ from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
 
 from wsdaemon.origins import origin_allowed
-from wsdaemon.subprotocols.registry import Choice
+from wsdaemon.routing.registry import Choice
 from wsdaemon.websocket.connection import Connection
 from wsdaemon.websocket.handshake import Handshake, HandshakeRefused, read_handshake
 

@@ -1,0 +1,574 @@
+"""The lab page in a real browser, against a real daemon and its real list of behaviours.
+
+The page is found through what a person finds: labels, roles and texts; ids only where several things share a role.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, Request, Route, WebSocket, expect
+
+from tests.support.daemon import Daemon
+
+PHONE_WIDTH = 390
+MAX_LINES = 500
+AWKWARD = 'a&b=c|d #e%20f+g/ü<"'
+LONGEST_STILL_MS = 2000
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    """One daemon as it comes, for the whole file."""
+    config = tmp_path_factory.mktemp("lab") / "ws.ini"
+    config.write_text("")
+    daemon = Daemon([f"--config={config}", "--port=0"])
+    yield daemon
+    daemon.stop()
+
+
+@pytest.fixture(scope="module")
+def listed(browser: Browser, server: Daemon) -> dict[str, Any]:
+    """What the daemon says of its behaviours."""
+    found: dict[str, Any] = browser.new_context().request.get(f"{server.http}/behaviours.json").json()
+    return found
+
+
+def open_lab(
+    browser: Browser, server: Daemon, link: str = "", *, width: int = 1200, scheme: Literal["light", "dark"] = "light"
+) -> Page:
+    """The lab page with the set-up of `link`, in a browser context of its own; `width` in CSS pixels."""
+    page = browser.new_context(viewport={"width": width, "height": 844}, color_scheme=scheme).new_page()
+    page.goto(f"{server.http}/lab.html{link}")
+    expect(page.get_by_label("Behaviour", exact=True)).to_be_visible()
+    return page
+
+
+def connect(page: Page) -> Page:
+    page.get_by_role("button", name="Connect", exact=True).click()
+    expect(page.locator("#status")).to_have_text("Connected")
+    return page
+
+
+def open_connected(browser: Browser, server: Daemon, link: str = "#/echo") -> Page:
+    return connect(open_lab(browser, server, link))
+
+
+def say(page: Page, text: str) -> None:
+    page.get_by_label("Text to send").fill(text)
+    page.get_by_role("button", name="Send", exact=True).click()
+
+
+def repeat(page: Page, text: str, count: int, every: int) -> None:
+    page.get_by_label("Repeat", exact=True).fill(str(count))
+    page.get_by_label("messages, every").fill(str(every))
+    say(page, text)
+
+
+def lines(page: Page, way: str, *parts: str) -> Locator:
+    """The lines of the log of what was `sent`, `received` or a `note`, that hold all of `parts`."""
+    found = page.locator(f"#messages .{way}")
+    for part in parts:
+        found = found.filter(has_text=part)
+    return found
+
+
+def wide_parts(page: Page) -> Any:
+    """What reaches beyond the right edge, whether one could scroll there or not."""
+    return page.evaluate(
+        """() => Array.from(document.querySelectorAll("body, body *:not(option, optgroup)"))
+            .filter((element) => element.getBoundingClientRect().right > innerWidth + 0.5)
+            .map((element) => `${element.tagName} ${element.id} ${element.className}`)"""
+    )
+
+
+def test_all_behaviours_of_the_json_can_be_chosen(browser: Browser, server: Daemon, listed: dict[str, Any]) -> None:
+    """The list holds each, in the order of its family, and those that are switched off cannot be picked."""
+    page = open_lab(browser, server)
+    options = page.locator("#behaviour option")
+    expected = [
+        (each["name"], not each["enabled"])
+        for family in listed["families"]
+        for each in listed["behaviours"]
+        if each["family"] == family
+    ]
+    assert len(expected) == len(listed["behaviours"])
+    assert [(each["value"], each["disabled"]) for each in options.evaluate_all(
+        "(all) => all.map(({ value, disabled }) => ({ value, disabled }))"
+    )] == expected  # fmt: skip
+
+
+def test_each_behaviour_shows_its_parameters_and_those_of_its_groups(
+    browser: Browser, server: Daemon, listed: dict[str, Any]
+) -> None:
+    """Every parameter has a field under its name that says what to write; shared ones are folded by group,
+    but for the group that the behaviour is about."""
+    page = open_lab(browser, server)
+    for each in listed["behaviours"]:
+        if not each["enabled"]:
+            continue
+        page.get_by_label("Behaviour", exact=True).select_option(each["name"])
+        expect(page.locator("#summary")).to_have_text(each["summary"].replace("`", ""))
+        expect(page.locator("#own .field > :first-child")).to_have_text([own["name"] for own in each["parameters"]])
+        expect(page.locator("#groups details")).to_have_count(len(each["groups"]))
+        for group in each["groups"]:
+            folded = page.locator(f"#groups details[data-group='{group}']")
+            names = [shared["name"] for shared in listed["groups"][group]["parameters"]]
+            expect(folded.locator(".field > :first-child")).to_have_text(names)
+            is_about_it = group == each["family"] and not each["parameters"]
+            assert folded.evaluate("(details) => details.open") is is_about_it
+            for shared in listed["groups"][group]["parameters"]:
+                if shared["kind"] in ("number", "milliseconds", "text"):
+                    expect(folded).to_contain_text(shared["what"])
+        assert page.evaluate("Array.from(document.querySelectorAll('input, select, textarea')).every(e => e.labels[0])")
+
+
+def test_nothing_about_a_single_behaviour_is_built_in(browser: Browser, server: Daemon) -> None:
+    """A behaviour that nobody ever heard of gets its fields, each after its kind, from the JSON alone."""
+    kinds: list[dict[str, Any]] = [
+        {"name": "wait", "kind": "milliseconds", "default": "0", "low": 0, "high": 60},
+        {"name": "often", "kind": "number", "default": None, "low": 5},
+        {"name": "much", "kind": "size", "default": "1k"},
+        {"name": "way", "kind": "choice", "default": "up", "choices": ["up", "down"]},
+        {"name": "odd", "kind": "switch", "default": "no"},
+        {"name": "words", "kind": "something new", "default": ""},
+        {"name": "name", "kind": "text", "default": None},
+    ]
+    parameters = [{"what": "this or that", "why": "Why.", "example": "7", "rfc": "", **kind} for kind in kinds]
+    invented = {
+        "name": "juggle", "path": "/juggle", "family": "circus", "summary": "It juggles.", "rfc": "", "enabled": True,
+        "example": "/juggle", "subprotocols": [], "parameters": parameters, "groups": [],
+    }  # fmt: skip
+
+    def answer(route: Route) -> None:
+        route.fulfill(json={"families": {"circus": "for fun"}, "groups": {}, "behaviours": [invented]})
+
+    page = browser.new_context().new_page()
+    page.route("**/behaviours.json", answer)
+    page.goto(f"{server.http}/lab.html")
+    address = page.locator("#url")
+    expect(address).to_have_text(f"{server.ws}/juggle")
+    expect(page.get_by_label("wait", exact=True)).to_have_attribute("placeholder", "0")
+    expect(page.get_by_label("often", exact=True)).to_have_attribute("placeholder", "such as 7")
+    page.get_by_label("wait", exact=True).fill("61")
+    expect(page.locator(".field", has_text="wait")).to_contain_text("Out of range: write this or that.")
+    page.get_by_label("wait", exact=True).fill("60")
+    expect(page.locator(".field", has_text="wait")).not_to_contain_text("Out of range")
+    page.get_by_label("often", exact=True).fill("4")
+    expect(page.locator(".field", has_text="often")).to_contain_text("Out of range")
+    page.get_by_label("often", exact=True).fill("")
+    page.get_by_label("much", exact=True).fill("2m")
+    page.get_by_label("way", exact=True).select_option("down")
+    page.get_by_label("odd", exact=True).select_option("yes")
+    page.get_by_label("words", exact=True).fill("a b")
+    expect(address).to_have_text(f"{server.ws}/juggle?wait=60&much=2m&way=down&odd=yes&words=a%20b")
+    page.get_by_label("given, but empty").check()
+    expect(address).to_have_text(re.compile("words=a%20b&name=$"))
+    page.get_by_label("name", exact=True).fill("x")
+    expect(address).to_have_text(re.compile("words=a%20b&name=x$"))
+
+
+def test_only_what_is_set_is_in_the_address(browser: Browser, server: Daemon) -> None:
+    """The address follows each change, percent-encoded; a group says how many of its parameters are set."""
+    page = open_lab(browser, server, "#/close")
+    address = page.locator("#url")
+    expect(address).to_have_text(f"{server.ws}/close")
+    page.get_by_label("code", exact=True).fill("4001")
+    page.get_by_label("reason", exact=True).fill(AWKWARD)
+    expect(address).to_contain_text("/close?code=4001&reason=")
+    assert parse_qs(urlsplit(address.inner_text()).query) == {"code": ["4001"], "reason": [AWKWARD]}
+    page.get_by_role("link", name="Set all").click()
+    expect(address).to_have_text(f"{server.ws}/close")
+
+    page.get_by_label("Behaviour", exact=True).select_option("ticker")
+    group = page.locator("#groups details").filter(has=page.get_by_label("delay", exact=True))
+    group.locator("summary").click()
+    page.get_by_label("delay", exact=True).fill("20")
+    expect(group.locator("summary")).to_contain_text("1 set")
+    expect(address).to_have_text(f"{server.ws}/ticker?delay=20")
+    page.get_by_label("Behaviour", exact=True).select_option("echo")
+    expect(address).to_have_text(f"{server.ws}/echo?delay=20")
+
+
+def test_a_text_is_seen_going_and_coming(browser: Browser, server: Daemon) -> None:
+    """Both lines have time, kind and size in bytes; the reply has the round-trip time, and figures and plot have it."""
+    page = open_connected(browser, server)
+    say(page, "grüß dich")
+    expect(lines(page, "sent", "text, 11 bytes", "grüß dich")).to_have_count(1)
+    reply = lines(page, "received", "text, 11 bytes", "grüß dich")
+    expect(reply).to_have_text(re.compile(r"[\d,]+\.\d ms.*RTT [\d.,]+ ms"))
+    figures = r"min [\d.,]+ ms · median [\d.,]+ ms · max [\d.,]+ ms · 1 reply"
+    expect(page.locator("#rtt")).to_have_text(re.compile(figures))
+    assert page.evaluate(
+        """() => {
+            const { data } = plot.getContext("2d").getImageData(0, 0, plot.width, plot.height);
+            const colour = getComputedStyle(plot).getPropertyValue("--accent");
+            const accent = colour.match(/\\w\\w/g).map((digits) => parseInt(digits, 16));
+            return data.some((value, at) => at % 4 === 0 && accent.every((part, i) => data[at + i] === part));
+        }"""
+    )
+
+
+def test_what_comes_unasked_has_no_round_trip_time(browser: Browser, server: Daemon) -> None:
+    """A ticker's messages are no replies, also where one was sent before."""
+    page = open_connected(browser, server, "#/ticker?interval=200")
+    say(page, "not what a ticker says")
+    expect(lines(page, "received", "text, 1 byte").nth(2)).to_be_visible()
+    expect(page.locator("#rtt")).to_have_text("none yet")
+
+
+def test_the_close_code_and_reason_are_shown(browser: Browser, server: Daemon) -> None:
+    """With what they mean, and whether the end was clean; in the log they stay."""
+    page = open_lab(browser, server, "#/close?code=4001&reason=my%20reason")
+    page.get_by_role("button", name="Connect", exact=True).click()
+    outcome = page.get_by_role("alert")
+    expect(outcome).to_contain_text("Closed with 4001 “my reason”: a code of the application")
+    expect(outcome).to_contain_text("Clean: both sides sent a Close frame")
+    expect(page.locator("#status")).to_have_text("Closed (4001)")
+    expect(lines(page, "note", "Closed with 4001 “my reason”")).to_have_text(re.compile(r"[\d,]+\.\d ms"))
+
+
+def test_a_lost_connection_is_not_called_clean(browser: Browser, server: Daemon) -> None:
+    """A reset has no Close frame; the page says what 1006 stands for."""
+    page = open_lab(browser, server, "#/close?how=rst&after=50")
+    page.get_by_role("button", name="Connect", exact=True).click()
+    expect(page.get_by_role("alert")).to_contain_text("Closed with 1006: no Close frame came")
+    expect(page.get_by_role("alert")).to_contain_text("Not clean")
+
+
+def test_a_refused_handshake_is_shown(browser: Browser, server: Daemon) -> None:
+    """All that a browser tells is 1006, and the page says so instead of guessing; one can try again."""
+    page = open_lab(browser, server, "#/echo?status=403")
+    page.get_by_role("button", name="Connect", exact=True).click()
+    expect(page.get_by_role("alert")).to_contain_text("The handshake failed. A browser tells a page nothing more than")
+    expect(page.locator("#status")).to_contain_text("failed")
+    page.get_by_role("link", name="Set all").click()
+    connect(page)
+    expect(page.get_by_role("alert")).to_have_count(0)
+
+
+def test_the_chosen_subprotocol_is_shown(browser: Browser, server: Daemon) -> None:
+    """What is offered, and what became of it; names that no browser would send are told at once."""
+    page = open_connected(browser, server, "#one.name,another/echo?subprotocol=another")
+    expect(page.get_by_label("Subprotocols")).to_have_value("one.name, another")
+    expect(lines(page, "note", "subprotocol: another")).to_have_count(1)
+    page.get_by_role("button", name="Close").click()
+    expect(page.locator("#status")).to_have_text("Closed (1000)")
+    page.get_by_label("Subprotocols").fill("two words")
+    page.get_by_role("button", name="Connect", exact=True).click()
+    expect(page.get_by_role("alert")).to_contain_text("The browser does not even try")
+
+
+def test_a_link_restores_the_set_up(browser: Browser, server: Daemon) -> None:
+    """Behaviour, parameters and subprotocols come back from a copied link, letter for letter; it does not connect."""
+    page = open_lab(browser, server, "#/echo")
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.get_by_label("Behaviour", exact=True).select_option("close")
+    page.get_by_label("reason", exact=True).fill(AWKWARD)
+    page.get_by_label("how", exact=True).select_option("close")
+    page.get_by_label("half_code", exact=True).select_option("yes")
+    page.locator("summary", has=page.get_by_text("time", exact=True)).click()
+    page.get_by_label("delay", exact=True).fill("20")
+    page.get_by_label("Subprotocols").fill("close, a%20b|c")
+    page.get_by_role("button", name="Copy link").click()
+    expect(page.get_by_text("Link copied")).to_be_visible()
+    link = page.evaluate("navigator.clipboard.readText()")
+    assert link == page.url
+    assert re.fullmatch(r"[!-~]+", link)
+    page.get_by_role("button", name="Copy address").click()
+    expect(page.get_by_text("Address copied")).to_be_visible()
+    address = page.evaluate("navigator.clipboard.readText()")
+    assert address == page.locator("#url").inner_text()
+
+    other = open_lab(browser, server, link.partition("lab.html")[2])
+    expect(other.locator("#url")).to_have_text(address)
+    expect(other.get_by_label("Behaviour", exact=True)).to_have_value("close")
+    expect(other.get_by_label("reason", exact=True)).to_have_value(AWKWARD)
+    expect(other.get_by_label("how", exact=True)).to_have_value("close")
+    expect(other.get_by_label("half_code", exact=True)).to_have_value("yes")
+    expect(other.get_by_label("delay", exact=True)).to_be_visible()
+    expect(other.get_by_label("delay", exact=True)).to_have_value("20")
+    expect(other.get_by_label("Subprotocols")).to_have_value("close, a%20b|c")
+    expect(other.locator("#status")).to_have_text("Not connected")
+
+
+def test_what_a_link_asks_for_and_the_server_does_not_have_is_named(browser: Browser, server: Daemon) -> None:
+    """Nothing of a link gets lost in silence."""
+    page = open_lab(browser, server, "#/close?code=4001&colour=red&how=gently")
+    expect(page.locator("#linkNote")).to_contain_text("colour=red, how=gently")
+    expect(page.locator("#url")).to_have_text(f"{server.ws}/close?code=4001")
+    page.goto(f"{server.http}/lab.html#/no-such-place")
+    expect(page.locator("#linkNote")).to_contain_text("/no-such-place")
+
+
+def test_bytes_and_files_are_sent(browser: Browser, server: Daemon, tmp_path: Path) -> None:
+    """Hex goes out as the bytes that it says and comes back the same; so does a file, cut in the log, with its size."""
+    page = open_connected(browser, server)
+    page.get_by_label("Binary (hex)").check()
+    field = page.get_by_label("Bytes to send")
+    field.fill("0x00 ff:7F 1")
+    field.press("Enter")
+    expect(page.locator("#hint")).to_contain_text("half a byte")
+    field.fill("0x00 ff:7F 10")
+    field.press("Enter")
+    expect(lines(page, "received", "binary, 4 bytes", "00 ff 7f 10", "RTT")).to_have_count(1)
+
+    file = tmp_path / "some.bin"
+    file.write_bytes(bytes(range(256)) * 500)
+    page.get_by_label("File", exact=True).check()
+    page.get_by_label("File to send").set_input_files(file)
+    page.get_by_role("button", name="Send", exact=True).click()
+    reply = lines(page, "received", "binary, 128,000 bytes", "00 01 02", "RTT")
+    expect(reply).to_have_count(1)
+    assert len(reply.locator(".body").inner_text()) < 250
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    ["<img src=x onerror=hacked=1>", "</script><script>hacked=1</script>", "\"'><b onclick=hacked=1>&amp;"],
+)
+def test_markup_in_a_message_is_shown_as_text(browser: Browser, server: Daemon, hostile: str) -> None:
+    """A message and a close reason made of markup appear letter for letter, make no element and run nothing."""
+    page = open_lab(browser, server, "#/close?messages=1&code=4001")
+    page.get_by_label("reason", exact=True).fill(hostile)
+    connect(page)
+    say(page, hostile)
+    expect(lines(page, "received").locator(".body")).to_have_text(hostile)
+    expect(page.get_by_role("alert")).to_contain_text(hostile)
+    assert page.locator("#messages, #outcome").locator("img, script, b").count() == 0
+    assert page.evaluate("typeof hacked") == "undefined"
+
+
+def test_a_bidi_override_does_not_leave_its_reason(browser: Browser, server: Daemon) -> None:
+    """A right-to-left override in a close reason must not turn round what the page writes after it."""
+    page = open_lab(browser, server, "#/close?code=4001&reason=%E2%80%AEevil")
+    page.get_by_role("button", name="Connect", exact=True).click()
+    expect(page.get_by_role("alert")).to_contain_text("evil")
+    assert page.evaluate(
+        """() => {
+            const reason = outcome.querySelector("bdi") ?? outcome.firstChild;
+            const after = document.createRange();
+            after.setStart(outcome.lastChild, 0);
+            after.setEnd(outcome.lastChild, 1);
+            return reason.getBoundingClientRect().right <= after.getBoundingClientRect().left + 1;
+        }"""
+    )
+
+
+def test_a_long_text_is_cut_in_the_log(browser: Browser, server: Daemon) -> None:
+    """Its size is the real one, and control characters are told apart from spaces."""
+    page = open_connected(browser, server)
+    say(page, "tab\tline\n" + "ü" * 50_000)
+    reply = lines(page, "received", "text, 100,009 bytes", r"tab\tline\nüü")
+    expect(reply).to_have_count(1)
+    assert 400 < len(reply.locator(".body").inner_text()) < 600
+
+
+def test_a_burst_of_2000_messages_leaves_the_page_alive(browser: Browser, server: Daemon) -> None:
+    """All are counted and timed, the log keeps the last lines, and no frame is late by seconds."""
+    page = open_connected(browser, server)
+    page.evaluate(
+        """() => {
+            let last = performance.now();
+            window.longest = 0;
+            const step = (now) => {
+                window.longest = Math.max(window.longest, now - last); last = now; requestAnimationFrame(step);
+            };
+            requestAnimationFrame(step);
+        }"""
+    )
+    repeat(page, "message {n}.", 2000, 0)
+    expect(lines(page, "received", "message 2000.")).to_have_count(1, timeout=30_000)
+    expect(page.locator("#rtt")).to_contain_text("2,000 replies")
+    expect(page.locator("#totals")).to_contain_text("sent 2,000 (24,893 bytes) · received 2,000 (24,893 bytes)")
+    expect(page.locator("#totals")).to_contain_text(f"the last {MAX_LINES} lines")
+    expect(page.locator("#messages > *")).to_have_count(MAX_LINES)
+    assert page.evaluate("longest") < LONGEST_STILL_MS
+    assert page.evaluate("messages.scrollHeight - messages.scrollTop - messages.clientHeight") < 40
+    page.get_by_role("button", name="Clear").click()
+    expect(page.locator("#messages > *")).to_have_count(0)
+    expect(page.locator("#rtt")).to_have_text("none yet")
+
+
+def test_memory_stays_bounded_where_nothing_comes_back(browser: Browser, server: Daemon) -> None:
+    """Of 30,000 messages without a reply, and 30,000 replies, only the bounds that the page has are kept."""
+    page = open_lab(browser, server)
+    kept = page.evaluate(
+        """() => {
+            const trips = new RoundTrips(plot, rtt);
+            for (let i = 0; i < 30000; i += 1) trips.sent(`never ${i}`, i);
+            const waiting = [trips.size, trips.waiting.size];
+            trips.forget();
+            for (let i = 0; i < 30000; i += 1) { trips.sent(`${i}`, i); trips.received(`${i}`, i + i / 1000); }
+            trips.paint();
+            return [...waiting, trips.took.length, rtt.textContent];
+        }"""
+    )
+    assert kept[:3] == [10_000, 10_000, 5_000]
+    assert kept[3] == "min 25 ms · median 27.5 ms · max 30 ms · the last 5,000 of 30,000 replies"
+
+
+def test_messages_are_repeated_at_their_pace_until_stopped(browser: Browser, server: Daemon) -> None:
+    """N messages, numbered, one every so many ms; the button ends it early, and a wrong number is told."""
+    page = open_connected(browser, server)
+    repeat(page, "message {n}.", 5, 30)
+    expect(lines(page, "received", "message 5.")).to_have_count(1)
+    times = lines(page, "sent").locator(".at").all_inner_texts()
+    assert len(times) == 5
+    first, last = (float(time.removesuffix(" ms").replace(",", "")) for time in (times[0], times[-1]))
+    assert last - first >= 4 * 30 - 5
+
+    repeat(page, "many", 1000, 500)
+    page.get_by_role("button", name=re.compile(r"Stop \(\d+ of 1,000\)")).click()
+    expect(page.get_by_role("button", name="Send", exact=True)).to_have_text("Send")
+    repeat(page, "none", 0, 30)
+    expect(page.locator("#hint")).to_contain_text("a whole number from 1 to")
+
+
+def test_without_a_connection_nothing_is_sent(browser: Browser, server: Daemon) -> None:
+    """The page says so, and the text stays."""
+    page = open_lab(browser, server)
+    page.get_by_label("Text to send").fill("half a thought")
+    page.get_by_label("Text to send").press("Enter")
+    expect(page.locator("#hint")).to_contain_text("Not sent")
+    expect(page.get_by_label("Text to send")).to_have_value("half a thought")
+    expect(page.locator("#messages > *")).to_have_count(0)
+
+
+def test_one_can_stop_waiting_for_a_close_that_never_comes(browser: Browser, server: Daemon) -> None:
+    """A server that does not answer the Close leaves the page usable."""
+    page = open_connected(browser, server, "#/close?how=never")
+    page.get_by_role("button", name="Close").click()
+    expect(page.locator("#status")).to_have_text("Closing…")
+    page.get_by_role("button", name="Do not wait").click()
+    expect(page.get_by_role("alert")).to_contain_text("Gave up waiting")
+    connect(page)
+
+
+def test_the_keyboard_is_enough(browser: Browser, server: Daemon) -> None:
+    """Choose, connect, send with Enter, and start a new line with Shift+Enter, without a pointer."""
+    page = open_lab(browser, server, "#/close")
+    page.get_by_label("Behaviour", exact=True).focus()
+    page.keyboard.type("echo")
+    expect(page.locator("#url")).to_have_text(re.compile("/echo$"))
+    page.get_by_label("Subprotocols").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#status")).to_have_text("Connected")
+    page.get_by_label("Text to send").fill("")
+    page.keyboard.type("one")
+    page.keyboard.press("Shift+Enter")
+    page.keyboard.type("two")
+    page.keyboard.press("Enter")
+    expect(lines(page, "received", r"one\ntwo")).to_have_count(1)
+    for name in ("Text to send", "Repeat", "messages, every"):
+        expect(page.get_by_label(name, exact=True)).to_be_focused()
+        page.keyboard.press("Tab")
+    expect(page.get_by_role("button", name="Send", exact=True)).to_be_focused()
+
+
+def test_nothing_is_asked_of_other_hosts_and_nothing_is_complained_of(browser: Browser, server: Daemon) -> None:
+    """Every request stays on the page's own origin, under a strict policy, without an error in the console."""
+    own = (server.http + "/", server.ws + "/")
+    asked: list[str] = []
+    complaints: list[str] = []
+    page = browser.new_context().new_page()
+
+    def on_request(request: Request) -> None:
+        asked.append(request.url)
+
+    def on_websocket(websocket: WebSocket) -> None:
+        asked.append(websocket.url)
+
+    page.on("request", on_request)
+    page.on("websocket", on_websocket)
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    response = page.goto(f"{server.http}/lab.html#/echo?delay=5")
+    assert response is not None
+    policy = response.headers.get("content-security-policy", "")
+    assert "'self'" in policy
+    assert "unsafe" not in policy
+
+    connect(page)
+    repeat(page, "hello", 3, 10)
+    expect(lines(page, "received", "hello")).to_have_count(3)
+    page.get_by_label("Behaviour", exact=True).select_option("close")
+    page.get_by_role("button", name="Copy link").click()
+    page.get_by_role("button", name="Close").click()
+    expect(page.get_by_role("alert")).to_contain_text("Closed with 1000")
+    assert [url for url in asked if not url.startswith(own)] == []
+    assert f"{server.ws}/echo?delay=5" in asked
+    assert complaints == []
+
+
+def test_without_the_list_the_page_says_so(browser: Browser, server: Daemon) -> None:
+    """Nothing can be chosen then, and nothing is shown that would not work."""
+    page = browser.new_context().new_page()
+    page.route("**/behaviours.json", lambda route: route.fulfill(status=404))
+    page.goto(f"{server.http}/lab.html")
+    expect(page.get_by_role("alert")).to_contain_text("behaviours.json, could not be had: status 404")
+    expect(page.get_by_role("button", name="Connect")).to_be_hidden()
+
+
+def test_what_is_switched_off_cannot_be_picked(browser: Browser, server: Daemon, listed: dict[str, Any]) -> None:
+    """It stands in the list as such, nothing begins with it, and a link to it is answered with a word."""
+    few = [{**each, "enabled": each["name"] == "close"} for each in listed["behaviours"]]
+    page = browser.new_context().new_page()
+    page.route("**/behaviours.json", lambda route: route.fulfill(json={**listed, "behaviours": few}))
+    page.goto(f"{server.http}/lab.html#/echo")
+    expect(page.locator("#linkNote")).to_contain_text("/echo, which this server does not have")
+    expect(page.get_by_label("Behaviour", exact=True)).to_have_value("close")
+    expect(page.locator("#behaviour option:disabled")).to_have_count(len(few) - 1)
+    expect(page.locator("#behaviour option:disabled").first).to_contain_text("switched off on this server")
+
+
+def test_where_all_is_switched_off_the_page_says_so(browser: Browser, server: Daemon, listed: dict[str, Any]) -> None:
+    """A server may have no behaviour that one could choose."""
+    off = [{**each, "enabled": False} for each in listed["behaviours"]]
+    page = browser.new_context().new_page()
+    page.route("**/behaviours.json", lambda route: route.fulfill(json={**listed, "behaviours": off}))
+    page.goto(f"{server.http}/lab.html")
+    expect(page.get_by_role("alert")).to_contain_text("no behaviour switched on")
+    expect(page.get_by_role("button", name="Connect")).to_be_hidden()
+
+
+def test_a_phone_needs_no_sideways_scrolling(browser: Browser, server: Daemon) -> None:
+    """At phone width everything fits, with all groups open and long words in the log, and no field makes it zoom."""
+    page = connect(open_lab(browser, server, f"#/close?after=60000&reason={'r' * 100}", width=PHONE_WIDTH))
+    for summary in page.locator("#groups summary").all():
+        summary.click()
+    say(page, "w" * 5000)
+    expect(lines(page, "received")).to_have_count(1)
+    page.get_by_role("button", name="Close").click()
+    expect(page.get_by_role("alert")).to_be_visible()
+    page.get_by_label("status", exact=True).fill("403")
+    page.get_by_role("button", name="Connect", exact=True).click()
+    expect(page.get_by_role("alert")).to_contain_text("handshake failed")
+    assert wide_parts(page) == []
+    assert page.evaluate("messages.scrollWidth <= messages.clientWidth")
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE_WIDTH
+    sizes = page.locator("input[type=text], select, textarea").evaluate_all(
+        "(all) => all.map((field) => parseFloat(getComputedStyle(field).fontSize))"
+    )
+    assert min(sizes) >= 16
+
+
+@pytest.mark.parametrize(("scheme", "dark"), [("dark", True), ("light", False)])
+def test_the_page_follows_the_colour_scheme(
+    browser: Browser, server: Daemon, scheme: Literal["light", "dark"], dark: bool
+) -> None:
+    """Dark mode has dark backgrounds, of panels and fields too, under letters that are light, and the reverse."""
+    page = open_lab(browser, server, scheme=scheme)
+
+    def brightness(selector: str, colour: str) -> float:
+        value = page.evaluate(f"getComputedStyle(document.querySelector('{selector}')).{colour}")
+        return sum(float(number) for number in re.findall(r"[\d.]+", value)[:3]) / 3
+
+    for selector in ("body", ".panel", "select", "textarea", "#messages"):
+        assert (brightness(selector, "backgroundColor") < 64) is dark
+        assert (brightness(selector, "color") > 192) is dark

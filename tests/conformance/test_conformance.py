@@ -1,0 +1,123 @@
+"""The Autobahn test suite's fuzzing client against the real daemon: the field's judge of WebSocket servers."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.daemon import ROOT, Daemon
+
+CHECK_SERVER = ROOT.parent / "shared" / "tools" / "autobahn-testsuite" / "check-server"
+GOOD = {"OK", "INFORMATIONAL"}
+QUICK = [f"{group}.*" for group in (1, 2, 3, 4, 5, 6, 7, 9, 10)]
+
+INI = """
+[tls]
+enabled = yes
+certificate = auto
+port = 0
+[subprotocol:echo-assemble]
+message_limit = 17m
+"""
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    config = tmp_path_factory.mktemp("daemon") / "ws.ini"
+    config.write_text(INI)
+    daemon = Daemon([f"--config={config}", "--port=0"])
+    yield daemon
+    assert daemon.stop() == 0
+    assert "Traceback" not in daemon.output
+
+
+def wstest() -> Path:
+    """Return the suite's command, from the PATH or set up by its installer."""
+    found = shutil.which("wstest")
+    if found:
+        return Path(found)
+    if CHECK_SERVER.exists():
+        install = subprocess.run([CHECK_SERVER.with_name("install")], check=True, stdout=subprocess.PIPE, text=True)
+        return Path(install.stdout.strip())
+    if os.environ.get("CI"):
+        pytest.fail("the Autobahn test suite was not found, and CI must not leave it out")
+    pytest.skip("the Autobahn test suite was not found: no wstest is on the PATH")
+
+
+def judge(url: str, folder: Path, *, cases: list[str], protocols: list[str]) -> dict[str, str]:
+    """Run the cases against `url`; return what is not good, by case. Fails where none ran."""
+    folder.mkdir()
+    spec = folder / "spec.json"
+    server = {"agent": "server", "url": url, **({"protocols": protocols} if protocols else {})}
+    spec.write_text(
+        json.dumps(
+            {
+                "outdir": str(folder), "servers": [server], "cases": cases,
+                "exclude-cases": [], "exclude-agent-cases": {},
+            }
+        )
+    )  # fmt: skip
+    done = subprocess.run(
+        [wstest(), "-m", "fuzzingclient", "-s", spec], cwd=folder, capture_output=True, text=True, timeout=3000
+    )
+    index = folder / "index.json"
+    assert index.exists(), done.stdout + done.stderr
+    results = json.loads(index.read_text())["server"]
+    assert results
+    bad = {
+        case: f"{result['behavior']}, close {result['behaviorClose']}"
+        for case, result in results.items()
+        if not {result["behavior"], result["behaviorClose"]} <= GOOD
+    }
+    groups = "groups 1 to 10" if cases == QUICK else ", ".join(cases)
+    print(f"\nAutobahn test suite, {groups}: {len(results) - len(bad)} passed, {len(bad)} failed at {url}")
+    return bad
+
+
+def report(capfd: pytest.CaptureFixture[str]) -> None:
+    """Show what `judge` printed though the test passed: that it ran is a result."""
+    out, _ = capfd.readouterr()
+    with capfd.disabled():
+        print("".join(re.findall(r"\nAutobahn.*", out)))
+
+
+TARGETS = [
+    ("ws", "/echo", []),
+    ("ws", "/", ["echo-assemble"]),
+    ("wss", "/echo", []),
+]
+
+
+@pytest.mark.parametrize(("scheme", "path", "protocols"), TARGETS, ids=["ws-echo", "ws-echo-assemble", "wss-echo"])
+def test_groups_1_to_10(
+    server: Daemon, tmp_path: Path, capfd: pytest.CaptureFixture[str], scheme: str, path: str, protocols: list[str]
+) -> None:
+    """No case of groups 1 to 10 is worse than OK or INFORMATIONAL."""
+    bad = judge(getattr(server, scheme) + path, tmp_path / "report", cases=QUICK, protocols=protocols)
+    report(capfd)
+    assert bad == {}
+
+
+@pytest.mark.conformance
+@pytest.mark.parametrize(("scheme", "path", "protocols"), TARGETS, ids=["ws-echo", "ws-echo-assemble", "wss-echo"])
+def test_all(
+    server: Daemon, tmp_path: Path, capfd: pytest.CaptureFixture[str], scheme: str, path: str, protocols: list[str]
+) -> None:
+    """No case of all 517 is worse than OK or INFORMATIONAL."""
+    bad = judge(getattr(server, scheme) + path, tmp_path / "report", cases=["*"], protocols=protocols)
+    report(capfd)
+    assert bad == {}
+
+
+def test_compression(server: Daemon, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """A sample of the compression groups: each kind of payload, and each set of parameters."""
+    cases = [f"12.{kind}.{size}" for kind in range(1, 6) for size in (1, 3, 9)]
+    cases += [f"13.{parameters}.{size}" for parameters in range(1, 8) for size in (1, 8)]
+    assert judge(f"{server.ws}/echo", tmp_path / "report", cases=cases, protocols=[]) == {}

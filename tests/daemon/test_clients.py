@@ -1,0 +1,207 @@
+"""The real daemon with real clients that nobody here wrote: Python `websockets`, Node `ws`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import random
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+from tests.support.daemon import ROOT, Daemon
+from tests.support.loops import run
+
+NODE = ROOT / "tests" / "node"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    config = tmp_path_factory.mktemp("daemon") / "ws.ini"
+    config.write_text("[tls]\nenabled = yes\ncertificate = auto\nport = 0\n")
+    daemon = Daemon([f"--config={config}", "--port=0"])
+    yield daemon
+    assert daemon.stop() == 0
+    assert "Traceback" not in daemon.output
+
+
+class TestWebsockets:
+    """Python's `websockets`, as it is by default, and without compression."""
+
+    @pytest.mark.parametrize("compression", ["deflate", None])
+    @pytest.mark.parametrize("path", ["echo", "echo-assemble", "echo-fragment", "echo-broadcast"])
+    def test_messages(self, server: Daemon, path: str, compression: str | None) -> None:
+        """Texts and binary messages of all sizes come back whole and in order."""
+        messages: list[str | bytes] = ["hello", "", b"", b"\0\xff", "grüße 👋", "x" * 65000, os.urandom(65000)]
+
+        async def client() -> None:
+            async with connect(f"{server.ws}/{path}", compression=compression) as connection:
+                for message in messages:
+                    await connection.send(message)
+                    assert await connection.recv() == message
+                for message in messages:
+                    await connection.send(message)
+                assert [await connection.recv() for _ in messages] == messages
+            assert (connection.close_code, connection.close_reason) == (1000, "")
+
+        run(client)
+
+    @pytest.mark.parametrize("compression", ["deflate", None])
+    def test_large_echo(self, server: Daemon, compression: str | None) -> None:
+        """A message far over every other limit passes through echo."""
+        message = random.Random(1).randbytes(20 << 20)
+
+        async def client() -> None:
+            async with connect(f"{server.ws}/echo", compression=compression, max_size=None) as connection:
+                _, answer = await asyncio.gather(connection.send(message), connection.recv())
+                assert answer == message
+
+        run(client)
+
+    @pytest.mark.parametrize("path", ["echo-assemble", "echo-fragment", "echo-broadcast"])
+    def test_too_big(self, server: Daemon, path: str) -> None:
+        """The client sees 1009, also while it is still sending."""
+
+        async def client() -> None:
+            # Not as a context manager: its close() trips over asyncio's own after the server has ended the stream.
+            connection = await connect(f"{server.ws}/{path}", compression=None)
+            with pytest.raises(ConnectionClosed):
+                await asyncio.gather(connection.send(bytes(10 << 20)), connection.recv())
+            assert connection.close_code == 1009
+
+        run(client)
+
+    def test_subprotocols(self, server: Daemon) -> None:
+        """The first known one of the client's is chosen; with only unknown ones the answer is 400, naming the known."""
+
+        async def client() -> None:
+            offered: Any = ["nope", "org.ietf.websocket.test-echo-fragment", "echo"]
+            async with connect(server.ws, subprotocols=offered) as connection:
+                assert connection.subprotocol == "org.ietf.websocket.test-echo-fragment"
+            with pytest.raises(InvalidStatus) as caught:
+                await connect(server.ws, subprotocols=offered[:1])
+            assert caught.value.response.status_code == 400
+            assert b"echo-broadcast" in (caught.value.response.body or b"")
+
+        run(client)
+
+    def test_broadcast(self, server: Daemon) -> None:
+        """Twenty members each send twenty messages: all get all, each sender's in order."""
+
+        async def client() -> None:
+            members = [await connect(f"{server.ws}/echo-broadcast") for _ in range(20)]
+
+            async def speak(number: int, member: ClientConnection) -> None:
+                for count in range(20):
+                    await member.send(f"{number}:{count}")
+
+            async def hear(member: ClientConnection) -> list[tuple[int, int]]:
+                heard = [str(await member.recv()).split(":") for _ in range(400)]
+                return [(int(number), int(count)) for number, count in heard]
+
+            everything = await asyncio.gather(
+                *(hear(member) for member in members), *(speak(*each) for each in enumerate(members))
+            )
+            for heard in everything[:20]:
+                assert heard is not None
+                for number in range(20):
+                    assert [count for sender, count in heard if sender == number] == list(range(20))
+            await asyncio.gather(*(member.close() for member in members))
+
+        run(client)
+
+    def test_going_away(self, daemon: Callable[..., Daemon]) -> None:
+        """On SIGTERM every client sees 1001, the idle and the busy, and the daemon ends with 0."""
+        own = daemon()
+
+        async def client() -> None:
+            connections = [await connect(f"{own.ws}/{path}") for path in ("echo", "log", "echo-broadcast") * 10]
+            own.process.terminate()
+            for connection in connections:
+                await connection.wait_closed()
+                assert connection.close_code == 1001
+
+        run(client)
+        assert own.process.wait(timeout=30) == 0
+
+
+def test_endless_message_in_constant_memory(daemon: Callable[..., Daemon]) -> None:
+    """A frame of a quarter gigabyte, and an endless row of fragments, pass through echo without memory growing."""
+    own = daemon()
+    chunk = os.urandom(1 << 20)
+
+    async def exchange(header: bytes, body: bytes, times: int, expected: int) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", own.port, limit=1 << 20)
+        writer.write(
+            b"GET /echo HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+        )
+        await reader.readuntil(b"\r\n\r\n")
+
+        async def send() -> None:
+            writer.write(header)
+            for _ in range(times):
+                writer.write(body)
+                await writer.drain()
+
+        sending = asyncio.create_task(send())
+        while expected > 0:
+            received = await reader.read(1 << 20)
+            assert received
+            expected -= len(received)
+        assert expected == 0
+        await sending
+        writer.close()
+        await writer.wait_closed()
+
+    async def client() -> None:
+        await exchange(b"", b"\x82\xfe\x10\x00\0\0\0\0" + bytes(4096), 16, 16 * (4 + 4096))  # warm up
+        before = own.rss()
+        size = 256 << 20
+        await exchange(b"\x82\xff" + size.to_bytes(8, "big") + bytes(4), chunk, 256, 10 + size)
+        fragment = b"\xff" + len(chunk).to_bytes(8, "big") + bytes(4) + chunk
+        await exchange(b"\x02\x80\0\0\0\0", b"\0" + fragment, 64, 2 + 64 * (10 + len(chunk)))
+        assert own.rss() - before < 8 << 20
+
+    run(client)
+
+
+def node(url: str, **options: Any) -> Any:
+    if shutil.which("node") is None or not (NODE / "node_modules" / "ws").is_dir():
+        if os.environ.get("CI"):
+            pytest.fail("Node's ws is not installed, and CI must not leave its tests out; `make test` installs it")
+        pytest.skip("Node's ws is not installed; `make test` installs it where there is npm")
+    done = subprocess.run(
+        ["node", NODE / "client.mjs", url, json.dumps(options)], capture_output=True, text=True, timeout=60, check=True
+    )
+    return json.loads(done.stdout)
+
+
+class TestNode:
+    """Node's `ws`."""
+
+    @pytest.mark.parametrize("deflate", [False, True])
+    @pytest.mark.parametrize(
+        "name", ["echo", "echo-assemble", "echo-fragment", "echo-broadcast-ping", "lws-mirror-protocol"]
+    )
+    @pytest.mark.parametrize("scheme", ["ws", "wss"])
+    def test_messages(self, server: Daemon, scheme: str, name: str, deflate: bool) -> None:
+        """Texts and binary messages come back, plain and over TLS, and the close is clean."""
+        messages = ["hello", {"binary": "00ff10"}, "", "grüße 👋" * 200]
+        seen = node(getattr(server, scheme), subprotocols=[name], messages=messages, deflate=deflate)
+        assert seen["messages"] == messages
+        assert (seen["subprotocol"], seen["close"], seen["reason"]) == (name, 1000, "done")
+        assert ("permessage-deflate" in seen["extensions"]) == deflate
+
+    def test_refused(self, server: Daemon) -> None:
+        """Unknown subprotocols are 400; a page of another site may not enter the chat, 403."""
+        assert node(server.ws, subprotocols=["nope"])["status"] == 400
+        other = {"Origin": "http://evil.example"}
+        assert node(f"{server.ws}/echo-broadcast", headers=other)["status"] == 403
+        assert node(f"{server.ws}/echo", headers=other)["close"] == 1000

@@ -1,0 +1,234 @@
+"""`wsdaemon load` as a person starts it, against real servers."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.support.daemon import Daemon
+
+WSDAEMON = Path(sys.executable).with_name("wsdaemon")
+STALLING = """
+import asyncio, time
+from websockets.asyncio.server import serve
+
+count = 0
+
+async def echo(connection):
+    global count
+    async for message in connection:
+        count += 1
+        if count == 200:
+            time.sleep(1)  # blocks the loop, and with it every connection
+        await connection.send(message)
+
+async def main():
+    async with serve(echo, "127.0.0.1", 0) as server:
+        print(server.sockets[0].getsockname()[1], flush=True)
+        await asyncio.Future()
+
+asyncio.run(main())
+"""
+REFUSING = b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+
+
+def load(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([WSDAEMON, "load", *arguments], capture_output=True, text=True, timeout=60, check=False)
+
+
+@contextmanager
+def refusing_server() -> Iterator[str]:
+    """A server that answers every handshake with 401."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def serve() -> None:
+            while True:
+                try:
+                    peer, _ = listening.accept()
+                except OSError:
+                    return
+                with peer:
+                    peer.recv(65536)
+                    peer.sendall(REFUSING)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield f"ws://127.0.0.1:{listening.getsockname()[1]}/"
+        listening.shutdown(socket.SHUT_RDWR)
+    thread.join()
+
+
+def test_closed_loop(daemon: Callable[..., Daemon], tmp_path: Path) -> None:
+    """A closed loop: every reply is right, the summary says so, and the files are written."""
+    url = f"{daemon().ws}/echo"
+    done = load(url, "--clients=5", "--in-flight=4", "--duration=1", f"--json={tmp_path / 'a.json'}", "--size=10-2000")
+    assert done.returncode == 0, done.stderr
+    found = json.loads((tmp_path / "a.json").read_text())
+    messages = found["messages"]
+    assert messages["right"] == messages["sent"] > 500
+    assert found["errors"] == {}
+    assert found["configuration"]["url"] == url
+    assert f"{messages['right']:,} right of {messages['sent']:,} sent" in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 80
+
+    done = load(
+        url, "--clients=5", "--binary", "--compress", "--duration=0.5", "--quiet", f"--report={tmp_path / 'r.html'}",
+        f"--compare={tmp_path / 'a.json'}",
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "opcode: text then, binary now" in done.stdout
+    page = (tmp_path / "r.html").read_text("utf-8")
+    assert "Compared with an earlier run" in page
+    assert url in page
+
+
+def test_open_loop(daemon: Callable[..., Daemon]) -> None:
+    """An open loop sends what was asked for, no more and no less; the document alone is on the standard output."""
+    done = load(f"{daemon().ws}/echo", "--rate=200", "--duration=2", "--clients=4", "--ramp=0", "--json=-")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["messages"]["sent"] == found["messages"]["right"] == 400
+    assert found["latency_counted_from"] == "due"
+    assert "Throughput" in done.stderr
+
+
+def test_connects(daemon: Callable[..., Daemon], tmp_path: Path) -> None:
+    """Handshakes per second, split into their parts."""
+    done = load(f"{daemon().ws}/echo", "--connects", "--clients=4", "--duration=1", "--json=-", "-q")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["rates"]["handshakes_per_second"] > 20
+    assert found["messages"] is None
+    assert found["handshake_ms"]["upgrade"]["count"] == found["connections"]["opened"]
+    assert found["handshake_ms"]["tls"]["count"] == 0
+
+
+def test_stalled_server_shows() -> None:
+    """A server that sleeps for 1 s in the middle of a run at 100/s: about 100 messages took between 10 ms and 1 s."""
+    server = subprocess.Popen([sys.executable, "-c", STALLING], stdout=subprocess.PIPE, text=True)
+    assert server.stdout is not None
+    try:
+        url = f"ws://127.0.0.1:{server.stdout.readline().strip()}/"
+        done = load(url, "--rate=100", "--duration=4", "--json=-", "-q")
+    finally:
+        server.kill()
+        server.communicate()
+    found = json.loads(done.stdout)
+    assert done.returncode == 0, done.stderr
+    from hdrh.histogram import HdrHistogram  # type: ignore[import-untyped]
+
+    histogram = HdrHistogram.decode(found["latency_histogram_us"])
+    slow = sum(
+        item.count_at_value_iterated_to
+        for item in histogram.get_recorded_iterator()
+        if 10_000 <= item.value_iterated_to <= 1_200_000
+    )
+    assert histogram.get_total_count() == 400
+    assert 80 <= slow <= 250  # 99 of the stall; on a busy machine others may take 10 ms as well
+    assert found["latency_ms"]["max"] > 900
+
+
+def test_refused() -> None:
+    """A handshake that every client is refused: 3, with status and reason."""
+    with refusing_server() as url:
+        done = load(url, "--clients=2", "--duration=5", "-q")
+    assert done.returncode == 3
+    assert "401 Unauthorized" in done.stdout
+    assert "handshakes refused: HTTP status 401" in done.stdout
+
+
+def test_unreachable() -> None:
+    """Nothing listens: 3, and at once."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+    for more in ([], ["--connects"]):
+        done = load(f"ws://127.0.0.1:{port}/", "--duration=30", "-q", *more)
+        assert done.returncode == 3
+        assert "nothing listens on" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [], ["nonsense"], ["ws://h/", "--size=x"], ["ws://h/", "--clients=0"], ["ws://h/", "--rate=5", "--in-flight=2"],
+        ["ws://h/", "--connects", "--rate=5"], ["ws://h/", "--compare=/no/such.json"],
+        ["ws://h/", "--report=/no/such/folder/r.html"], ["ws://h/", "--compare=/dev/null"], ["ws://h/", "--json=/"],
+    ],
+    ids=lambda arguments: " ".join(arguments) or "nothing",
+)  # fmt: skip
+def test_usage(arguments: list[str]) -> None:
+    """What cannot be done is said before anything is done: 2, in a sentence."""
+    done = load(*arguments)
+    assert done.returncode == 2
+    assert "wsdaemon load: " in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_wrong_replies(daemon: Callable[..., Daemon]) -> None:
+    """A server that sends each client what the other sent as well: 1, and what is wrong is named."""
+    done = load(daemon().ws, "--subprotocol=echo-broadcast", "--duration=0.2", "--clients=2", "-q")
+    assert done.returncode == 1, done.stdout
+    assert re.search(r"Errors\n +[1-9]", done.stdout)
+
+
+def test_interrupted(daemon: Callable[..., Daemon]) -> None:
+    """Ctrl-C ends early with the summary of what was done: 130."""
+    with subprocess.Popen(
+        [WSDAEMON, "load", f"{daemon().ws}/echo", "--duration=60"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        assert process.stderr is not None
+        first = process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate(timeout=30)
+    assert re.match(r"\d+ s of 60 s: [\d,]+ messages/s   p50 .*   p99 .*   errors 0", first)
+    assert process.returncode == 130
+    assert "Interrupted after" in out
+    assert re.search(r"Messages +[1-9][\d,]* right of", out)
+
+
+def test_terminal(daemon: Callable[..., Daemon]) -> None:
+    """On a terminal of 80 columns, progress takes two lines in place, and only the summary is left."""
+    url = f"{daemon().ws}/echo"
+    master, slave = pty.openpty()
+    environment = {**os.environ, "COLUMNS": "80", "LINES": "24", "TERM": "xterm"}
+    with subprocess.Popen(
+        [WSDAEMON, "load", url, "--duration=2.5"], stdout=slave, stderr=slave, stdin=slave, env=environment
+    ) as process:
+        os.close(slave)
+        shown = b""
+        while True:
+            try:
+                data = os.read(master, 65536)
+            except OSError:
+                break
+            if not data:
+                break
+            shown += data
+    os.close(master)
+    assert process.returncode == 0
+    text = shown.decode()
+    assert "1 s of 2.5 s" in text
+    assert re.search(r"[1-9][\d,]* messages/s   p50 .*errors 0", text)
+    assert text.rindex("Throughput") > text.rindex("2 s of 2.5 s")
+    assert text.count("\x1b[?25h") == text.count("\x1b[?25l") > 0  # the cursor is shown again
+
+
+def test_password_stays_here(daemon: Callable[..., Daemon]) -> None:
+    """A password in the URL is in no result that may be handed on."""
+    url = f"{daemon().ws}/echo".replace("://", "://user:secret@")
+    done = load(url, "--duration=0.2", "--clients=1", "--json=-")
+    assert done.returncode == 0, done.stderr
+    assert "secret" not in done.stdout + done.stderr

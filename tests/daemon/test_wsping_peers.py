@@ -1,0 +1,268 @@
+"""`wsping` against servers that nobody here wrote, and against servers that are broken on purpose."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.certificates import Identity
+from tests.support.connect_proxy import ConnectProxy
+from tests.support.daemon import ROOT
+from tests.support.wsping import measure, peer, serving, wsping
+
+NODE = ROOT / "tests" / "node"
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with an authority (ca.pem), a server's certificate and a client's."""
+    folder = tmp_path_factory.mktemp("certificates")
+    authority = Identity("authority", is_ca=True)
+    authority.write(folder, "ca")
+    Identity("server", authority).write(folder, "server")
+    Identity("client", authority).write(folder, "client")
+    return folder
+
+
+@contextmanager
+def any_peer(kind: str, *files: Path) -> Iterator[int]:
+    """A server by its kind: `node`, or one of tests/support/peer_servers.py."""
+    if kind != "node":
+        with peer(kind, *files) as port:
+            yield port
+        return
+    if not (NODE / "node_modules" / "ws").exists() or shutil.which("node") is None:
+        if os.environ.get("CI"):
+            pytest.fail("Node's ws is not installed, and CI must not leave its tests out")
+        pytest.skip("Node's ws is not installed; `make test` installs it where npm is")
+    with serving("node", NODE / "server.mjs", *files) as port:
+        yield port
+
+
+class TestPeers:
+    """Right replies and right counts, whoever wrote the server."""
+
+    @pytest.mark.parametrize("is_secure", [False, True], ids=["plain", "tls"])
+    @pytest.mark.parametrize("kind", ["websockets", "aiohttp", "node"])
+    def test_right(self, certificates: Path, kind: str, is_secure: bool) -> None:
+        """Text and binary, small, fragmented and large, compressed, and pings."""
+        files = (certificates / "server.pem", certificates / "server.key") if is_secure else ()
+        with any_peer(kind, *files) as port:
+            url = f"wss://localhost:{port}/" if is_secure else f"ws://localhost:{port}/"
+            trust = ("--ca", certificates / "ca.pem")
+            runs: list[tuple[str, ...]] = [
+                (), ("-b",), ("-s", "0"), ("-s", "100", "-f", "7"), ("-s", "300000", "-f", "0"), ("--compress",),
+                ("-C", "3"), ("--ping",), ("-P", "what-ever"),
+            ]  # fmt: skip
+            for options in runs:
+                code, document, errors = measure(url, *trust, "-c", "4", "-d", "1", *options)
+                clients = document["clients"]
+                assert (code, errors) == (0, ""), (options, document)
+                assert document["replies_expected"] == document["replies_answered"] == 4 * clients, options
+                assert document["messages_sent"] == document["messages_received"] == 4 * clients, options
+                assert document["payload_received_bytes"] == document["size_bytes"] * 4 * clients, options
+                assert (document["handshake_tls_ms"] is not None) == is_secure
+                if options == ("--compress",):
+                    assert document["extensions"].startswith("permessage-deflate")
+                if options == ("-P", "what-ever"):
+                    assert document["subprotocol"] == "what-ever"
+
+
+def counts(document: dict[str, Any]) -> dict[str, int]:
+    """Return the counts that are not zero."""
+    names = ("lost", "doubled", "differing", "wrong_opcode", "late")
+    found = {name: document[f"replies_{name}"] for name in names} | {"unasked": document["messages_unasked"]}
+    return {name: number for name, number in found.items() if number}
+
+
+class TestBroken:
+    """Each fault is named for what it is, with the right exit code, in lines and in JSON."""
+
+    @pytest.mark.parametrize(
+        ("kind", "options", "found", "line"),
+        [
+            ("drop", "-c 20 -d 1 -W 0.5", {"lost": 2}, r"req=10: lost: no reply"),
+            ("drop", "-c 20 -d 1 -W 0.5 -s 8", {"lost": 2}, r"req=20: lost: no reply"),
+            ("flip", "-c 7 -d 1", {"differing": 2}, r"req=6: differing: byte 20: sent 0x[0-9a-f]{2}, received 0x21"),
+            ("double", "-c 4 -d 1", {"doubled": 1}, r"doubled: 64 bytes that answer nothing outstanding"),
+            ("opcode", "-c 2 -d 1", {"wrong_opcode": 2}, r"req=1: wrong opcode: sent text, received binary"),
+            ("late", "-c 5 -d 500 -W 0.6", {"late": 1}, r"req=1: late: after 1(\.0[0-9]?)? s"),
+            ("mute", "-c 3 -d 1 -W 0.3", {"lost": 3}, r"req=2: lost: no reply"),
+            ("mute", "-c 2500 -d 0 -W 0.3", {"lost": 2500}, r"req=2500: lost: no reply"),
+            ("greet", "-c 3 -d 1", {"unasked": 1}, r"unasked: 22 bytes that answer nothing outstanding"),
+        ],
+    )  # fmt: skip
+    def test_replies(self, kind: str, options: str, found: dict[str, int], line: str) -> None:
+        with peer(kind) as port:
+            url = f"ws://localhost:{port}/"
+            code, document, _ = measure(url, *options.split())
+            shown = wsping(url, *options.split())
+        assert (code, document["exit_code"], shown.returncode) == (1, 1, 1)
+        assert counts(document) == found
+        assert document["closed_early"] == []
+        assert re.search(f"^{line}$", shown.stdout, re.MULTILINE), shown.stdout
+        assert shown.stdout.splitlines()[-1].startswith("replies: ")
+
+    def test_closed_with_1011(self) -> None:
+        """The code and the reason are told; what was never sent is not counted as lost."""
+        with peer("fail") as port:
+            code, document, errors = measure(f"ws://localhost:{port}/", "-c", "10", "-d", "100")
+        assert (code, counts(document)) == (1, {"lost": 1})
+        assert document["closed_early"] == [{"client": 1, "code": 1011, "reason": "out of cheese"}]
+        assert document["messages_sent"] == 3
+        assert errors == "connection closed with 1011: out of cheese\n"
+
+    def test_no_frames(self) -> None:
+        """What breaks the protocol ends the connection, and is named."""
+        with peer("frames-of-garbage") as port:
+            code, document, errors = measure(f"ws://localhost:{port}/", "-c", "10", "-d", "1")
+        assert (code, document["replies_answered"]) == (1, 1)
+        assert errors == "connection closed: protocol violation: RSV = 7 and no extension negotiated\n"
+        assert document["closed_early"][0]["code"] is None
+
+    def test_refused_with_401(self) -> None:
+        """Exit 3, with the status, the reason, the headers and the body."""
+        with peer("refuse") as port:
+            url = f"ws://localhost:{port}/"
+            shown = wsping(url)
+            code, document, _ = measure(url)
+        assert (shown.returncode, shown.stdout, code) == (3, "", 3)
+        lines = shown.stderr.splitlines()
+        assert lines[0] == f"cannot connect to {url}: the server refused the WebSocket: 401 Unauthorized"
+        assert '  WWW-Authenticate: Basic realm="here"' in lines
+        assert lines[-1] == "  Who are you?"
+        error = document["error"]
+        assert (error["step"], error["http_status"], error["http_reason"]) == ("upgrade", 401, "Unauthorized")
+        assert ["WWW-Authenticate", 'Basic realm="here"'] in error["http_headers"]
+        assert error["http_body"] == "Who are you?\n"
+
+    def test_garbage(self) -> None:
+        with peer("garbage") as port:
+            shown = wsping(f"ws://localhost:{port}/")
+        assert shown.returncode == 3
+        assert "the WebSocket handshake failed: the answer is not HTTP: it begins with b'\\x00" in shown.stderr
+
+    @pytest.mark.parametrize(("scheme", "step"), [("ws", "the WebSocket handshake"), ("wss", "the TLS handshake")])
+    def test_silence(self, scheme: str, step: str) -> None:
+        """A server that takes everything and answers nothing is given up in time."""
+        with peer("silence") as port:
+            shown = wsping(f"{scheme}://localhost:{port}/", "--timeout", "0.3")
+        assert shown.returncode == 3
+        assert shown.stderr.endswith(f": {step} took longer than 0.3 s\n")
+
+    def test_refused_at_first(self) -> None:
+        """With --reconnect, a server that is not ready yet is asked again, and every refusal is shown."""
+        with peer("refuse-twice") as port:
+            shown = wsping(f"ws://localhost:{port}/", "--reconnect", "-c", "2", "-d", "1")
+        assert shown.returncode == 0
+        assert shown.stderr.count("the server refused the WebSocket: 503 Service Unavailable") == 2
+        assert re.findall("connecting again in (.*) s", shown.stderr) == ["0.5", "1"]
+
+
+class TestTls:
+    """What is verified, and what the client shows."""
+
+    def files(self, folder: Path) -> tuple[Path, Path]:
+        return folder / "server.pem", folder / "server.key"
+
+    def test_an_authority_that_is_not_the_systems(self, certificates: Path) -> None:
+        """It is refused by default, in words; trusted with --ca."""
+        with peer("websockets", *self.files(certificates)) as port:
+            url = f"wss://localhost:{port}/"
+            refused = wsping(url)
+            trust = ("-c", "1", "--ca", certificates / "ca.pem")
+            assert wsping(url, *trust).returncode == 0
+            assert wsping(f"wss://127.0.0.1:{port}/", *trust).returncode == 0  # by the address in the certificate
+            assert wsping("wss://127.0.0.2/", *trust, "--connect-to", f"127.0.0.1:{port}").returncode == 3
+        assert refused.returncode == 3
+        assert "the server's certificate cannot be verified: its authority is not known" in refused.stderr
+
+    def test_another_hosts_certificate(self, certificates: Path) -> None:
+        """--connect-to keeps the URL's name for TLS."""
+        with peer("websockets", *self.files(certificates)) as port:
+            trust = ("--ca", certificates / "ca.pem", "--connect-to", f"127.0.0.1:{port}", "-c", "1")
+            wrong = wsping("wss://example.org/", *trust)
+            assert wsping("wss://localhost/", *trust).returncode == 0
+        assert wrong.returncode == 3
+        assert "the server's certificate is not for example.org" in wrong.stderr
+
+    def test_expired(self, certificates: Path, tmp_path: Path) -> None:
+        old = Identity("old", days=-1).write(tmp_path, "old")
+        with peer("websockets", *old) as port:
+            shown = wsping(f"wss://localhost:{port}/", "--ca", old[0])
+        assert shown.returncode == 3
+        assert "the server's certificate cannot be verified: it has expired" in shown.stderr
+
+    def test_client_certificates(self, certificates: Path) -> None:
+        """A server that asks for one gets it; without one, the failure is named."""
+        with peer("websockets", *self.files(certificates), certificates / "ca.pem") as port:
+            url, trust = f"wss://localhost:{port}/", ("--ca", certificates / "ca.pem", "-c", "1")
+            own = ("--cert", certificates / "client.pem", "--key", certificates / "client.key")
+            assert wsping(url, *trust, *own).returncode == 0
+            without = wsping(url, *trust)
+        assert without.returncode == 3
+        assert "maybe it wants a client's certificate" in without.stderr
+
+
+class TestWays:
+    """Other ways to a server."""
+
+    @pytest.mark.skipif(not socket.has_ipv6 and not os.environ.get("CI"), reason="no IPv6 here; CI must have it")
+    def test_ipv6(self) -> None:
+        with peer("ipv6") as port:
+            for arguments in ([f"ws://[::1]:{port}/"], ["-h", "::1", "-p", str(port)]):
+                code, document, errors = measure(*arguments, "-c", "1")
+                assert (code, document["replies_answered"]) == (0, 1), errors
+
+    def test_connect_to(self) -> None:
+        """The name in the URL need not lead there."""
+        with peer("websockets") as port:
+            assert wsping("ws://nonexistent.invalid/", "-c", "1", "--connect-to", f"127.0.0.1:{port}").returncode == 0
+
+    @pytest.mark.parametrize("is_secure", [False, True], ids=["plain", "tls"])
+    def test_proxy(self, certificates: Path, is_secure: bool) -> None:
+        """By --proxy, with credentials, or by the environment; the proxy resolves the name."""
+        files = (certificates / "server.pem", certificates / "server.key") if is_secure else ()
+        scheme = "wss" if is_secure else "ws"
+        with peer("websockets", *files) as port, ConnectProxy() as proxy:
+            url, common = f"{scheme}://localhost:{port}/", ("-c", "1", "--ca", certificates / "ca.pem")
+            address = f"http://me:secret@127.0.0.1:{proxy.port}"
+            assert wsping(url, *common, "--proxy", address).returncode == 0
+            assert proxy.seen[-1][0] == f"CONNECT localhost:{port} HTTP/1.1"
+            assert "Proxy-Authorization: Basic bWU6c2VjcmV0" in proxy.seen[-1]
+            name = "HTTPS_PROXY" if is_secure else "http_proxy"
+            assert wsping(url, *common, environment={name: address}).returncode == 0
+            assert len(proxy.seen) == 2
+            assert wsping(url, *common, environment={name: address, "no_proxy": "localhost"}).returncode == 0
+            assert wsping(url, *common, "--no-proxy", environment={name: address}).returncode == 0
+            assert len(proxy.seen) == 2
+
+    def test_proxy_that_refuses(self) -> None:
+        with ConnectProxy(b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n") as proxy:
+            shown = wsping("ws://localhost/", "--proxy", f"http://127.0.0.1:{proxy.port}")
+        assert shown.returncode == 3
+        assert "asking the proxy failed: it answered 407 Proxy Authentication Required" in shown.stderr
+
+
+def test_a_client_that_is_lost_before_the_others_are_open() -> None:
+    """The run goes on with those that are left, and ends."""
+    with peer("first") as port:
+        shown = wsping(f"ws://localhost:{port}/", "-q", "-C", "2", "-c", "3", "-d", "10")
+    assert shown.returncode == 1
+    assert "1011" in shown.stdout + shown.stderr
+
+
+def test_an_answer_before_the_answer() -> None:
+    """A 1xx before the 101 is not taken for a refusal (RFC 9110 section 15.2)."""
+    with peer("hints") as port:
+        shown = wsping(f"ws://localhost:{port}/", "-c", "1")
+    assert shown.returncode == 1
+    assert "connection closed with 1000" in shown.stderr

@@ -1,0 +1,313 @@
+"""What the code relies on or works around in twisted.web: each fact fails when an upgrade changes it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from twisted.internet.task import Clock
+from twisted.web import http
+from twisted.web.http import HTTPChannel
+from twisted.web.resource import Resource
+from twisted.web.server import NOT_DONE_YET, Site
+from twisted.web.static import (
+    File,
+    MultipleRangeStaticProducer,
+    NoRangeStaticProducer,
+    SingleRangeStaticProducer,
+)
+
+from tests.support.http_client import Response, Transport, failures, request, take_response, wait
+from tests.support.memory import MemorySite
+
+
+class Stock:
+    """A connection to a stock Site over one resource; `seen` are the requests that reached it."""
+
+    def __init__(self, resource: Resource, **options: Any) -> None:
+        self.clock = Clock()
+        site: Any = Site(resource, reactor=self.clock, **options)
+        site.protocol = HTTPChannel  # without what may turn to HTTP/2
+        self.transport = Transport()
+        channel = site.buildProtocol(self.transport.getPeer())
+        self.channel = self.transport.protocol = channel
+        channel.makeConnection(self.transport)
+
+    def ask(self, target: str, *headers: str) -> Response:
+        """Return the response to a request, which may need turns of the reactor."""
+        self.channel.dataReceived(request(target, *headers))
+        found: list[Response] = []
+
+        def is_there() -> bool:
+            taken = take_response(self.transport.value(), ended=self.transport.gone)
+            if taken is not None and taken[0].complete:
+                found.append(taken[0])
+            return bool(found)
+
+        wait(is_there)
+        self.transport.lose()
+        return found[0]
+
+
+class Keeping(Resource):
+    """Keeps its requests and never answers."""
+
+    isLeaf = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.requests: list[Any] = []
+
+    def render(self, request: Any) -> int:
+        self.requests.append(request)
+        return NOT_DONE_YET
+
+
+class Plain(Resource):
+    """Answers with a few bytes."""
+
+    isLeaf = True
+
+    def render(self, request: Any) -> bytes:
+        return b"plain"
+
+
+# -- the site ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_form_is_parsed_unless_switched_off() -> None:
+    """A Site takes a form's fields apart, all of them in memory, unless parsePOSTFormSubmission is off."""
+    found = []
+    for options in ({}, {"parsePOSTFormSubmission": False}):
+        keeping = Keeping()
+        head = request("/", "Content-Type: application/x-www-form-urlencoded", "Content-Length: 3", method="POST")
+        Stock(keeping, **options).channel.dataReceived(head + b"a=b")
+        found.append(keeping.requests[0].args)
+    assert found == [{b"a": [b"b"]}, {}]
+
+
+def test_a_large_body_goes_to_disk() -> None:
+    """A body is kept before anyone is asked, in a file where it is long: so the channel refuses it by its headers."""
+    keeping = Keeping()
+    stock = Stock(keeping)
+    stock.channel.dataReceived(request("/", "Content-Length: 1000000000000", method="PUT") + bytes(1000))
+    (waiting,) = stock.channel.requests
+    assert keeping.requests == []
+    assert waiting.content.fileno() >= 0
+    assert waiting.content.tell() == 1000
+    waiting.content.close()
+
+
+def test_all_is_known_once_the_headers_are_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By allHeadersReceived the channel knows the command, target, version and length, which our refusals look at."""
+
+    def stop() -> None:
+        raise StopIteration
+
+    for more, length in (((), 0), (("Content-Length: 7",), 7), (("Transfer-Encoding: chunked",), None)):
+        stock = Stock(Keeping())
+        channel = stock.channel
+        monkeypatch.setattr(channel, "allHeadersReceived", stop)
+        with pytest.raises(StopIteration):
+            channel.dataReceived(request("/x", *more, method="PUT"))
+        assert (channel._command, channel._path, channel._version, channel.length) == (
+            b"PUT",
+            b"/x",
+            b"HTTP/1.1",
+            length,
+        )
+        assert channel.requests[-1].requestHeaders.hasHeader("host")
+
+
+def test_limits_of_headers() -> None:
+    """16 KiB and 500 headers; a channel's own limits count; too much is told as any bad request is."""
+    assert (HTTPChannel.totalHeadersSize, HTTPChannel.maxHeaders, HTTPChannel.MAX_LENGTH) == (16384, 500, 16384)
+    counted = {"totalHeadersSize": "_receivedHeaderSize", "maxHeaders": "_receivedHeaderCount"}
+    for limit, count in counted.items():
+        channel = Stock(Keeping()).channel
+        setattr(channel, limit, 20)
+        told: list[int] = []
+        channel._respondToBadRequestAndDisconnect = lambda told=told, channel=channel, count=count: told.append(
+            getattr(channel, count)
+        )
+        channel.dataReceived(request("/", *["A: b"] * 30))
+        assert told[0] > 20
+
+
+def test_a_line_that_is_too_long_is_told() -> None:
+    """A line over MAX_LENGTH is told by lineLengthExceeded, before its end."""
+    stock = Stock(Keeping())
+    told: list[bytes] = []
+    stock.channel.lineLengthExceeded = told.append
+    stock.channel.dataReceived(b"x" * 16390)
+    assert len(told) == 1
+
+
+def test_a_bad_request_does_not_stop_the_parser() -> None:
+    """After a 400 a transport that still hands on bytes gets more answers: so `refuse` ignores all that follows."""
+    keeping = Keeping()
+    stock = Stock(keeping)
+    stock.channel.dataReceived(b"nonsense\r\n")
+    stock.channel.dataReceived(b"nonsense\r\n")
+    stock.channel.dataReceived(b"\r\n")
+    assert stock.transport.value().count(b"HTTP/1.1 400 ") == 2
+
+
+def test_a_length_of_many_digits_raises() -> None:
+    """A Content-Length of more digits than Python reads raises a ValueError out of headerReceived."""
+    stock = Stock(Keeping())
+    with pytest.raises(ValueError, match="digits"):
+        stock.channel.dataReceived(request("/", "Content-Length: " + "9" * 5000))
+
+
+def test_the_timeout_is_pushed_back() -> None:
+    """One byte now and then outlives Twisted's own timeout: so it is off, and ours cannot be pushed back."""
+    stock = Stock(Keeping(), timeout=10)
+    for _ in range(10):
+        stock.channel.dataReceived(b"G")
+        stock.clock.advance(9)
+    assert not stock.transport.disconnecting
+    stock.clock.advance(2)
+    assert stock.transport.disconnecting
+
+
+def test_what_follows_a_request_is_in_the_line_buffer() -> None:
+    """While a request is rendered, `clearLineBuffer` gives what came in behind it, and leaves nothing."""
+
+    class Taking(Resource):
+        isLeaf = True
+
+        def render(self, request: Any) -> bytes:
+            return bytes(request.channel.clearLineBuffer() + b"|" + request.channel.clearLineBuffer())
+
+    stock = Stock(Taking())
+    stock.channel.dataReceived(request("/") + b"\x81\x80\r\n1234")
+    assert stock.transport.value().endswith(b"\r\n\r\n\x81\x80\r\n1234|")
+
+
+def test_channel_is_its_transports_producer() -> None:
+    """The channel is registered with the transport, which is to be undone before the connection is handed over."""
+    stock = Stock(Keeping())
+    assert id(stock.transport.producer) == id(stock.channel)
+    waiting = []
+    for tell in (stock.channel.pauseProducing, stock.channel.resumeProducing):
+        tell()
+        waiting.append(stock.channel._waitingForTransport)
+    assert waiting == [True, False]
+
+
+def test_the_next_request_waits_for_request_done() -> None:
+    """Pipelined requests are parsed one by one, each after `requestDone` for the one before: so that can be put off."""
+    keeping = Keeping()
+    stock = Stock(keeping)
+    stock.channel.dataReceived(request("/1") + request("/2"))
+    assert [each.path for each in keeping.requests] == [b"/1"]
+    keeping.requests[0].finish()
+    assert [each.path for each in keeping.requests] == [b"/1", b"/2"]
+
+
+def test_http2_is_offered_where_it_can_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Twisted's own site offers h2 by ALPN once h2 is installed; ours never does."""
+    monkeypatch.setattr(http, "H2_ENABLED", True)
+    assert b"h2" in Site(Resource()).acceptableProtocols()
+    assert MemorySite().site.acceptableProtocols() == [b"http/1.1"]
+
+
+def test_the_server_header_tells_the_version() -> None:
+    """Twisted's own request names itself, and guesses a type."""
+    response = Stock(Plain()).ask("/")
+    assert (response["server"] or "").startswith("TwistedWeb/")
+    assert response["content-type"] == "text/html"
+
+
+# -- files ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    root = tmp_path / "root"
+    root.mkdir()
+    (tmp_path / "outside").write_bytes(b"outside")
+    (root / "file").write_bytes(bytes(1000))
+    (root / ".hidden").write_bytes(b"hidden")
+    (root / "link").symlink_to(tmp_path / "outside")
+    return root
+
+
+def test_file_serves_what_it_should_not(folder: Path) -> None:
+    """Twisted's File follows links out, serves dot files, and takes what it does not know for a page."""
+    assert Stock(File(str(folder))).ask("/link").body == b"outside"
+    hidden = Stock(File(str(folder))).ask("/.hidden")
+    assert (hidden.body, hidden["content-type"]) == (b"hidden", "text/html")
+    assert hidden["etag"] is None
+
+
+def test_file_fails_on_a_null_byte(folder: Path) -> None:
+    """%00 in a path is a 500."""
+    assert Stock(File(str(folder))).ask("/%00").status == 500
+    failures()
+
+
+def test_file_fails_on_a_name_that_is_no_utf8(folder: Path) -> None:
+    """A listing of such a name is a 500."""
+    (folder / os.fsdecode(b"caf\xe9")).touch()
+    assert Stock(File(str(folder))).ask("/").status == 500
+    failures()
+
+
+def produce(path: Path, *headers: str) -> Any:
+    """Return the producer that Twisted's File makes for a request."""
+    keeping = Keeping()
+    Stock(keeping).channel.dataReceived(request("/file", *headers))
+    file = File(str(path))
+    file.type, file.encoding = "text/plain", None
+    return file.makeProducer(keeping.requests[0], file.openForReading())
+
+
+def test_producers_say_what_they_would_send(folder: Path) -> None:
+    """From Twisted's producers we take the parts that they announce, and send them ourselves.
+
+    Each is the bytes before it, its offset and its size; the last of several is the end of the multipart body.
+    """
+    whole, part = produce(folder / "file"), produce(folder / "file", "Range: bytes=1-5")
+    several = produce(folder / "file", "Range: bytes=1-2,5-7")
+    assert type(whole) is NoRangeStaticProducer
+    assert type(part) is SingleRangeStaticProducer
+    assert type(several) is MultipleRangeStaticProducer
+    assert (part.offset, part.size) == (1, 5)
+    assert [(offset, size) for _, offset, size in several.rangeInfo] == [(1, 2), (5, 3), (0, 0)]
+    assert b"bytes 1-2/1000" in several.rangeInfo[0][0]
+    for each in (whole, part, several):
+        opened = each.fileObject
+        each.stopProducing()
+        assert (opened.closed, each.request) == (True, None)
+
+
+@pytest.mark.parametrize(("ranges", "error"), [("bytes=", ValueError), ("bytes=-9999", OSError)])
+def test_odd_ranges_fail(folder: Path, ranges: str, error: type[Exception]) -> None:
+    """Sending what these stand for raises, and the answer is a 500: so a range is put into its plain form first."""
+    producer = produce(folder / "file", f"Range: {ranges}")
+    with pytest.raises(error):
+        producer.start()
+    producer.stopProducing()
+
+
+def test_any_number_of_ranges_is_promised(folder: Path) -> None:
+    """Hundreds of ranges that overlap are taken: so there are at most five, and no byte twice."""
+    producer = produce(folder / "file", "Range: bytes=" + ",".join(["0-"] * 300))
+    assert int(producer.request.responseHeaders.getRawHeaders(b"content-length")[0]) > 300 * 1000
+    producer.stopProducing()
+
+
+def test_producer_sends_more_than_was_announced(folder: Path) -> None:
+    """A file that grows while it is sent is sent whole: so our producer counts."""
+    producer = produce(folder / "file")
+    sent: list[bytes] = []
+    producer.request.write = sent.append
+    with (folder / "file").open("ab") as file:
+        file.write(b"more")
+    producer.resumeProducing()
+    assert b"".join(sent) == bytes(1000) + b"more"
+    producer.stopProducing()

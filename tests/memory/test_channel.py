@@ -1,0 +1,370 @@
+"""One HTTP connection: its deadlines, what it refuses by itself, and many requests on it, one after the other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.support.http_client import Peer, Server, failures, request, take_response, wait
+from tests.support.memory import pass_time
+
+DEADLINES = """
+[server]
+idle_timeout = 60
+stall_timeout = 30
+[websocket]
+handshake_timeout = 10
+close_timeout = 8
+"""
+BIG = 3_000_000
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("docroot")
+    (folder / "file").write_bytes(b"content")
+    (folder / "big").write_bytes(b"b" * BIG)
+    return folder
+
+
+@pytest.fixture
+def server(folder: Path) -> Server:
+    return Server(folder, DEADLINES)
+
+
+def assert_refused(peer: Peer, status: int) -> None:
+    """There is one short answer and then the end, which the server does not wait for too long."""
+    taken = take_response(peer.take(), ended=peer.closing)
+    assert taken is not None
+    response, rest = taken
+    assert (response.status, response.body, rest) == (status, b"", b"")
+    assert response["server"] is None
+    assert peer.closing
+    assert not peer.transport.aborted
+    for _ in range(4):
+        peer.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" * 3)
+        assert peer.take() == b"", "it takes nothing more"
+    assert failures() == []
+
+
+def assert_gone_after(server: Server, peer: Peer, seconds: float) -> None:
+    pass_time(server.clock, seconds - 0.1)
+    assert not peer.transport.gone
+    pass_time(server.clock, 0.2)
+    assert peer.transport.aborted
+    assert server.clock.getDelayedCalls() == []
+
+
+# -- deadlines --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("first", [b"", b"G", b"GET / HTTP/1.1\r\nHost: x\r\n", b"\r\n"])
+def test_headers_that_never_end(server: Server, first: bytes) -> None:
+    """A request has `handshake_timeout` to be there; then it is a 408, and `close_timeout` later all is over."""
+    peer = server.connect()
+    peer.send(first)
+    server.clock.advance(9.9)
+    assert not peer.closing
+    server.clock.advance(0.2)
+    assert_refused(peer, 408)
+    assert_gone_after(server, peer, 8)
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["first request", "second request"])
+def test_headers_at_a_byte_a_second(server: Server, again: bool) -> None:
+    """The deadline is for the headers in all: a byte now and then does not push it back."""
+    peer = server.connect()
+    if again:
+        peer.send(request("/nothing"))
+        assert peer.response().status == 404
+        server.clock.advance(55)
+    for octet in request("/file", "X: " + "x" * 100)[:10]:
+        assert not peer.closing
+        peer.send(bytes((octet,)))
+        server.clock.advance(1)
+    assert_refused(peer, 408)
+
+
+def test_idle(server: Server) -> None:
+    """Between requests a connection may wait for `idle_timeout`, then it ends without a word."""
+    peer = server.connect()
+    for _ in range(3):
+        server.clock.advance(9)
+        peer.send(request("/nothing"))
+        assert peer.response().status == 404
+        server.clock.advance(50)
+        assert not peer.closing
+    server.clock.advance(10.1)
+    assert peer.closing
+    assert peer.take() == b""
+    server.clock.advance(7)
+    for line in request("/nothing", "Connection: close").splitlines(keepends=True):
+        peer.transport.protocol.dataReceived(line)  # TLS goes on handing on what it decrypts
+    assert_gone_after(server, peer, 1)
+
+
+def test_stalled_download(server: Server) -> None:
+    """A client that reads nothing for `stall_timeout` is dropped, and the file is not held any longer."""
+    peer = server.connect()
+    peer.transport.fill()
+    peer.send(request("/big"))
+    wait(lambda: bool(peer.transport.value()))
+    assert len(peer.take()) < BIG
+    assert_gone_after(server, peer, 30)
+
+
+def test_slow_download(server: Server) -> None:
+    """One that reads slowly but steadily gets all, however long it takes, and the connection stays for more."""
+    peer = server.connect()
+    peer.send(request("/nothing") + request("/big"))
+    peer.transport.fill()
+    received = 0
+    while received < BIG:
+        wait(lambda: bool(peer.transport.value()))
+        received += peer.take().count(b"b")
+        assert not peer.closing
+        server.clock.advance(25)
+        peer.transport.drain()
+        peer.transport.fill()
+    assert received - BIG < 50, "some in the headers, and in the 404"
+    assert server.clock.seconds() > 100
+    peer.transport.drain()
+    peer.send(request("/file"))
+    assert peer.response().body == b"content"
+
+
+@pytest.mark.parametrize("reads_at_once", [True, False])
+def test_client_that_pauses_before_its_response_begins(server: Server, reads_at_once: bool) -> None:
+    """A transport that is full already, and says so more than once, holds up the response but never for good."""
+    peer = server.connect()
+    peer.transport.fill()
+    peer.send(request("/nothing") * 50 + request("/big"))
+    if reads_at_once:
+        peer.transport.drain()
+    else:
+        turns = iter(range(20))
+        before = len(peer.transport.value())
+        wait(lambda: next(turns, None) is None)
+        assert len(peer.transport.value()) == before, "nothing of the file is sent, or read, in vain"
+        peer.transport.drain()
+    for _ in range(50):
+        assert peer.response().status == 404
+    assert len(peer.response().body) == BIG
+
+
+def test_slow_reader_of_a_last_response(server: Server) -> None:
+    """A last response that is read slowly is not cut by `close_timeout`, which runs once it has been taken."""
+    peer = server.connect()
+    peer.transport.fill()
+    peer.send(request("/nothing", "Connection: close"))
+    pass_time(server.clock, 25)
+    assert not peer.transport.gone
+    peer.transport.drain()
+    assert peer.response().status == 404
+    assert peer.closing
+    assert_gone_after(server, peer, 8)
+
+
+@pytest.mark.parametrize("ending", ["Connection: close", "Connection: Close", "HTTP/1.0"])
+def test_close_timeout(server: Server, ending: str) -> None:
+    """After the last response the connection ends, and is gone within `close_timeout` whatever the client does."""
+    peer = server.connect()
+    data = request("/nothing", "Connection: keep-alive" if ending == "HTTP/1.0" else ending)
+    peer.send(data.replace(b"HTTP/1.1", b"HTTP/1.0") if ending == "HTTP/1.0" else data)
+    assert peer.response().status == 404
+    assert peer.closing
+    for _ in range(15):  # TLS goes on handing on what it decrypts
+        server.clock.advance(0.5)
+        peer.transport.protocol.dataReceived(b"GET / HTTP/1.1\r\n\r\n\0")
+    assert not peer.transport.gone
+    server.clock.advance(0.6)
+    assert peer.transport.aborted
+
+
+@pytest.mark.parametrize(
+    "junk", [b"\0\r\n", b"GET / HTTP/1.1\r\nHost\r\n\r\n", b"x" * 20000 + b"\r\n", b"GET / HTTP/9\r\n"]
+)
+def test_close_timeout_after_a_bad_request(server: Server, junk: bytes) -> None:
+    """What a refused client goes on sending neither gets answers nor keeps the connection."""
+    peer = server.connect()
+    peer.send(junk)
+    assert peer.closing
+    peer.take()
+    for _ in range(7):
+        server.clock.advance(1)
+        peer.transport.protocol.dataReceived(junk)
+        assert peer.take() == b""
+    assert not peer.transport.gone
+    server.clock.advance(4)
+    assert peer.transport.aborted
+
+
+# -- many requests ----------------------------------------------------------------------------------------------------
+
+
+def test_keep_alive(server: Server) -> None:
+    """A connection serves request after request, with GET and HEAD and errors among them."""
+    peer = server.connect()
+    for _ in range(20):
+        peer.send(request("/file"))
+        assert peer.response().body == b"content"
+        peer.send(request("/file", method="HEAD"))
+        assert peer.response("HEAD")["content-length"] == "7"
+        peer.send(request("/nothing"))
+        assert peer.response().status == 404
+        peer.send(request("/file", method="POST"))
+        assert peer.response().status == 405
+        peer.send(request("/file", "If-None-Match: *"))
+        assert peer.response().status == 304
+        peer.send(request("/file", "Range: bytes=99-"))
+        assert peer.response().status == 416
+        peer.send(request("/"))
+        assert b"Index of" in peer.response().body
+    assert not peer.closing
+    assert peer.take() == b""
+
+
+@pytest.mark.parametrize("piece", [1, 7, 100, 10**6])
+def test_pipelining(server: Server, piece: int) -> None:
+    """Requests that come before the answers to earlier ones are answered in order, however the bytes are cut."""
+    targets = ["/file", "/nothing", "/big", "/", "/file", "/nothing", "/nothing", "/file"]
+    data = b"".join(map(request, targets))
+    peer = server.connect()
+    for start in range(0, len(data), piece):
+        peer.send(data[start : start + piece])
+    responses = [peer.response() for _ in targets]
+    assert [each.status for each in responses] == [200, 404, 200, 200, 200, 404, 404, 200]
+    assert [len(each.body) for each in responses if each["etag"]] == [7, BIG, 7, 7]
+    assert peer.take() == b""
+
+
+def test_a_thousand_pipelined_requests(server: Server) -> None:
+    """However many come at once."""
+    peer = server.connect()
+    peer.send(request("/nothing") * 1000)
+    data = peer.take()
+    assert data.count(b"HTTP/1.1 404 ") == 1000
+    assert failures() == []
+
+
+def test_download_behind_an_error_is_not_cut_short_when_idle_time_is_over(server: Server) -> None:
+    """The time between requests does not run while one is answered."""
+    peer = server.connect()
+    peer.transport.fill()
+    peer.send(request("/nothing") + request("/big"))
+    for _ in range(7):
+        peer.transport.drain()
+        peer.transport.fill()
+        server.clock.advance(10)
+    assert not peer.closing
+    peer.transport.drain()
+    assert peer.response().status == 404
+    assert len(peer.response().body) == BIG
+
+
+def test_client_that_leaves_in_the_middle(server: Server) -> None:
+    """Nothing goes wrong, and nothing of it stays."""
+    for data in (b"", b"GET", request("/big"), request("/"), request("/big") * 3):
+        peer = server.connect()
+        peer.send(data)
+        peer.transport.lose()
+        assert server.clock.getDelayedCalls() == []
+    assert server.ask("/file").body == b"content"
+    assert failures() == []
+
+
+# -- refusals ---------------------------------------------------------------------------------------------------------
+
+START = b"GET /file HTTP/1.1\r\n"
+HOST = b"Host: x\r\n"
+REFUSED = {
+    "no Host": (START + b"\r\n", 400),
+    "two Hosts": (START + HOST + b"Host: y\r\n\r\n", 400),
+    "the same Host twice": (START + HOST + HOST + b"\r\n", 400),
+    "two Hosts in 1.0": (b"GET / HTTP/1.0\r\n" + HOST + HOST + b"\r\n", 400),
+    "a body": (START + HOST + b"Content-Length: 3\r\n\r\nabc", 413),
+    "a huge body": (START + HOST + b"Content-Length: 1000000000000\r\n\r\n", 413),
+    "a form": (b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: 3\r\n\r\na=b", 413),
+    "a chunked body": (b"PUT / HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n", 413),
+    "an empty chunked body": (START + HOST + b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 413),
+    "no waiting for a body": (b"PUT / HTTP/1.1\r\n" + HOST + b"Content-Length: 3\r\nExpect: 100-continue\r\n\r\n", 413),
+    "two lengths": (START + HOST + b"Content-Length: 0\r\nContent-Length: 0\r\n\r\n", 400),
+    "length and chunks": (START + HOST + b"Content-Length: 0\r\nTransfer-Encoding: chunked\r\n\r\n", 400),
+    "no length": (START + HOST + b"Content-Length: \r\n\r\n", 400),
+    "a length below zero": (START + HOST + b"Content-Length: -1\r\n\r\n", 400),
+    "a length of 5000 digits": (START + HOST + b"Content-Length: " + b"9" * 5000 + b"\r\n\r\n", 400),
+    "another coding": (START + HOST + b"Transfer-Encoding: gzip, chunked\r\n\r\n", 400),
+    "a name with a space": (START + HOST + b"A b: c\r\n\r\n", 400),
+    "a space before the colon": (START + HOST + b"A : c\r\n\r\n", 400),
+    "no colon": (START + HOST + b"Abc\r\n\r\n", 400),
+    "a NUL": (START + HOST + b"A: b\0c\r\n\r\n", 400),
+    "a bare CR": (START + HOST + b"A: b\rc\r\n\r\n", 400),
+    "no version": (b"GET /\r\n\r\n", 400),
+    "HTTP/2": (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400),
+    "spaces": (b"GET  / HTTP/1.1\r\n\r\n", 400),
+    "TLS": (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n", 400),
+    "headers over 16 KiB": (START + HOST + b"A: " + b"x" * 15000 + b"\r\nB: " + b"x" * 2000 + b"\r\n\r\n", 431),
+    "many small headers": (START + HOST + b"A: b\r\n" * 5000 + b"\r\n", 431),
+    "more than 100 headers": (START + HOST + b"A:\r\n" * 101 + b"\r\n", 431),
+    "a folded header": (START + HOST + b"A: b\r\n  c\r\n\r\n", 400),
+}
+
+
+@pytest.mark.parametrize("piece", [10**6, 1000, 1])
+@pytest.mark.parametrize(("data", "status"), REFUSED.values(), ids=REFUSED)
+def test_refused(server: Server, data: bytes, status: int, piece: int) -> None:
+    """A request that is wrong in itself, or has a body, is refused at once; nothing more of it is read or kept."""
+    peer = server.connect()
+    for start in range(0, len(data), piece):
+        peer.send(data[start : start + piece])
+    assert_refused(peer, status)
+    assert_gone_after(server, peer, 8)
+
+
+@pytest.mark.parametrize("data", [b"x" * 20_000, START + HOST + b"A: " + b"x" * 20_000, b"\0" * 100_000])
+def test_line_that_never_ends(server: Server, data: bytes) -> None:
+    """A line over 16 KiB ends the connection, and is not kept."""
+    peer = server.connect()
+    for start in range(0, len(data), 4096):
+        peer.send(data[start : start + 4096])
+    assert_refused(peer, 431)
+    assert_gone_after(server, peer, 8)
+
+
+@pytest.mark.parametrize("data", [b"GET /file HTTP/1.0\r\n\r\n", START + HOST + b"Content-Length: 0\r\n\r\n"])
+def test_not_refused(server: Server, data: bytes) -> None:
+    """HTTP/1.0 needs no Host, and a body of no bytes is none."""
+    peer = server.connect()
+    peer.send(data)
+    assert peer.response().body == b"content"
+
+
+def test_headers_just_below_the_limit(server: Server) -> None:
+    """16 KiB of headers are not too much."""
+    assert server.ask("/file", "A: " + "x" * 8000, "B: " + "x" * 8000).body == b"content"
+
+
+OCTETS = st.binary(max_size=80)
+LINE = st.one_of(OCTETS, st.sampled_from([b"Host: x", b"Content-Length: 0", b"Connection: close", b" folded", b""]))
+
+
+@settings(deadline=None, max_examples=300)
+@given(
+    start=st.one_of(OCTETS, st.just(b"GET /nothing HTTP/1.1")), lines=st.lists(LINE, max_size=6), cut=st.integers(1, 50)
+)
+def test_any_bytes(folder: Path, start: bytes, lines: list[bytes], cut: int) -> None:
+    """No bytes give a 5xx or a traceback, and in the end nothing is left of any connection."""
+    server = Server(folder, DEADLINES)
+    peer = server.connect()
+    data = b"\r\n".join([start, *lines, b"", b""])
+    for piece in (data[:cut], data[cut:]):
+        peer.send(piece)
+    if b"HTTP/1." in peer.transport.value():
+        assert 400 <= peer.response().status < 500
+    server.clock.pump([5] * 40)
+    assert peer.transport.gone
+    assert server.clock.getDelayedCalls() == []
+    assert failures() == []

@@ -1,0 +1,664 @@
+"""The client's connection over memory: the handshake, what comes in and goes out, and every way it can end."""
+
+from __future__ import annotations
+
+import random
+import tracemalloc
+import zlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.internet.error import ConnectError, ConnectionLost, DNSLookupError
+from twisted.internet.error import ConnectionRefusedError as Refused
+from twisted.python.failure import Failure
+
+from tests.support.certificates import Identity
+from tests.support.client_memory import MemoryEndpoint, Recorder, Server, opened, switching, unmasked
+from tests.support.wire import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, Frame, close
+from wsdaemon.client import (
+    CannotConnect,
+    HandshakeRefused,
+    HandshakeTimeout,
+    HandshakeTimes,
+    Target,
+    parse_target,
+)
+from wsdaemon.client.connect import connect
+from wsdaemon.client.target import parse_address, proxy_from_environment
+
+
+class TestTarget:
+    """URLs and options are checked before anything is sent."""
+
+    @pytest.mark.parametrize(
+        ("url", "host", "port", "is_secure", "resource", "authority"),
+        [
+            ("ws://localhost", "localhost", 80, False, "/", "localhost"),
+            ("WSS://Example.org:443/a?b=c", "example.org", 443, True, "/a?b=c", "example.org"),
+            ("http://localhost:8080/echo", "localhost", 8080, False, "/echo", "localhost:8080"),
+            ("https://localhost:80/", "localhost", 80, True, "/", "localhost:80"),
+            ("ws://[::1]:81/x", "::1", 81, False, "/x", "[::1]:81"),
+            ("ws://bücher.example/ä b?q=ö%20", "xn--bcher-kva.example", 80, False, "/%C3%A4%20b?q=%C3%B6%20",
+             "xn--bcher-kva.example"),
+        ],
+    )  # fmt: skip
+    def test_urls(self, url: str, host: str, port: int, is_secure: bool, resource: str, authority: str) -> None:
+        target = parse_target(url)
+        assert (target.host, target.port, target.is_secure) == (host, port, is_secure)
+        assert (target.resource, target.authority) == (resource, authority)
+
+    @pytest.mark.parametrize(
+        ("url", "options", "message"),
+        [
+            ("localhost:8080", {}, "is not a WebSocket URL; write ws://HOST/PATH"),
+            ("ftp://localhost/", {}, "is not a WebSocket URL"),
+            ("ws:///path", {}, "is not a WebSocket URL"),
+            ("ws://localhost:99999/", {}, "is not a URL: Port out of range"),
+            ("ws://localhost:0/", {}, "names no possible port"),
+            ("ws://[::1/", {}, "is not a URL"),
+            ("ws://localhost/#x", {}, "has a fragment"),
+            ("ws://a b/", {}, "is not a host's name"),
+            ("ws://localhost/", {"headers": [("X", "a\r\nY: b")]}, "is not a header"),
+            ("ws://localhost/", {"headers": [("X Y", "a")]}, "is not a header"),
+            ("ws://localhost/", {"origin": "a\nb"}, "is not a header"),
+            ("ws://localhost/", {"headers": [("sec-websocket-key", "a")]}, "cannot be given: it is random"),
+            ("ws://localhost/", {"subprotocols": ("a b",)}, "is not a subprotocol's name"),
+            ("ws://localhost/", {"subprotocols": ("a", "a")}, "offered twice"),
+            ("ws://localhost/", {"compression": "nonsense"}, "are not parameters of permessage-deflate"),
+            ("ws://localhost/", {"compression": "server_max_window_bits=99"}, "are not parameters"),
+            ("ws://localhost/", {"timeout": 0}, "the timeout has to be over 0"),
+            ("ws://localhost/", {"private_key": Path("x")}, "but no certificate"),
+            ("ws://localhost/", {"proxy": "socks5://x:1"}, "is not a proxy that can be used"),
+            ("ws://localhost/", {"proxy": "http://x", "connect_to": "y"}, "exclude each other"),
+            ("ws://localhost/", {"connect_to": "a:b:c"}, "is not an address"),
+            ("ws://localhost/", {"connect_to": "a:99999"}, "names no possible port"),
+        ],
+    )  # fmt: skip
+    def test_what_is_wrong(self, url: str, options: dict[str, Any], message: str) -> None:
+        with pytest.raises(ValueError, match=message):
+            parse_target(url, **options)
+
+    def test_addresses(self) -> None:
+        assert parse_address("127.0.0.1", 80) == ("127.0.0.1", 80)
+        assert parse_address("name:81", 80) == ("name", 81)
+        assert parse_address("::1", 80) == parse_address("[::1]", 80) == ("::1", 80)
+        assert parse_address("[::1]:81", 80) == ("::1", 81)
+
+    @pytest.mark.parametrize(
+        ("url", "environment", "proxy"),
+        [
+            ("ws://a/", {"http_proxy": "http://p:1"}, "http://p:1"),
+            ("ws://a/", {"https_proxy": "http://p:1"}, None),
+            ("wss://a/", {"HTTPS_PROXY": "http://p:1"}, "http://p:1"),
+            ("wss://a/", {"ALL_PROXY": "http://p:1"}, "http://p:1"),
+            ("wss://a/", {"all_proxy": "http://p:1", "no_proxy": "b,a"}, None),
+            ("wss://a:8443/", {"all_proxy": "http://p:1", "NO_PROXY": "a:8443"}, None),
+            ("wss://a/", {"all_proxy": "http://p:1", "no_proxy": "a:8443"}, "http://p:1"),
+            ("wss://x.a/", {"all_proxy": "http://p:1", "no_proxy": "*"}, None),
+        ],
+    )
+    def test_proxies_of_the_environment(
+        self, monkeypatch: pytest.MonkeyPatch, url: str, environment: dict[str, str], proxy: str | None
+    ) -> None:
+        for name in ("http", "https", "all", "no"):
+            monkeypatch.delenv(f"{name}_proxy", raising=False)
+            monkeypatch.delenv(f"{name}_proxy".upper(), raising=False)
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        assert proxy_from_environment(parse_target(url)) == proxy
+
+
+class TestRequest:
+    """What is asked for is what the target says."""
+
+    def test_plain(self) -> None:
+        request = Server("ws://localhost:81/a?b").accept().split("\r\n")
+        assert request[:2] == ["GET /a?b HTTP/1.1", "Host: localhost:81"]
+        assert {"Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13"} <= set(request)
+        assert not any(line.startswith(("Origin", "Sec-WebSocket-Protocol", "Sec-WebSocket-Ext")) for line in request)
+
+    def test_everything(self) -> None:
+        """Headers may repeat, and take the place of ours; a URL's user becomes credentials."""
+        headers = [("Cookie", "a"), ("Cookie", "b"), ("host", "other"), ("X-Ü".replace("Ü", "U"), "ü")]
+        server = Server(
+            "ws://me:s%40crt@localhost/", headers=headers, origin="https://o", subprotocols=("b", "A"),
+            compression="client_max_window_bits; server_max_window_bits=10",
+        )  # fmt: skip
+        request = server.accept("Sec-WebSocket-Protocol: A\r\n").split("\r\n")
+        assert "Authorization: Basic bWU6c0BjcnQ=" in request
+        assert [line for line in request if line.startswith("Cookie")] == ["Cookie: a", "Cookie: b"]
+        assert [line for line in request if line.lower().startswith("host")] == ["host: other"]
+        assert {"Origin: https://o", "X-U: ü", "Sec-WebSocket-Protocol: b, A"} <= set(request)
+        offer = "permessage-deflate; client_max_window_bits; server_max_window_bits=10"
+        assert f"Sec-WebSocket-Extensions: {offer}" in request
+        assert server.connection.subprotocol == "A"
+
+    def test_keys_are_fresh(self) -> None:
+        keys = {Server().take() for _ in range(20)}
+        assert len(keys) == 20
+
+
+class TestAnswer:
+    """Only a correct 101 opens the connection."""
+
+    def test_times(self) -> None:
+        """TCP and the upgrade are timed apart."""
+        server = Server(endpoint=MemoryEndpoint(later=True))
+        server.clock.advance(0.5)
+        server.endpoint.release()
+        server.clock.advance(0.25)
+        server.accept()
+        assert server.connection.times == HandshakeTimes(0.5, None, 0.25)
+
+    def test_byte_by_byte_with_frames_behind(self) -> None:
+        """However the answer is cut, what follows it is read as frames."""
+        for piece in (1, 2, 7, 1000):
+            server = Server()
+            request = server.take().decode()
+            server.send(switching(request), Frame(TEXT, b"hi"), Frame(PING, b"x"), piece=piece)
+            assert server.listener.happened == ["opened", (b"hi", False, 1)]
+            assert server.frames() == [Frame(PONG, b"x")]
+
+    @pytest.mark.parametrize(
+        ("answer", "cause"),
+        [
+            (b"SSH-2.0-OpenSSH\r\n", "the answer is not HTTP: it begins with b'S"),
+            (b"HTTP/2 101\r\n\r\n", "the answer is not HTTP"),
+            (b"\x15\x03\x01\x00\x02", "the answer is not HTTP"),
+            (b"HTTP/1.1 101 ok\r\n\r\n", "HTTP Upgrade header missing"),
+            (b"HTTP/1.0 101 ok\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n", "Unsupported HTTP version"),
+            (b"HTTP/1.1 101 ok\r\nUpgrade: websocket\r\nConnection: upgrade\r\nSec-WebSocket-Accept: x\r\n\r\n",
+             "Sec-WebSocket-Accept bogus"),
+            (b"HTTP/1.1 200 " + b"x" * 70000, "the head of the answer is over 64 KiB"),
+        ],
+    )  # fmt: skip
+    def test_what_is_no_handshake(self, answer: bytes, cause: str) -> None:
+        for piece in (0, 1000, 1):
+            server = Server()
+            server.send(answer, piece=piece)
+            (error,) = server.errors
+            assert isinstance(error, CannotConnect)
+            assert error.step == "upgrade"
+            assert cause in error.cause
+            assert server.transport.aborted
+            assert server.listener.happened == []
+
+    @pytest.mark.parametrize(
+        ("more", "cause"),
+        [
+            ("Sec-WebSocket-Protocol: b\r\n", "chose the subprotocol 'b', which was not offered"),
+            ("Sec-WebSocket-Protocol: a\r\nSec-WebSocket-Protocol: a\r\n", "which was not offered"),
+            ("Sec-WebSocket-Extensions: permessage-deflate\r\n", "the server compresses, which was not offered"),
+            ("Sec-WebSocket-Extensions: x-other\r\n", "x-other"),
+        ],
+    )
+    def test_what_was_not_offered(self, more: str, cause: str) -> None:
+        server = Server(subprotocols=("a",))
+        server.accept(more)
+        (error,) = server.errors
+        assert isinstance(error, CannotConnect)
+        assert cause in error.cause
+
+    def test_no_subprotocol_chosen_is_in_order(self) -> None:
+        assert opened(subprotocols=("a",)).connection.subprotocol is None
+
+    def test_refused(self) -> None:
+        """The status, the reason, all headers and the body's start are told."""
+        for piece in (0, 1):
+            server = Server()
+            head = b"HTTP/1.1 401 Go Away\r\nWWW-Authenticate: Basic\r\nX: \xfc\r\nContent-Length: 5\r\n\r\n"
+            server.send(head + b"hello and more", piece=piece)
+            (error,) = server.errors
+            assert isinstance(error, HandshakeRefused)
+            assert (error.status, error.reason, error.body) == (401, "Go Away", b"hello")
+            assert error.headers == (("WWW-Authenticate", "Basic"), ("X", "ü"), ("Content-Length", "5"))
+            assert server.transport.aborted
+
+    @pytest.mark.parametrize("ending", ["time", "close", "much"])
+    def test_refused_without_a_length(self, ending: str) -> None:
+        """Its body is waited for, but not for ever, and not all of it is kept."""
+        server = Server()
+        server.send(b"HTTP/1.1 503 Busy\r\n\r\npart")
+        assert server.errors == []
+        if ending == "time":
+            server.clock.advance(1)
+        elif ending == "close":
+            server.transport.lose()
+        else:
+            server.send(b"x" * 10000)
+        (error,) = server.errors
+        assert error.body == b"part" + (b"x" * 2044 if ending == "much" else b"")
+
+    def test_the_server_hangs_up(self) -> None:
+        server = Server()
+        server.transport.lose()
+        (error,) = server.errors
+        assert str(error) == "the WebSocket handshake failed: the server closed the connection without an answer"
+
+    @pytest.mark.parametrize(
+        ("error", "step", "cause"),
+        [
+            (Refused(), "tcp", "nothing listens on localhost:80"),
+            (DNSLookupError("x"), "resolve", "there is no address for localhost"),
+            (ConnectError(113), "tcp", "localhost:80: No route to host"),
+        ],
+    )
+    def test_tcp_fails(self, error: Exception, step: str, cause: str) -> None:
+        (caught,) = Server(endpoint=MemoryEndpoint(error=error)).errors
+        assert isinstance(caught, CannotConnect)
+        assert (caught.step, caught.cause) == (step, cause)
+
+    def test_silence(self) -> None:
+        """A server that never answers is given up after the timeout, which names what was under way."""
+        server = Server(timeout=3)
+        server.clock.advance(2.9)
+        assert server.errors == []
+        server.clock.advance(0.1)
+        (error,) = server.errors
+        assert isinstance(error, HandshakeTimeout)
+        assert (error.step, error.seconds) == ("upgrade", 3)
+        assert server.transport.aborted
+        assert server.clock.getDelayedCalls() == []
+
+    def test_tcp_never_comes(self) -> None:
+        server = Server(endpoint=MemoryEndpoint(later=True))
+        server.clock.advance(10)
+        assert server.errors[0].step == "tcp"
+        assert server.endpoint.cancelled
+
+    def test_cancelling(self) -> None:
+        """Whatever is under way is cut."""
+        early, late = Server(endpoint=MemoryEndpoint(later=True)), Server()
+        for server in (early, late):
+            server.attempt.cancel()
+            assert server.clock.getDelayedCalls() == []
+        assert early.endpoint.cancelled
+        assert late.transport.aborted
+
+
+class TestProxy:
+    """An HTTP proxy is asked for a tunnel, and the handshake goes through it."""
+
+    def test_tunnel(self) -> None:
+        server = Server("ws://[::1]:81/", proxy="http://me:pw@proxy:3128")
+        assert (
+            server.take()
+            == b"CONNECT [::1]:81 HTTP/1.1\r\nHost: [::1]:81\r\nProxy-Authorization: Basic bWU6cHc=\r\n\r\n"
+        )
+        server.send(b"HTTP/1.1 200 Connection established\r\nX: y\r\n\r\n", piece=3)
+        server.accept()
+        assert server.listener.happened == ["opened"]
+
+    @pytest.mark.parametrize(
+        ("answer", "cause"),
+        [
+            (b"HTTP/1.1 407 Who are you\r\n\r\n", "it answered 407 Who are you"),
+            (b"hello\r\n", "the answer is not HTTP"),
+            (b"HTTP/1.1 " + b"x" * 70000, "over 64 KiB"),
+        ],
+    )
+    def test_refused(self, answer: bytes, cause: str) -> None:
+        server = Server(proxy="http://proxy")
+        server.send(answer)
+        (error,) = server.errors
+        assert (error.step, cause in error.cause) == ("proxy", True)
+        assert server.transport.aborted
+
+    def test_hangs_up_or_is_silent(self) -> None:
+        server = Server(proxy="http://proxy")
+        server.transport.lose()
+        assert server.errors[0].cause == "the proxy closed the connection without an answer"
+        server = Server(proxy="http://proxy")
+        server.clock.advance(10)
+        assert (server.errors[0].step, type(server.errors[0])) == ("proxy", HandshakeTimeout)
+
+
+class TestSending:
+    """What goes out is framed and masked as RFC 6455 says."""
+
+    @pytest.mark.parametrize(
+        ("length", "fragment", "lengths"),
+        [(0, 16, [0]), (5, 0, [5]), (16, 16, [16]), (17, 16, [16, 1]), (64, 16, [16] * 4), (70000, 0, [70000])],
+    )
+    def test_fragments(self, length: int, fragment: int, lengths: list[int]) -> None:
+        """A message goes out in frames of at most the size asked for; the first has the opcode, the last FIN."""
+        server = opened()
+        payload = random.Random(1).randbytes(length)
+        server.connection.send_message(payload, True, fragment)
+        frames = server.frames()
+        assert [len(frame.payload) for frame in frames] == lengths
+        assert [frame.opcode for frame in frames] == [BINARY] + [CONTINUATION] * (len(lengths) - 1)
+        assert [frame.fin for frame in frames] == [False] * (len(lengths) - 1) + [True]
+        assert b"".join(frame.payload for frame in frames) == payload
+
+    def test_masking_keys_are_fresh(self) -> None:
+        """RFC 6455 section 5.3: a new key for each frame, control frames too, and not to be guessed."""
+        random.seed(1)
+        server = opened(listener=Recorder(wants_frames=True))
+        for _ in range(50):
+            server.connection.send_message(b"same", False)
+        server.connection.send_ping(b"")
+        server.connection.close()
+        keys = [frame.masking_key for _, frame in server.listener.frames]
+        random.seed(1)
+        guesses = {random.getrandbits(32).to_bytes(4, "big") for _ in range(100)}
+        assert len(set(keys)) == 52
+        assert not guesses & set(keys)
+
+    def test_pings(self) -> None:
+        server = opened()
+        server.connection.send_ping(b"x" * 125)
+        assert server.frames() == [Frame(PING, b"x" * 125)]
+        with pytest.raises(ValueError, match="at most 125 bytes"):
+            server.connection.send_ping(b"x" * 126)
+
+    def test_nothing_after_close(self) -> None:
+        server = opened()
+        server.connection.close()
+        server.frames()
+        server.connection.send_message(b"x", False)
+        server.connection.send_ping(b"x")
+        server.connection.close()
+        assert server.frames() == []
+
+    def test_backpressure(self) -> None:
+        """A server that does not read shows in `write_paused`; pongs that it is owed come down to the last."""
+        server = opened()
+        server.transport.fill()
+        paused: bool = server.connection.write_paused
+        assert paused
+        for number in range(1000):
+            server.send(Frame(PING, b"%d" % number))
+        assert server.frames() == []
+        server.transport.drain()
+        assert not server.connection.write_paused
+        assert server.frames() == [Frame(PONG, b"999")]
+        assert server.listener.happened == ["opened", "writable"]
+
+
+MESSAGES: list[list[Frame]] = [
+    [Frame(TEXT, b"hello")],
+    [Frame(TEXT, b"")],
+    [Frame(BINARY, b"\xff" * 130)],
+    [Frame(BINARY, bytes(70000))],
+    [Frame(TEXT, "grüße".encode()[:3], False), Frame(CONTINUATION, "grüße".encode()[3:])],
+    [Frame(BINARY, b"", False), Frame(CONTINUATION, b"", False), Frame(CONTINUATION, b"end")],
+    [Frame(TEXT, b"a", False), Frame(PING, b"between"), Frame(CONTINUATION, b"b")],
+    [Frame(PONG, b"pong")],
+]
+
+
+def expected(frames: list[Frame]) -> Any:
+    """Return what a listener hears of them."""
+    if frames[0].opcode == PONG:
+        return ("pong", frames[0].payload)
+    data = [frame for frame in frames if frame.opcode != PING]
+    return (b"".join(frame.payload for frame in data), data[0].opcode == BINARY, len(data))
+
+
+class TestReceiving:
+    """Whatever way the bytes come in, the same messages come out, with the frames they came in."""
+
+    @given(
+        choice=st.lists(st.integers(0, len(MESSAGES) - 1), max_size=8),
+        piece=st.sampled_from([0, 1, 2, 3, 5, 64, 130, 4096]),
+        wants_frames=st.booleans(),
+    )
+    def test_any_cut(self, choice: list[int], piece: int, wants_frames: bool) -> None:
+        frames = [frame for index in choice for frame in MESSAGES[index] if piece != 1 or len(frame.payload) < 5000]
+        messages = [MESSAGES[index] for index in choice]
+        if piece == 1:
+            messages = [message for message in messages if len(message[0].payload) < 5000]
+        server = opened(listener=Recorder(wants_frames=wants_frames))
+        server.send(*frames, piece=piece)
+        assert server.listener.happened[1:] == [expected(message) for message in messages]
+        if wants_frames:
+            seen = [frame for way, frame in server.listener.frames if way == "<"]
+            shown = [(each.opcode, each.fin, each.rsv, each.length, each.payload) for each in seen]
+            assert shown == [(f.opcode, f.fin, f.rsv, len(f.payload), f.payload[:16]) for f in frames]
+
+    @pytest.mark.parametrize("piece", [0, 1])
+    @pytest.mark.parametrize(
+        ("frames", "code", "reason"),
+        [
+            ([Frame(TEXT, b"\xff")], 1007, "invalid payload: "),
+            ([Frame(TEXT, b"\xc3", False), Frame(CONTINUATION, b"x")], 1007, "invalid payload: "),
+            ([Frame(TEXT, b"\xc3")], 1007, "invalid payload: "),
+            ([Frame(TEXT, b"x", rsv=4)], 1002, "protocol violation: RSV = 4"),
+            ([Frame(3, b"x")], 1002, "protocol violation: data frame using reserved opcode 3"),
+            ([Frame(CONTINUATION, b"x")], 1002, "protocol violation: received continuation"),
+            ([Frame(TEXT, b"x", False), Frame(TEXT, b"y")], 1002, "protocol violation: received non-continuation"),
+            ([Frame(PING, b"x", False)], 1002, "protocol violation: fragmented control frame"),
+            ([close(1005)], 1002, "protocol violation: invalid close code 1005"),
+            ([close(1000, "x"), Frame(TEXT, b"y")], 1000, "x"),
+        ],
+    )
+    def test_violations(self, frames: list[Frame], code: int, reason: str, piece: int) -> None:
+        """A broken rule ends the connection with the code for it, is named, and nothing after it is handed on."""
+        server = opened()
+        server.send(Frame(TEXT, b"before"), *frames, Frame(TEXT, b"after"), piece=piece)
+        server.transport.lose()
+        (sent,) = server.frames()
+        assert (sent.opcode, int.from_bytes(sent.payload[:2], "big")) == (CLOSE, code)
+        *before, (what, its_code, its_reason, clean) = server.listener.happened[1:]
+        assert before[0] == (b"before", False, 1)
+        assert (b"after", False, 1) not in before
+        assert what == "closed"
+        assert its_reason.startswith(reason)
+        assert clean == (code == 1000)
+        assert its_code == (1000 if code == 1000 else 1005 if "close code" in reason else None)
+
+    def test_a_masked_frame(self) -> None:
+        """RFC 6455 section 5.1: a server must not mask."""
+        server = opened()
+        server.send(Frame(TEXT, b"x").masked())
+        server.transport.lose()
+        assert server.listener.happened[-1] == (
+            "closed", None, "protocol violation: masked server-to-client frame", False,
+        )  # fmt: skip
+
+    @pytest.mark.parametrize("piece", [0, 7])
+    @pytest.mark.parametrize("is_fragmented", [False, True])
+    def test_too_big(self, piece: int, is_fragmented: bool) -> None:
+        """A message over the listener's limit is refused by its header, and not held."""
+        listener = Recorder()
+        listener.message_limit = 100
+        server = opened(listener=listener)
+        if is_fragmented:
+            server.send(Frame(BINARY, bytes(60), False), unmasked(Frame(CONTINUATION, bytes(41)))[:2], piece=piece)
+        else:
+            server.send(Frame(BINARY, bytes(100)), unmasked(Frame(BINARY, bytes(101)))[:2], piece=piece)
+        (sent,) = server.frames()
+        assert sent == close(1009, "message over 100 bytes")
+
+    def test_a_listener_that_closes_in_the_middle_of_a_chunk(self) -> None:
+        """What came in with it is still handed on until the server's Close."""
+
+        class Closing(Recorder):
+            def message_received(self, payload: bytes, is_binary: bool, frames: int) -> None:
+                super().message_received(payload, is_binary, frames)
+                server.connection.close()
+
+        server = opened(listener=Closing())
+        server.send(Frame(TEXT, b"1"), Frame(TEXT, b"2"), close(1000))
+        assert server.listener.happened == ["opened", (b"1", False, 1), (b"2", False, 1)]
+        assert server.frames() == [close(1000)]
+
+    def test_a_listener_that_cuts_in_the_middle_of_a_chunk(self) -> None:
+        """Nothing more is handed on."""
+
+        class Cutting(Recorder):
+            def message_received(self, payload: bytes, is_binary: bool, frames: int) -> None:
+                super().message_received(payload, is_binary, frames)
+                server.connection.abort()
+
+        server = opened(listener=Cutting())
+        server.send(Frame(TEXT, b"1"), Frame(TEXT, b"2"))
+        assert server.listener.happened[1:] == [(b"1", False, 1), ("closed", None, "cut by this side", False)]
+
+
+class TestCompression:
+    """permessage-deflate, as it was agreed on."""
+
+    ANSWER = "Sec-WebSocket-Extensions: permessage-deflate\r\n"
+
+    def test_both_ways(self) -> None:
+        """With context kept: the second message is shorter; the wire holds the compressed payload, with RSV1."""
+        server = opened(more=self.ANSWER, compression="")
+        assert server.connection.extensions == "permessage-deflate"
+        payload = b"hello hello hello hello"
+        inflate, lengths = zlib.decompressobj(-15), []
+        for _ in range(2):
+            server.connection.send_message(payload, False, 4)
+            frames = server.frames()
+            assert [frame.rsv for frame in frames] == [4] + [0] * (len(frames) - 1)
+            data = b"".join(frame.payload for frame in frames)
+            assert inflate.decompress(data + b"\0\0\xff\xff") == payload
+            lengths.append(len(data))
+            server.send(*frames)
+        assert lengths[1] < lengths[0]
+        assert server.listener.happened[1:] == [(payload, False, -(-length // 4)) for length in lengths]
+
+    @pytest.mark.parametrize("piece", [0, 1])
+    def test_a_stream_that_ends_is_followed_by_others(self, piece: int) -> None:
+        """BFINAL = 1 (RFC 7692 section 7.2.3.4), and an uncompressed message between compressed ones."""
+        server = opened(more=self.ANSWER, compression="")
+        deflate = zlib.compressobj(9, zlib.DEFLATED, -15)
+        final = deflate.compress(b"one") + deflate.flush() + b"\0"
+        for _ in range(2):
+            server.send(Frame(TEXT, final, rsv=4), Frame(TEXT, b"plain"), piece=piece)
+        assert server.listener.happened[1:] == [(b"one", False, 1), (b"plain", False, 1)] * 2
+
+    def test_empty_messages(self) -> None:
+        server = opened(more=self.ANSWER, compression="")
+        for _ in range(3):
+            server.connection.send_message(b"", False)
+            frames = server.frames()
+            assert [bool(frame.payload) for frame in frames] == [True]  # RFC 7692 section 7.2.3.6
+            server.send(*frames)
+        assert server.listener.happened[1:] == [(b"", False, 1)] * 3
+
+    def test_a_bomb_is_bounded(self) -> None:
+        listener = Recorder()
+        listener.message_limit = 1000
+        server = opened(more=self.ANSWER, compression="", listener=listener)
+        bomb = Frame(BINARY, zlib.compress(bytes(64 << 20), wbits=-15), rsv=4)
+        tracemalloc.start()
+        server.send(bomb)
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert server.frames() == [close(1009, "message over 1000 bytes")]
+        assert peak < 4 << 20
+
+    def test_garbage(self) -> None:
+        server = opened(more=self.ANSWER, compression="")
+        server.send(Frame(BINARY, b"\xff\xff\xff", rsv=4))
+        assert server.frames()[0].payload[:2] == (1007).to_bytes(2, "big")
+
+    @pytest.mark.parametrize(
+        ("offer", "answer", "cause"),
+        [
+            ("", "; client_max_window_bits=10", "limits the client's window"),
+            ("server_max_window_bits=10", "; server_max_window_bits=12", "window is larger"),
+            ("server_max_window_bits=10", "", "window is larger"),
+            ("server_no_context_takeover", "", "keeps its context"),
+            ("", "; nonsense", "nonsense"),
+        ],
+    )
+    def test_an_answer_beyond_the_offer(self, offer: str, answer: str, cause: str) -> None:
+        """RFC 7692 section 7.1."""
+        server = Server(compression=offer)
+        server.accept(f"Sec-WebSocket-Extensions: permessage-deflate{answer}\r\n")
+        (error,) = server.errors
+        assert cause in error.cause
+
+
+class TestClosing:
+    """Every way to end is told once, for what it is."""
+
+    def test_by_the_client(self) -> None:
+        server = opened()
+        server.connection.close(3000, "ü" * 100)
+        (frame,) = server.frames()
+        assert frame == close(3000, "ü" * 61)
+        server.send(frame)
+        server.transport.lose()
+        assert server.listener.happened[1:] == [("closed", 3000, "ü" * 61, True)]
+        assert server.clock.getDelayedCalls() == []
+
+    @pytest.mark.parametrize(("frame", "code"), [(close(1011, "oops"), 1011), (Frame(CLOSE), 1005)])
+    def test_by_the_server(self, frame: Frame, code: int) -> None:
+        server = opened()
+        server.send(frame)
+        assert server.frames() == [frame]
+        server.transport.lose()
+        assert server.listener.happened[1:] == [("closed", code, "oops" if code == 1011 else "", True)]
+
+    def test_the_server_does_not_answer_the_close(self) -> None:
+        server = opened(timeout=3)
+        server.connection.close()
+        server.clock.advance(3)
+        assert server.listener.happened[1:] == [
+            ("closed", None, "the server did not answer the Close frame within 3 s", False)
+        ]
+        assert server.transport.aborted
+
+    def test_the_server_does_not_end_the_stream(self) -> None:
+        """After both Close frames the client ends it, and cuts it at last."""
+        server = opened()
+        server.connection.close()
+        server.send(close(1000))
+        server.clock.advance(1)
+        assert server.transport.disconnecting
+        was_cut: bool = server.transport.aborted
+        server.clock.advance(10)
+        assert (was_cut, server.transport.aborted) == (False, True)
+        assert server.listener.happened[1:] == [("closed", 1000, "", True)]
+
+    def test_the_stream_ends_without_close(self) -> None:
+        server = opened()
+        server.transport.lose()
+        assert server.listener.happened[1:] == [
+            ("closed", None, "the server ended the stream without a Close frame", False)
+        ]
+
+    def test_the_stream_breaks(self) -> None:
+        server = opened()
+        server.transport.gone = True
+        server.transport.protocol.connectionLost(Failure(ConnectionLost()))
+        ((_, code, reason, clean),) = server.listener.happened[1:]
+        assert (code, clean) == (None, False)
+        assert reason.startswith("the stream broke off: ")
+
+    def test_a_failed_connection_is_cut_in_the_end(self) -> None:
+        server = opened()
+        server.send(Frame(3))
+        server.clock.advance(1)
+        assert server.transport.aborted
+        assert server.clock.getDelayedCalls() == []
+
+
+class TestTlsFiles:
+    """Files that cannot be used are said at once, before anything is sent."""
+
+    @pytest.mark.parametrize(
+        ("options", "message"),
+        [
+            ({"ca": "missing"}, "No such file"),
+            ({"ca": "a.key"}, "holds no certificate in PEM"),
+            ({"certificate": "a.pem"}, "a.pem holds no private key in PEM"),
+            ({"certificate": "a.pem", "private_key": "b.key"}, "is not the key of"),
+            ({"certificate": "a.pem", "private_key": "secret.key"}, "protected by a passphrase"),
+        ],
+    )
+    def test_wrong_files(self, tmp_path: Path, options: dict[str, str], message: str) -> None:
+        Identity("a").write(tmp_path, "a")
+        Identity("b").write(tmp_path, "b")
+        (tmp_path / "secret.key").write_bytes(Identity("c").key_pem(b"secret"))
+        files: dict[str, Any] = {name: tmp_path / file for name, file in options.items()}
+        target: Target = parse_target("wss://localhost/", **files)
+        with pytest.raises((OSError, ValueError), match=message):
+            connect(target, Recorder(), reactor=None, endpoint=MemoryEndpoint())

@@ -1,0 +1,600 @@
+"""What holds for every WebSocket connection: limits, deadlines, flow control, closing. In memory, on a Clock."""
+
+from __future__ import annotations
+
+import contextlib
+import zlib
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from twisted.logger import globalLogPublisher
+
+from tests.support.memory import MemorySite, Peer, pass_time
+from tests.support.wire import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, Frame, close, close_code, request
+from wsdaemon.settings import LimitSettings
+from wsdaemon.subprotocols.assemble import EchoAssemble
+from wsdaemon.subprotocols.echo import Echo
+from wsdaemon.subprotocols.logging import Logging
+from wsdaemon.websocket import intake
+from wsdaemon.websocket.connection import Connection
+from wsdaemon.websocket.zlibs import new_compressor
+
+READ_AHEAD = LimitSettings().read_ahead
+DEFLATE = "permessage-deflate; client_max_window_bits"
+COLLECTING = ["echo-assemble", "echo-fragment", "echo-broadcast", "echo-broadcast-ping"]
+ALL = [*COLLECTING, "echo", "log"]
+
+
+def deflated(message: bytes, *, final: bool = False) -> bytes:
+    """Return a compressed payload: sync-flushed without its tail, or ending its stream (BFINAL = 1) and 00."""
+    engine = zlib.compressobj(wbits=-15)
+    data = engine.compress(message)
+    return data + engine.flush() + b"\0" if final else data + engine.flush(zlib.Z_SYNC_FLUSH)[:-4]
+
+
+@contextlib.contextmanager
+def capture(events: list[object]) -> Iterator[None]:
+    """Keep the failures that are logged."""
+
+    def observe(event: Any) -> None:
+        if event.get("log_failure") is not None:
+            events.append(event)
+
+    globalLogPublisher.addObserver(observe)  # type: ignore[arg-type]  # any callable will do
+    try:
+        yield
+    finally:
+        globalLogPublisher.removeObserver(observe)  # type: ignore[arg-type]  # any callable will do
+
+
+def inflated(frames: list[Frame]) -> bytes:
+    """Return what a compressed message's frames hold."""
+    assert [frame.rsv for frame in frames] == [4] + [0] * (len(frames) - 1)
+    return zlib.decompressobj(wbits=-15).decompress(b"".join(frame.payload for frame in frames) + b"\0\0\xff\xff")
+
+
+class TestLimits:
+    """What is too large is refused before it is held."""
+
+    @pytest.mark.parametrize("name", COLLECTING)
+    def test_header_alone(self, name: str) -> None:
+        """A header that announces more than the limit is answered with 1009 at once."""
+        peer = MemorySite().open(f"/{name}")
+        peer.send(Frame(BINARY, bytes(65537)).masked()[:14])
+        assert [close_code(frame) for frame in peer.frames()] == [1009]
+
+    @pytest.mark.parametrize("name", COLLECTING)
+    def test_limit_from_ini(self, name: str) -> None:
+        """The limit of one subprotocol is its own."""
+        site = MemorySite(f"[subprotocol:{name}]\nmessage_limit = 10")
+        peer = site.open(f"/{name}")
+        peer.send(Frame(TEXT, b"x" * 10))
+        assert peer.frames()
+        peer.send(Frame(TEXT, b"x" * 11))
+        assert [close_code(frame) for frame in peer.frames()] == [1009]
+
+    def test_deflate_bomb(self) -> None:
+        """A small frame that inflates beyond the limit is 1009."""
+        peer = MemorySite().open("/echo-assemble", extensions=DEFLATE)
+        peer.send(Frame(BINARY, deflated(bytes(10_000_000)), rsv=4))
+        assert [close_code(frame) for frame in peer.frames()] == [1009]
+
+    def test_deflate_bomb_in_echo(self) -> None:
+        """Where messages have no limit, one that inflates a thousandfold is 1009 too, once it is large."""
+        peer = MemorySite().open("/echo", extensions=DEFLATE)
+        peer.send(Frame(BINARY, deflated(bytes(100 << 20)), rsv=4), piece=65536)
+        *echoed, closing = peer.frames()
+        assert close_code(closing) == 1009
+        assert sum(len(frame.payload) for frame in echoed) < 1 << 20
+
+    def test_large_zeros_in_echo(self) -> None:
+        """Ten million zeros are no bomb."""
+        peer = MemorySite().open("/echo", extensions=DEFLATE)
+        peer.send(Frame(BINARY, deflated(bytes(10_000_000)), rsv=4))
+        assert inflated(peer.frames()) == bytes(10_000_000)
+
+    def test_what_cannot_be_compressed_may_grow(self) -> None:
+        """A message at the limit passes though its compressed form is larger than the limit."""
+        peer = MemorySite().open("/echo-assemble", extensions=DEFLATE)
+        stored = zlib.compressobj(0, wbits=-15)
+        message = bytes(range(256)) * 256
+        payload = stored.compress(message) + stored.flush(zlib.Z_SYNC_FLUSH)[:-4]
+        assert len(payload) > len(message)
+        peer.send(Frame(BINARY, payload, rsv=4))
+        assert inflated(peer.frames()) == message
+
+    def test_fragments_cost_their_bytes(self) -> None:
+        """A hundred thousand empty fragments are held in no list."""
+        site = MemorySite()
+        peer = site.open("/echo-assemble")
+        peer.send(Frame(TEXT, b"a", fin=False))
+        peer.send(Frame(CONTINUATION, fin=False).masked() * 100_000, piece=4096)
+        peer.send(Frame(CONTINUATION, b"b"))
+        assert peer.frames() == [Frame(TEXT, b"ab")]
+
+
+class TestCompression:
+    """permessage-deflate (RFC 7692)."""
+
+    @pytest.mark.parametrize("name", ["echo", "echo-assemble", "echo-broadcast"])
+    def test_round_trip(self, name: str) -> None:
+        """A compressed message comes back compressed, one after the other."""
+        peer = MemorySite().open(f"/{name}", extensions=DEFLATE)
+        for message in (b"hello hello hello", b"", b"x" * 60_000):
+            peer.send(Frame(TEXT, deflated(message), rsv=4))
+            frames = peer.frames()
+            assert frames[0].opcode == TEXT
+            assert frames[-1].fin
+
+    def test_fragments_keep_their_content(self) -> None:
+        """echo-fragment halves the message, not its compressed form: each frame can be inflated as it comes."""
+        peer = MemorySite().open("/echo-fragment", extensions=DEFLATE)
+        peer.send(Frame(TEXT, deflated(b"hello"), rsv=4))
+        first, rest = peer.frames()
+        engine = zlib.decompressobj(wbits=-15)
+        assert (first.fin, rest.fin, first.rsv, rest.rsv) == (False, True, 4, 0)
+        assert engine.decompress(first.payload) == b"he"
+        assert engine.decompress(rest.payload + b"\0\0\xff\xff") == b"llo"
+
+    def test_echo_of_fragments(self) -> None:
+        """echo sends a compressed message's fragments back one by one."""
+        peer = MemorySite().open("/echo", extensions=DEFLATE)
+        payload = deflated(b"hello, world")
+        peer.send(Frame(TEXT, payload[:5], fin=False, rsv=4))
+        first = peer.frames()
+        peer.send(Frame(CONTINUATION, payload[5:]))
+        rest = peer.frames()
+        assert len(first) == len(rest) == 1
+        assert inflated([*first, *rest]) == b"hello, world"
+
+    def test_echo_keeps_plain_messages_plain(self) -> None:
+        """A message that came uncompressed goes back so."""
+        peer = MemorySite().open("/echo", extensions=DEFLATE)
+        peer.send(Frame(TEXT, b"hello"))
+        assert peer.frames() == [Frame(TEXT, b"hello")]
+
+    @pytest.mark.parametrize("name", ["echo", "echo-assemble"])
+    def test_final_block(self, name: str) -> None:
+        """A message that ends its deflate stream (BFINAL = 1) and the ones after it come back right."""
+        peer = MemorySite("[websocket]\ncompression_threshold = 0").open(f"/{name}", extensions=DEFLATE)
+        received = []
+        engine = zlib.decompressobj(wbits=-15)
+        messages = [(b"first first", True), (b"second", True), (b"", True), (b"third", False), (b"x" * 65536, True)]
+        for message, final in [*messages, *messages]:
+            peer.send(Frame(TEXT, deflated(message, final=final), rsv=4))
+            frames = peer.frames()
+            assert frames[-1].fin
+            received.append(engine.decompress(b"".join(frame.payload for frame in frames) + b"\0\0\xff\xff"))
+            if not final:
+                break
+        assert received == [message for message, _ in messages[:4]]
+
+    @pytest.mark.parametrize("name", ["echo", "echo-assemble"])
+    def test_context_takeover(self, name: str) -> None:
+        """A client may keep its context: the second of two equal messages is a reference to the first."""
+        peer = MemorySite().open(f"/{name}", extensions=DEFLATE)
+        sender, receiver = zlib.compressobj(wbits=-15), zlib.decompressobj(wbits=-15)
+        message = bytes(range(256))
+        sizes = []
+        for _ in range(3):
+            payload = (sender.compress(message) + sender.flush(zlib.Z_SYNC_FLUSH))[:-4]
+            sizes.append(len(payload))
+            peer.send(Frame(BINARY, payload, rsv=4))
+            (frame,) = peer.frames()
+            assert receiver.decompress(frame.payload + b"\0\0\xff\xff") == message
+        assert sizes[1] < sizes[0] // 4
+
+    @pytest.mark.parametrize("size", [65535, 65536, 65537, 131072, 200_000])
+    def test_pieces(self, size: int) -> None:
+        """Whatever a message inflates to is all there, also where it ends with a piece."""
+        peer = MemorySite("[websocket]\nmessage_limit = 1m").open("/echo-assemble", extensions=DEFLATE)
+        message = bytes(size)
+        peer.send(Frame(BINARY, deflated(message), rsv=4))
+        assert inflated(peer.frames()) == message
+
+    @pytest.mark.parametrize("name", ["echo", "echo-assemble"])
+    def test_broken_stream(self, name: str) -> None:
+        """What cannot be inflated is 1007."""
+        peer = MemorySite().open(f"/{name}", extensions=DEFLATE)
+        peer.send(Frame(TEXT, b"\xff\xff\xff\xff", rsv=4))
+        assert [close_code(frame) for frame in peer.frames()] == [1007]
+
+    @pytest.mark.parametrize("name", ["echo", "echo-assemble"])
+    def test_invalid_text_inside(self, name: str) -> None:
+        """Invalid UTF-8 inside a compressed text is 1007."""
+        peer = MemorySite().open(f"/{name}", extensions=DEFLATE)
+        peer.send(Frame(TEXT, deflated(b"fine, then \xff"), rsv=4))
+        assert [close_code(frame) for frame in peer.frames()] == [1007]
+
+    def test_switched_off(self) -> None:
+        """With compression = no the offer is declined, and RSV1 is a violation."""
+        peer = MemorySite("[websocket]\ncompression = no").open("/echo", extensions=DEFLATE)
+        assert b"Sec-WebSocket-Extensions" not in peer.handshake
+        peer.send(Frame(TEXT, deflated(b"x"), rsv=4))
+        assert [close_code(frame) for frame in peer.frames()] == [1002]
+
+    @pytest.mark.parametrize("level", [1, 3, 4, 9])
+    def test_level(self, level: int) -> None:
+        """The configured level is the one that is used."""
+        message = b"".join(b"%d," % (number * number) for number in range(8000))[:60_000]
+        peer = MemorySite(f"[websocket]\ncompression_level = {level}").open("/echo-assemble", extensions=DEFLATE)
+        peer.send(Frame(TEXT, deflated(message), rsv=4))
+        (frame,) = peer.frames()
+        reference = new_compressor(level, 15, 8)
+        assert len(frame.payload) == len(reference.compress(message) + reference.flush(zlib.Z_SYNC_FLUSH)) - 4
+
+    @pytest.mark.parametrize("name", ["echo", "echo-assemble", "echo-broadcast"])
+    def test_threshold(self, name: str) -> None:
+        """A message under the threshold is sent as it is, one of as many bytes compressed; so is one in fragments."""
+        ini = "[websocket]\ncompression_threshold = 100\nallowed_origins = *"
+        peer = MemorySite(ini).open(f"/{name}", extensions=DEFLATE)
+        for length in (0, 99, 100):
+            peer.send(Frame(TEXT, deflated(b"x" * length), rsv=4))
+        assert [frame.rsv for frame in peer.frames()] == [0, 0, 4]
+        payload = deflated(b"short")
+        peer.send(Frame(TEXT, payload[:3], fin=False, rsv=4))
+        peer.send(Frame(CONTINUATION, payload[3:]))
+        assert peer.frames()[0].rsv == (4 if name == "echo" else 0)
+
+    def test_window(self) -> None:
+        """The configured window is kept: what is sent can be inflated with no more than that."""
+        peer = MemorySite("[websocket]\ncompression_window = 9").open("/echo-assemble", extensions=DEFLATE)
+        message = bytes(range(256)) * 200
+        peer.send(Frame(BINARY, deflated(message), rsv=4))
+        (frame,) = peer.frames()
+        assert zlib.decompressobj(wbits=-9).decompress(frame.payload + b"\0\0\xff\xff") == message
+
+
+class TestDeadlines:
+    """Every state ends."""
+
+    def test_silent_peer(self) -> None:
+        """A peer that answers no ping is dropped after ping_interval + ping_timeout."""
+        site = MemorySite()
+        peer = site.open("/log")
+        site.clock.advance(30)
+        (ping,) = peer.frames()
+        assert ping.opcode == PING
+        site.clock.advance(19)
+        assert not peer.is_aborted()
+        site.clock.advance(1.1)
+        assert peer.is_aborted()
+        assert not site.hub.connections
+
+    def test_peer_that_sends_but_never_pongs(self) -> None:
+        """Data is no substitute for the pong."""
+        site = MemorySite()
+        peer = site.open("/log")
+        for _ in range(51):
+            if not peer.is_aborted():
+                peer.send(Frame(TEXT, b"still here"))
+            site.clock.advance(1)
+        assert peer.is_aborted()
+
+    def test_pong_behind_a_long_frame(self) -> None:
+        """A peer in the middle of a frame cannot pong: as long as that frame comes in, the peer is not dead."""
+        site = MemorySite()
+        peer = site.open("/log")
+        octets = Frame(BINARY, bytes(100_000)).masked()
+        peer.send(octets[:1000])
+        for second in range(100):
+            peer.send(octets[1000 + second * 100 : 1100 + second * 100])
+            site.clock.advance(1)
+        assert not peer.is_ended()
+        pass_time(site.clock, 40)
+        assert peer.is_aborted(), "nothing came in any more"
+
+    def test_half_a_frame_and_nothing_more(self) -> None:
+        """A peer that falls silent in the middle of a frame which is echoed while it comes in is found dead too."""
+        site = MemorySite()
+        peer = site.open("/echo")
+        peer.send(Frame(BINARY, bytes(100_000)).masked()[:1000])
+        pass_time(site.clock, 60)
+        assert peer.is_aborted()
+
+    def test_frame_after_frame_is_no_pong(self) -> None:
+        """One that begins a new frame where its pong could have been is."""
+        site = MemorySite()
+        peer = site.open("/log")
+        octets = Frame(BINARY, bytes(1000)).masked()
+        stream = octets * 60
+        for second in range(60):
+            if not peer.is_aborted():
+                peer.send(stream[second * 900 : second * 900 + 900])
+            site.clock.advance(1)
+        assert peer.is_aborted()
+
+    def test_peer_that_pongs(self) -> None:
+        """A peer that answers its pings stays."""
+        site = MemorySite()
+        peer = site.open("/log")
+        for _ in range(10):
+            site.clock.advance(30)
+            (ping,) = peer.frames()
+            peer.send(Frame(PONG, ping.payload))
+        assert not peer.is_ended()
+
+    def test_no_pings_when_switched_off(self) -> None:
+        """ping_interval = 0 sends none and drops nobody."""
+        site = MemorySite("[websocket]\nping_interval = 0")
+        peer = site.open("/log")
+        site.clock.advance(100_000)
+        assert peer.frames() == []
+        assert not peer.is_ended()
+
+    @pytest.mark.parametrize("name", ALL)
+    def test_peer_that_never_closes(self, name: str) -> None:
+        """After our Close and an end, the stream is cut within close_timeout, whatever the peer does."""
+        site = MemorySite()
+        peer = site.open(f"/{name}")
+        peer.send(Frame(11))
+        assert [close_code(frame) for frame in peer.frames()] == [1002]
+        for _ in range(9):
+            peer.send(Frame(TEXT, b"I go on"))
+            site.clock.advance(1)
+        assert not peer.is_aborted()
+        site.clock.advance(1.1)
+        assert peer.is_aborted()
+
+    @pytest.mark.parametrize("name", COLLECTING)
+    def test_unfinished_message(self, name: str) -> None:
+        """A collected message that stays unfinished is 1008, even when fragments trickle in."""
+        site = MemorySite("[websocket]\nping_interval = 0")
+        peer = site.open(f"/{name}")
+        peer.send(Frame(TEXT, b"to be", fin=False))
+        for _ in range(59):
+            site.clock.advance(1)
+            peer.send(Frame(CONTINUATION, fin=False))
+        assert [frame for frame in peer.frames() if frame.opcode != PING] == []
+        site.clock.advance(1.1)
+        assert [close_code(frame) for frame in peer.frames() if frame.opcode != PING] == [1008]
+
+    def test_finished_messages_start_anew(self) -> None:
+        """The deadline is for one message: a connection may send them for ever."""
+        site = MemorySite("[websocket]\nping_interval = 0")
+        peer = site.open("/echo-assemble")
+        for _ in range(5):
+            peer.send(Frame(TEXT, b"a", fin=False))
+            site.clock.advance(50)
+            peer.send(Frame(CONTINUATION, b"b"))
+            assert peer.frames() == [Frame(TEXT, b"ab")]
+
+    def test_always_one_unfinished(self) -> None:
+        """A connection may be in the middle of a message whenever one looks, as long as it is not the same one."""
+        site = MemorySite("[websocket]\nping_interval = 0")
+        peer = site.open("/echo-assemble")
+        peer.send(Frame(TEXT, b"a", fin=False))
+        for _ in range(20):
+            site.clock.advance(30)
+            peer.send(Frame(CONTINUATION, b"b").masked() + Frame(TEXT, b"a", fin=False).masked())
+            assert peer.frames() == [Frame(TEXT, b"ab")]
+
+    def test_endless_echo(self) -> None:
+        """An echoed message may take as long as it likes."""
+        site = MemorySite("[websocket]\nping_interval = 0")
+        peer = site.open("/echo")
+        peer.send(Frame(TEXT, b"a", fin=False))
+        site.clock.advance(100_000)
+        peer.send(Frame(CONTINUATION, b"b"))
+        assert peer.frames() == [Frame(TEXT, b"a", fin=False), Frame(CONTINUATION, b"b")]
+
+    def test_nothing_is_left(self) -> None:
+        """Once a connection is gone, no timer of its is."""
+        site = MemorySite()
+        for name in ALL:
+            peer = site.open(f"/{name}")
+            peer.send(Frame(TEXT, b"x", fin=False))
+            peer.hang_up()
+        assert site.clock.getDelayedCalls() == []
+        assert not site.hub.connections
+        assert not site.hub.room("echo-broadcast")
+
+
+class TestFlowControl:
+    """Who does not read is not read from, and not for ever."""
+
+    def flood(self, peer: Peer, frame: Frame) -> int:
+        """Send until the server stops reading; return how much it took."""
+        peer.transport.fill()
+        taken = 0
+        while peer.transport.producerState == "producing" and taken < 10 * READ_AHEAD:
+            peer.send(frame)
+            taken += len(frame.payload)
+        return taken
+
+    @pytest.mark.parametrize(
+        "frame", [Frame(BINARY, bytes(60_000)), Frame(BINARY, bytes(1 << 20)), Frame(PING, b"x" * 125)]
+    )
+    def test_flood(self, frame: Frame) -> None:
+        """A client that floods and never reads is stopped after READ_AHEAD bytes, and dropped after stall_timeout."""
+        site = MemorySite()
+        peer = site.open("/echo")
+        assert self.flood(peer, frame) <= READ_AHEAD + 2 * len(frame.payload)
+        pass_time(site.clock, 29)
+        assert not peer.is_aborted()
+        pass_time(site.clock, 1.1)
+        assert peer.is_aborted()
+        assert site.hub.backlog == 0
+
+    def test_goes_on_when_read(self) -> None:
+        """When the peer has read everything, it is served again, and nothing was lost."""
+        site = MemorySite("[websocket]\nping_interval = 0")
+        peer = site.open("/echo")
+        self.flood(peer, Frame(BINARY, b"\1" * 60_000))
+        pass_time(site.clock, 29)
+        peer.transport.drain()
+        assert peer.transport.producerState == "producing"
+        assert site.hub.backlog == 0
+        pass_time(site.clock, 29)
+        assert not peer.is_aborted()
+        peer.send(Frame(TEXT, b"last"))
+        assert peer.frames()[-1] == Frame(TEXT, b"last")
+
+    def test_a_whole_message_before_reading(self) -> None:
+        """A client that begins to read only when its message is sent gets it back, up to READ_AHEAD."""
+        peer = MemorySite().open("/echo")
+        peer.transport.fill()
+        message = Frame(BINARY, bytes(READ_AHEAD - 100))
+        peer.send(message, piece=65536)
+        assert peer.transport.producerState == "producing"
+        assert peer.frames() == [message]
+
+    def test_no_ping_into_half_a_frame(self) -> None:
+        """While a large frame is half sent, no ping breaks into it."""
+        site = MemorySite()
+        peer = site.open("/echo")
+        message = Frame(BINARY, b"\2" * 200_000)
+        octets = message.masked()
+        peer.send(octets[:100_000])
+        site.clock.advance(31)
+        peer.send(octets[100_000:])
+        assert peer.frames() == [message]
+
+    def test_close_after_half_a_frame(self) -> None:
+        """A text that turns out invalid in the middle of a large frame is 1007 all the same: the frame is filled up."""
+        peer = MemorySite().open("/echo")
+        peer.send(Frame(TEXT, b"x" * 100_000 + b"\xff" + b"x" * 99_999).masked()[:150_000], piece=50_000)
+        frame, closing = peer.frames()[:2]
+        assert (frame.opcode, len(frame.payload)) == (TEXT, 200_000)
+        assert frame.payload.strip(b" ") == b"x" * 99_986  # what came in whole chunks before the invalid one
+        assert close_code(closing) == 1007
+
+    def test_endless_frame_is_cut(self) -> None:
+        """Where the rest of the frame is too large to be filled up, the connection is cut."""
+        peer = MemorySite().open("/echo")
+        peer.send(b"\x81\xff" + (1 << 40).to_bytes(8, "big") + bytes(4) + b"x" * 70_000 + b"\xff")
+        assert peer.is_aborted()
+
+
+class TestClosing:
+    """The closing handshake."""
+
+    def test_going_away(self) -> None:
+        """drain() closes every connection with 1001 and fires when the last is gone."""
+        site = MemorySite()
+        peers = [site.open(f"/{name}") for name in ALL]
+        drained = site.hub.drain(1001, "bye")
+        for peer in peers:
+            assert peer.frames() == [close(1001, "bye")]
+            assert not drained.called
+            peer.send(close(1001))
+            assert peer.is_ended()
+            peer.hang_up()
+        assert drained.called
+
+    def test_going_away_with_a_mute_peer(self) -> None:
+        """A peer that does not answer holds the end up by no more than close_timeout."""
+        site = MemorySite()
+        site.open("/log")
+        drained = site.hub.drain(1001, "bye")
+        site.clock.advance(10.1)
+        assert drained.called
+
+    def test_nobody_there(self) -> None:
+        """Without connections the daemon ends at once."""
+        assert MemorySite().hub.drain(1001, "bye").called
+
+    @pytest.mark.parametrize("name", ALL)
+    def test_nothing_after_close(self, name: str) -> None:
+        """After the peer's Close nothing more is sent or answered."""
+        peer = MemorySite().open(f"/{name}")
+        peer.send(close(1000).masked() + Frame(PING, b"x").masked() + Frame(TEXT, b"y").masked())
+        assert [frame.opcode for frame in peer.frames()] == [CLOSE]
+
+    def test_unmasked(self) -> None:
+        """An unmasked frame is a violation."""
+        peer = MemorySite().open("/echo")
+        peer.send(b"\x81\x02hi")
+        assert [close_code(frame) for frame in peer.frames()] == [1002]
+
+    @pytest.mark.parametrize("name", ALL)
+    def test_close_behind_compressed_frames(self, name: str) -> None:
+        """While closing, the peer's Close is found behind whatever else it had sent already."""
+        site = MemorySite()
+        peer = site.open(f"/{name}", extensions=DEFLATE)
+        drained = site.hub.drain(1001, "bye")
+        assert close_code(peer.frames()[-1]) == 1001
+        peer.send(
+            Frame(TEXT, deflated(b"x" * 100_000), rsv=4).masked() + Frame(TEXT, b"y").masked() + close(1001).masked()
+        )
+        assert peer.is_ended()
+        assert not peer.is_aborted()
+        peer.hang_up()
+        assert drained.called
+
+    def test_nothing_is_made_up(self) -> None:
+        """A frame that is half sent back when the daemon ends is cut, not filled up: what was sent is what came."""
+        site = MemorySite()
+        peer = site.open("/echo")
+        peer.send(Frame(BINARY, b"\2" * 200_000).masked()[:100_000])
+        site.hub.drain(1001, "bye")
+        assert peer.is_aborted()
+        assert b" " not in peer.take()
+
+    def test_an_upgrade_while_draining(self) -> None:
+        """A connection that asks for an upgrade while the daemon ends is not refused, but told at once."""
+        site = MemorySite()
+        site.open("/echo")
+        late = site.connect()
+        site.hub.drain(1001, "bye")
+        late.send(request("/echo"))
+        head, _, rest = late.take().partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 101 ")
+        assert rest == b"\x88\x05\x03\xe9bye"
+
+
+class TestOthersCode:
+    """A subprotocol that somebody else wrote."""
+
+    def test_hooks_see_every_message(self) -> None:
+        """A class that has Autobahn's hooks gets whole messages by them too; one that has `messages_in` by that."""
+
+        class Hooked(Connection):
+            names = ("hooked",)
+
+            def onMessageEnd(self) -> None:
+                """See it."""
+
+        class Both(Hooked):
+            names = ("both",)
+
+            def messages_in(self, frames: list[tuple[int, bytes]]) -> None:
+                """Take it."""
+
+        class Plain(Connection):
+            names = ("plain",)
+
+        takes = [each.takes_whole_messages for each in (Hooked, Both, Plain, Echo, Logging, EchoAssemble)]
+        assert takes == [False, True, True, True, True, True]
+
+    def test_exception_in_a_later_turn(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """What a subprotocol raises ends its connection with 1011, also in a later turn of the loop."""
+        ticks = iter(range(1_000_000))
+        monkeypatch.setattr(intake, "perf_counter", lambda: float(next(ticks)))
+        site = MemorySite()
+        peer = site.open("/echo-assemble")
+        (connection,) = site.hub.connections
+
+        def fail(*_: object) -> None:
+            raise ValueError("as a mistake would")
+
+        peer.transport.protocol.dataReceived(Frame(PING).masked() * 2 + Frame(TEXT, b"x").masked())
+        monkeypatch.setattr(connection, "message_received", fail)
+        events: list[object] = []
+        with capture(events):
+            peer.settle()
+        assert [close_code(frame) for frame in peer.frames() if frame.opcode == CLOSE] == [1011]
+        assert peer.is_ended()
+        peer.hang_up()
+        assert not site.hub.connections
+        assert len(events) == 1
+
+
+def test_messages_do_not_wait_for_each_other() -> None:
+    """TCP is told to send each message at once: else one would wait until the peer's system has confirmed the last."""
+    peer = MemorySite().connect()
+    told: list[bool] = []
+    peer.transport.setTcpNoDelay = told.append  # type: ignore[attr-defined]
+    peer.send(request("/echo"))
+    assert told == [True]

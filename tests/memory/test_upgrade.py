@@ -1,0 +1,415 @@
+"""From a request to an open WebSocket: which subprotocol it gets, whom it refuses, and that no byte is lost."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.support.http_client import Peer, Response, Server, failures, request, take_response, wait
+from tests.support.memory import MemorySite
+from tests.support.wire import PING, TEXT, Frame, take_frames
+from wsdaemon.site.site import origin_form
+
+KEY = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="
+UPGRADE = ("Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13", KEY)
+ECHO = "Sec-WebSocket-Protocol: echo"
+HELLO = Frame(TEXT, b"hello")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("docroot")
+    (folder / "index.html").write_bytes(b"a page")
+    (folder / "echo").write_bytes(b"a file")
+    (folder / "big").write_bytes(b"b" * 300_000)
+    return folder
+
+
+@pytest.fixture
+def server(folder: Path) -> Server:
+    return Server(folder)
+
+
+def upgrade(server: Server, target: str = "/", *headers: str | bytes) -> tuple[Peer, Response]:
+    """Return the connection and the response to an upgrade; the connection is still there where that is a 101."""
+    peer = server.connect()
+    peer.send(request(target, *UPGRADE, *headers))
+    response = peer.response()
+    if response.status != 101:
+        assert response["connection"] == "close"
+        assert response["x-content-type-options"] == "nosniff"
+        assert response["server"] is None
+        assert peer.closing
+        assert not peer.transport.aborted, "the peer must be able to read why"
+        peer.send(HELLO.masked() + request("/"))
+        assert peer.take() == b"", "after a refusal nothing is answered"
+        server.clock.advance(10.1)
+        assert peer.transport.gone
+    return peer, response
+
+
+def subprotocol_of(server: Server) -> str:
+    """Return the short name of the one connection that is open, and end it."""
+    (connection,) = server.hub.connections
+    connection.transport.abortConnection()
+    assert not list(server.hub.connections)
+    return connection.factory.name
+
+
+def test_sample(server: Server) -> None:
+    """The answer to the key of RFC 6455 section 1.3 is what it says there, and nothing is in it that none asked for."""
+    peer, response = upgrade(server)
+    assert response.status == 101
+    assert response["sec-websocket-accept"] == "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
+    assert (response["upgrade"] or "").lower() == "websocket"
+    assert (response["connection"] or "").lower() == "upgrade"
+    for name in ("sec-websocket-protocol", "sec-websocket-extensions", "server", "content-length"):
+        assert response[name] is None
+    assert "autobahn" not in str(response.headers).lower()
+    peer.transport.lose()
+    assert server.clock.getDelayedCalls() == []
+
+
+# -- one URL, two services --------------------------------------------------------------------------------------------
+
+
+def test_the_same_url_serves_both(server: Server) -> None:
+    """`/` and `/echo` are a page and a file to who asks for that, and a WebSocket to who asks for one."""
+    for target, content in (("/", b"a page"), ("/echo", b"a file")):
+        assert server.ask(target).body == content
+        assert upgrade(server, target)[1].status == 101
+        subprotocol_of(server)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        UPGRADE[1:], ("Upgrade: h2c", *UPGRADE[1:]), ("Upgrade: websockets", *UPGRADE[1:]),
+        ("Upgrade:", *UPGRADE[1:]), ("Connection: websocket", KEY), (ECHO,),
+    ],
+)  # fmt: skip
+def test_no_upgrade_is_a_page(server: Server, headers: tuple[str, ...]) -> None:
+    """A request without the token `websocket` in Upgrade is for the files, whatever else is in it."""
+    response = server.ask("/", *headers)
+    assert (response.status, response.body) == (200, b"a page")
+    assert not list(server.hub.connections)
+
+
+@pytest.mark.parametrize("method", ["HEAD", "POST", "PUT", "get"])
+def test_other_methods_never_upgrade(server: Server, method: str) -> None:
+    """Only a GET can become a WebSocket."""
+    assert server.ask("/", *UPGRADE, method=method).status == (200 if method == "HEAD" else 405)
+
+
+# -- no byte is lost --------------------------------------------------------------------------------------------------
+
+
+def test_every_split(server: Server) -> None:
+    """A frame may come with the request, in whatever pieces: it is served."""
+    data = request("/", *UPGRADE, ECHO) + HELLO.masked() + Frame(PING, b"now").masked()
+    for cut in range(len(data) + 1):
+        peer = server.connect()
+        peer.send(data[:cut])
+        peer.send(data[cut:])
+        response = peer.response()
+        assert response.status == 101
+        assert take_frames(peer.take()) == ([HELLO, Frame(10, b"now")], b""), f"cut at {cut}"
+        peer.transport.lose()
+
+
+def test_byte_by_byte(server: Server) -> None:
+    """Even one at a time."""
+    peer = server.connect()
+    for octet in request("/", *UPGRADE, ECHO) + HELLO.masked():
+        peer.send(bytes((octet,)))
+    assert peer.response().status == 101
+    assert take_frames(peer.take())[0] == [HELLO]
+    peer.transport.lose()
+
+
+@pytest.mark.parametrize("before", [["/nothing"], ["/"], ["/", "/nothing"], ["/nothing", "/big"], ["/nothing"] * 100])
+@pytest.mark.parametrize("at_once", [True, False])
+@pytest.mark.parametrize("reads", [True, False])
+def test_upgrade_after_other_requests(server: Server, before: list[str], at_once: bool, reads: bool) -> None:
+    """A connection that served files can become a WebSocket, at once or later, also if the client reads late."""
+    peer = server.connect()
+    tail = request("/", *UPGRADE, ECHO) + HELLO.masked()
+    if not reads:
+        peer.transport.fill()
+    peer.send(b"".join(map(request, before)) + (tail if at_once else b""))
+    if not reads:
+        peer.transport.drain()
+    statuses = [peer.response().status for _ in before]
+    assert statuses == [404 if target == "/nothing" else 200 for target in before]
+    if not at_once:
+        peer.send(tail)
+    assert peer.response().status == 101
+    wait(lambda: bool(peer.transport.value()) or bool(peer._rest))
+    assert take_frames(peer.take())[0] == [HELLO]
+    peer.send(HELLO.masked())
+    assert take_frames(peer.take())[0] == [HELLO], "the connection is read on"
+    server.clock.advance(5)
+    assert not peer.closing
+    peer.transport.lose()
+    assert server.clock.getDelayedCalls() == []
+
+
+def test_upgrade_behind_a_download_that_is_read_late(server: Server) -> None:
+    """What HTTP stopped reading for, an earlier response or too much behind it, does not leave the WebSocket deaf."""
+    peer = server.connect()
+    large = Frame(TEXT, b"x" * 30_000)
+    peer.transport.fill()
+    peer.send(request("/big") + request("/", *UPGRADE, ECHO) + large.masked())
+    while not list(server.hub.connections):
+        turns = iter(range(10))
+        wait(lambda turns=turns: next(turns, None) is None)  # type: ignore[misc]  # it is bool
+        peer.transport.drain()
+        server.clock.advance(0)
+        peer.transport.fill()
+    peer.transport.drain()
+    assert len(peer.response().body) == 300_000
+    assert peer.response().status == 101
+    assert take_frames(peer.take())[0] == [large]
+    peer.send(HELLO.masked())
+    assert take_frames(peer.take())[0] == [HELLO], "the connection is read on"
+
+
+# -- the subprotocol --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("offered", "chosen", "name"),
+    [
+        (["echo"], "echo", "echo"),
+        (["org.ietf.websocket.test-echo"], "org.ietf.websocket.test-echo", "echo"),
+        (["lws-mirror-protocol"], "lws-mirror-protocol", "echo"),
+        (["org.ietf.websocket.test-echo-broadcast"], "org.ietf.websocket.test-echo-broadcast", "echo-broadcast"),
+        (["unknown, echo-fragment, echo"], "echo-fragment", "echo-fragment"),
+        (["unknown", "echo-assemble", "echo"], "echo-assemble", "echo-assemble"),
+        (["log, echo"], "log", "log"),
+        (["echo, log"], "echo", "echo"),
+    ],
+)
+def test_first_known_of_those_offered(server: Server, offered: list[str], chosen: str, name: str) -> None:
+    """The client's order decides, the path does not, and the response says the name that the client said."""
+    headers = [f"Sec-WebSocket-Protocol: {each}" for each in offered]
+    assert upgrade(server, "/echo-broadcast-ping", *headers)[1]["sec-websocket-protocol"] == chosen
+    assert subprotocol_of(server) == name
+
+
+SHORT = ["echo", "echo-broadcast", "echo-broadcast-ping", "echo-assemble", "echo-fragment", "log"]
+PATHS = {
+    **{f"/{name}": name for name in SHORT},
+    **{f"/{name}/more?x=/log": name for name in SHORT},
+    "/org.ietf.websocket.test-echo": "echo",
+    "/": "log",
+    "/nothing": "log",
+    "/Echo": "log",
+    "/x/echo": "log",
+    "/?echo": "log",
+}
+
+
+@pytest.mark.parametrize(("target", "name"), PATHS.items())
+def test_path(server: Server, target: str, name: str) -> None:
+    """Who offers none gets what the path's first segment names, else the default, and is told no name."""
+    assert upgrade(server, target)[1]["sec-websocket-protocol"] is None
+    assert subprotocol_of(server) == name
+
+
+def test_configured_default(folder: Path) -> None:
+    """The INI file says what the default is."""
+    server = Server(folder, "[server]\ndefault_subprotocol = echo-fragment\n")
+    upgrade(server, "/")
+    assert subprotocol_of(server) == "echo-fragment"
+
+
+def test_unknown(server: Server, folder: Path) -> None:
+    """Only unknown ones: a 400 that names the known ones, or the default without a name, as configured."""
+    _, response = upgrade(server, "/echo", "Sec-WebSocket-Protocol: chat, ECHO")
+    assert response.status == 400
+    assert response["content-type"] == "text/plain; charset=utf-8"
+    assert all(name in response.body.decode() for name in (*SHORT, "lws-mirror-protocol"))
+    lenient = Server(folder, "[server]\nunknown_subprotocol = default\n")
+    _, response = upgrade(lenient, "/echo", "Sec-WebSocket-Protocol: chat, ECHO")
+    assert (response.status, response["sec-websocket-protocol"]) == (101, None)
+    assert subprotocol_of(lenient) == "log"
+
+
+# -- refusals ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("origin", "target", "status"),
+    [
+        (None, "/echo-broadcast", 101),
+        ("http://site.test", "/echo-broadcast", 101),
+        ("http://site.test:80", "/echo-broadcast", 101),
+        ("HTTP://SITE.TEST", "/echo-broadcast", 101),
+        ("http://evil.example", "/echo-broadcast", 403),
+        ("https://site.test", "/echo-broadcast", 403),
+        ("http://site.test:8080", "/echo-broadcast", 403),
+        ("http://site.test.evil.example", "/echo-broadcast", 403),
+        ("null", "/echo-broadcast", 403),
+        ("", "/echo-broadcast", 403),
+        ("http://evil.example", "/echo-broadcast-ping", 403),
+        ("http://evil.example", "/echo", 101),
+        ("null", "/log", 101),
+    ],
+)
+def test_origin(server: Server, origin: str | None, target: str, status: int) -> None:
+    """Pages of another site may not speak to the people in the room; what only echoes takes any."""
+    headers = [] if origin is None else [f"Origin: {origin}"]
+    assert upgrade(server, target, *headers)[1].status == status
+    if status == 101:
+        subprotocol_of(server)
+    assert not list(server.hub.connections)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "status"),
+    [
+        (b"Version: 13", b"Version: 8", 426),
+        (b"Version: 13", b"Version: 13, 8", 426),
+        (b"Sec-WebSocket-Version: 13\r\n", b"", 400),
+        (b"HTTP/1.1", b"HTTP/1.0", 400),
+        (b"Connection: Upgrade", b"Connection: close", 400),
+        (b"dGhl", b"", 400),
+        (KEY.encode(), KEY.encode() + b"\r\n" + KEY.encode(), 400),
+        (b"Upgrade: websocket", b"Upgrade: websocket\r\nOrigin: http://a\r\nOrigin: http://a", 400),
+        (b"Upgrade: websocket", b"Upgrade: websocket\r\nX: a\x85Sec-WebSocket-Protocol: echo", 400),
+        (b"Upgrade: websocket", b"Upgrade: websocket\r\nX: a\x01", 400),
+        (b"GET / ", b"GET /#x ", 400),
+    ],
+)
+def test_wrong_handshake(server: Server, old: bytes, new: bytes, status: int) -> None:
+    """What is wrong has its status and a sentence that says what; the connection ends."""
+    peer = server.connect()
+    data = request("/", *UPGRADE)
+    assert data.count(old) == 1
+    peer.send(data.replace(old, new) + HELLO.masked())
+    response = peer.response()
+    assert response.status == status
+    assert response["sec-websocket-version"] == ("13" if status == 426 else None)
+    assert response["upgrade"] == ("websocket" if status == 426 else None)
+    assert response.body.endswith(b".\n")
+    assert peer.closing
+    assert peer.take() == b""
+    peer.transport.lose()
+    assert server.clock.getDelayedCalls() == []
+
+
+@pytest.mark.parametrize("hosts", [b"", b"Host: a\r\nHost: b\r\n", b"Host: site.test\r\nHost: site.test\r\n"])
+def test_hosts(server: Server, hosts: bytes) -> None:
+    """None or several: 400, before anyone looks at the rest."""
+    peer = server.connect()
+    peer.send(request("/", *UPGRADE).replace(b"Host: site.test\r\n", hosts))
+    taken = take_response(peer.take())
+    assert taken is not None
+    assert taken[0].status == 400
+
+
+@pytest.mark.parametrize("header", [b"Content-Length: 5", b"Transfer-Encoding: chunked"])
+def test_body(server: Server, header: bytes) -> None:
+    """A body is no part of a handshake, and never becomes frames."""
+    peer = server.connect()
+    peer.send(request("/echo", *UPGRADE, header) + HELLO.masked())
+    assert peer.response().status == 400
+    assert peer.take() == b""
+    assert peer.closing
+
+
+# -- compression ------------------------------------------------------------------------------------------------------
+
+DEFLATE = "permessage-deflate"
+
+
+@pytest.mark.parametrize(
+    ("offer", "agreed"),
+    [
+        (DEFLATE, True),
+        (f"{DEFLATE}; client_max_window_bits", True),
+        (f"{DEFLATE}; client_max_window_bits=10; server_max_window_bits=10", True),
+        (f"{DEFLATE}; server_no_context_takeover; client_no_context_takeover", True),
+        (f"x-webkit-deflate-frame, {DEFLATE}", True),
+        (f"{DEFLATE}; unknown, {DEFLATE}", True),
+        (f"{DEFLATE}; server_max_window_bits=99, {DEFLATE}; server_max_window_bits=12", True),
+        ("unknown", False),
+        (f"{DEFLATE}; unknown", False),
+        (f"{DEFLATE}; server_max_window_bits", False),
+        (f"{DEFLATE}; server_max_window_bits=7", False),
+        (f"{DEFLATE}; server_max_window_bits=16", False),
+        (f"{DEFLATE}; client_max_window_bits=x", False),
+        (f"{DEFLATE}; server_no_context_takeover=1", False),
+        (f"{DEFLATE}; server_no_context_takeover; server_no_context_takeover", False),
+        ("", False),
+        (",", False),
+        (";;;===", False),
+        ('"', False),
+    ],
+)
+def test_compression(server: Server, offer: str, agreed: bool) -> None:
+    """permessage-deflate is agreed to when it is offered rightly; a wrong offer is declined and harms nobody."""
+    peer, response = upgrade(server, "/echo", f"Sec-WebSocket-Extensions: {offer}")
+    assert response.status == 101
+    answer = response["sec-websocket-extensions"]
+    assert (answer is not None) == agreed
+    assert answer is None or answer.split(";")[0].strip() == DEFLATE
+    peer.send(HELLO.masked())
+    assert take_frames(peer.take())[0] == [HELLO]
+    peer.transport.lose()
+
+
+def test_compression_switched_off(folder: Path) -> None:
+    """Where it is switched off it is declined."""
+    server = Server(folder, "[websocket]\ncompression = no\n")
+    _, response = upgrade(server, "/", f"Sec-WebSocket-Extensions: {DEFLATE}")
+    assert (response.status, response["sec-websocket-extensions"]) == (101, None)
+
+
+TEXTS = st.one_of(
+    st.text("aA1,;=\"' \t.-_*/:[]@\xe9", max_size=30),
+    st.sampled_from(["echo", "13", DEFLATE, f"{DEFLATE}; client_max_window_bits", "http://a"]),
+    st.lists(st.sampled_from([DEFLATE, "client_max_window_bits", *'=;,"1 ']), max_size=9).map("".join),
+)
+NAMES = st.sampled_from(["Extensions", "Protocol", "Version", "Key", "Accept"]).map("Sec-WebSocket-".__add__)
+
+
+@settings(deadline=None, max_examples=300)
+@given(more=st.lists(st.tuples(st.one_of(NAMES, st.just("Origin")), TEXTS), max_size=4))
+def test_any_headers(folder: Path, more: list[tuple[str, str]]) -> None:
+    """No headers give a 5xx or a traceback: the answer is a 101 or says what is wrong."""
+    server = Server(folder)
+    peer = server.connect()
+    peer.send(request("/echo", *UPGRADE, *(f"{name}: {value}" for name, value in more)))
+    assert peer.response().status in (101, 400, 403, 426)
+    peer.transport.lose()
+    assert server.clock.getDelayedCalls() == []
+    assert failures() == []
+
+
+@pytest.mark.parametrize(
+    ("target", "path"),
+    [
+        (b"http://host/echo?x=y", b"/echo?x=y"),
+        (b"HTTPS://host:1/", b"/"),
+        (b"ws://host", b"/"),
+        (b"http://host?x=http://other/", b"/?x=http://other/"),
+        (b"/http://host/", b"/http://host/"),
+        (b"ftp://host/", b"ftp://host/"),
+        (b"*", b"*"),
+    ],
+)
+def test_a_target_may_be_a_whole_url(target: bytes, path: bytes) -> None:
+    """A request whose target is a URL (RFC 9112 section 3.2.2) is one for its path."""
+    assert origin_form(target) == path
+
+
+def test_an_upgrade_by_a_whole_url() -> None:
+    """So is an upgrade (RFC 6455 section 4.1)."""
+    site = MemorySite()
+    site.open("http://localhost/echo-assemble/x")
+    assert [connection.subprotocol for connection in site.hub.connections] == ["echo-assemble"]

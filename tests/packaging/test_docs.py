@@ -1,0 +1,51 @@
+"""What is written down is so."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from wsdaemon.config import read_file
+from wsdaemon.reference import ini, markdown
+from wsdaemon.routing.registry import _own, settings_classes
+from wsdaemon.settings import Settings
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+KNOWN = settings_classes(_own())  # what this project brings, whatever else is installed
+EXAMPLE = ROOT / "docs" / "examples" / "wsdaemon-shout"
+
+
+def test_ini_is_current() -> None:
+    """conf/ws.ini documents every option beside its default; `make docs` writes it."""
+    assert (ROOT / "conf" / "ws.ini").read_text() == ini(KNOWN)
+
+
+def test_ini_holds_the_defaults() -> None:
+    """conf/ws.ini changes nothing but the docroot."""
+    settings = read_file(ROOT / "conf" / "ws.ini", KNOWN).check_machine().require()
+    assert settings.server.docroot == ROOT / "static"
+    defaults = Settings()
+    assert (settings.tls, settings.websocket, settings.log) == (defaults.tls, defaults.websocket, defaults.log)
+    assert settings.subprotocols == {name: each() for name, each in KNOWN.items()}
+
+
+def test_reference_is_current() -> None:
+    """docs/configuration.md holds the tables that the code gives."""
+    assert (ROOT / "docs" / "configuration.md").read_text().endswith(markdown(KNOWN))
+
+
+@pytest.mark.parametrize("name", ["pyproject.toml", "wsdaemon_shout.py"])
+def test_example_is_current(name: str) -> None:
+    """docs/subprotocols.md shows the example's files as they are."""
+    assert f"\n{(EXAMPLE / name).read_text()}```" in (ROOT / "docs" / "subprotocols.md").read_text()
+
+
+@pytest.mark.parametrize(
+    "page", [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))], ids=lambda page: page.name
+)
+def test_links_lead_somewhere(page: Path) -> None:
+    """Every relative link in the documentation names a file that exists."""
+    for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text()):
+        assert (page.parent / target).exists(), target

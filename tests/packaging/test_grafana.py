@@ -1,0 +1,115 @@
+"""The dashboard for Grafana asks for what `/metrics` shows, and for nothing else."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+import urllib.request
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.support.daemon import ROOT, Daemon
+from tests.support.raw import RawClient
+from tests.support.wire import TEXT, Frame, close
+
+OF_PROMETHEUS = {"job", "instance"}
+"""Labels that every sample gets when it is fetched."""
+OF_THE_PROMQL = {"by", "or", "sum", "count", "rate", "vector", "histogram_quantile", "label_values"}
+EVERY = "$__rate_interval"
+
+
+@pytest.fixture(scope="module")
+def dashboard() -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((ROOT / "conf/grafana-dashboard.json").read_text())
+    return found
+
+
+def expressions(dashboard: dict[str, Any]) -> Iterator[str]:
+    for panel in dashboard["panels"]:
+        for target in panel["targets"]:
+            yield target["expr"]
+    for variable in dashboard["templating"]["list"]:
+        if variable["type"] == "query":
+            yield variable["query"]["query"]
+
+
+def metrics_of(expression: str) -> dict[str, set[str]]:
+    """Return the metrics in an expression, and the labels that are asked of each in braces."""
+    bare = re.sub(r"\{[^}]*\}|\[[^]]*\]|\bby \([^)]*\)", "", expression)
+    found: dict[str, set[str]] = {name: set() for name in re.findall(r"[a-z_]{3,}", bare)}
+    for name, inside in re.findall(r"([a-z_]+)\{([^}]*)\}", expression):
+        found[name] |= set(re.findall(r"(\w+)[=!]~?\"", inside))
+    return {name: labels for name, labels in found.items() if name not in OF_THE_PROMQL | OF_PROMETHEUS}
+
+
+def shown_by(daemon: Daemon) -> dict[str, set[str]]:
+    """Return all samples that `/metrics` shows after something of each kind happened, each with its labels."""
+    with RawClient(daemon) as client:
+        client.echo(Frame(TEXT, b"hello"))
+        client.send(close(1000))
+        client.read_to_end()
+    with RawClient(daemon, None) as refused:
+        refused.send(b"GET /echo HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+        refused.read_head()
+    port = daemon.wait_for(r"listening on http://127\.0\.0\.1:([0-9]+)/, admin")[1]
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
+        text = answer.read().decode()
+    shown: dict[str, set[str]] = {}
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            shown.setdefault(sample.name, set()).update(sample.labels)
+    return shown
+
+
+def test_every_metric_and_label_is_there(dashboard: dict[str, Any], daemon: Callable[..., Daemon]) -> None:
+    """What is asked for, selected, summed by and named in a legend; and what there is to see is on the dashboard."""
+    shown = shown_by(daemon(ini="[admin]\nenabled = yes\nport = 0\n"))
+    asked: set[str] = set()
+    for expression in expressions(dashboard):
+        metrics = metrics_of(expression)
+        asked |= set(metrics)
+        for name, labels in metrics.items():
+            assert name in shown, expression
+            assert labels <= shown[name] | OF_PROMETHEUS, expression
+        for summed_by in re.findall(r"\bby \(([^)]*)\)", expression):
+            known = set.union(*(shown[name] for name in metrics)) | OF_PROMETHEUS
+            assert set(summed_by.split(", ")) <= known, expression
+    own = {name for name in shown if name.startswith("wsdaemon_")}
+    assert own <= asked
+
+
+def test_everything_can_be_chosen_and_read(dashboard: dict[str, Any]) -> None:
+    """The data source, job and instance are variables that all panels use; a legend names what is summed by."""
+    variables = {each["name"]: each for each in dashboard["templating"]["list"]}
+    assert list(variables) == ["datasource", "job", "instance"]
+    assert (variables["datasource"]["type"], variables["datasource"]["query"]) == ("datasource", "prometheus")
+    source = {"type": "prometheus", "uid": "${datasource}"}
+    assert dashboard["schemaVersion"] >= 38  # that of Grafana 10
+    assert "__inputs" not in dashboard  # nothing to fill in at the import
+    for panel in dashboard["panels"]:
+        assert panel["datasource"] == source
+        assert panel["title"]
+        assert panel["description"]
+        for target in panel["targets"]:
+            expression = target["expr"]
+            assert expression.count("{") == expression.count('{job=~"$job", instance=~"$instance"')
+            assert set(re.findall(r"\[(.*?)\]", expression)) <= {EVERY}
+            by = re.search(r"^sum by \(([^)]*)\)", expression)
+            if by:
+                assert re.findall(r"\{\{(\w+)\}\}", target["legendFormat"]) == by[1].split(", ")
+
+
+def test_no_two_panels_share_an_id_or_a_place(dashboard: dict[str, Any]) -> None:
+    """Panels stand side by side in Grafana's 24 columns."""
+    panels = dashboard["panels"]
+    assert len({panel["id"] for panel in panels}) == len(panels)
+    places = [
+        set(itertools.product(range(at["x"], at["x"] + at["w"]), range(at["y"], at["y"] + at["h"])))
+        for at in (panel["gridPos"] for panel in panels)
+    ]
+    assert len(set.union(*places)) == sum(map(len, places))
+    assert max(x for place in places for x, _ in place) < 24

@@ -1,0 +1,174 @@
+"""A client's connection in memory: over a string transport, with time by a Clock, and the server's part by hand."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from typing import Any
+
+from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.interfaces import IStreamClientEndpoint
+from twisted.internet.task import Clock
+from zope.interface import implementer
+
+from tests.support.memory import Transport
+from tests.support.wire import Frame
+from wsdaemon.client.connect import connect
+from wsdaemon.client.connection import ClientConnection, Listener
+from wsdaemon.client.connection import Frame as Shown
+from wsdaemon.client.target import Target, parse_target
+
+
+@implementer(IStreamClientEndpoint)
+class MemoryEndpoint:
+    """Connects to a string transport at once, or when `release` is called, or fails with `error`."""
+
+    def __init__(self, *, later: bool = False, error: Exception | None = None) -> None:
+        self.transport = Transport()
+        self.cancelled = False
+        self._error = error
+        self._waiting: Deferred[Any] | None = Deferred(self._cancel) if later else None
+
+    def connect(self, protocolFactory: Any) -> Deferred[Any]:
+        if self._error is not None:
+            return fail(self._error)
+        self._factory = protocolFactory
+        return self._waiting or succeed(self._make())
+
+    def release(self) -> None:
+        waiting, self._waiting = self._waiting, None
+        assert waiting is not None
+        waiting.callback(self._make())
+
+    def _make(self) -> Any:
+        protocol = self._factory.buildProtocol(None)
+        self.transport.protocol = protocol
+        protocol.makeConnection(self.transport)
+        return protocol
+
+    def _cancel(self, _: object) -> None:
+        self.cancelled = True
+
+
+class Recorder(Listener):
+    """Notes everything that a connection tells."""
+
+    def __init__(self, *, wants_frames: bool = False) -> None:
+        self.wants_frames = wants_frames
+        self.happened: list[Any] = []
+        self.frames: list[tuple[str, Shown]] = []
+
+    def opened(self, connection: ClientConnection) -> None:
+        self.happened.append("opened")
+
+    def frame_received(self, frame: Shown) -> None:
+        self.frames.append(("<", frame))
+
+    def frame_sent(self, frame: Shown) -> None:
+        self.frames.append((">", frame))
+
+    def message_received(self, payload: bytes, is_binary: bool, frames: int) -> None:
+        self.happened.append((payload, is_binary, frames))
+
+    def pong_received(self, payload: bytes) -> None:
+        self.happened.append(("pong", payload))
+
+    def writable(self) -> None:
+        self.happened.append("writable")
+
+    def closed(self, code: int | None, reason: str, clean: bool) -> None:
+        self.happened.append(("closed", code, reason, clean))
+
+
+class Server:
+    """The server's end of one attempt to connect, by hand."""
+
+    def __init__(
+        self,
+        target: Target | str = "ws://localhost/",
+        *,
+        listener: Recorder | None = None,
+        endpoint: MemoryEndpoint | None = None,
+        **options: Any,
+    ) -> None:
+        self.clock = Clock()
+        self.listener = listener or Recorder()
+        self.endpoint = endpoint or MemoryEndpoint()
+        self.transport = self.endpoint.transport
+        self.target = parse_target(target, **options) if isinstance(target, str) else target
+        self.connections: list[ClientConnection] = []
+        self.errors: list[Any] = []
+        self.attempt = connect(self.target, self.listener, reactor=self.clock, endpoint=self.endpoint)
+        self.attempt.addCallbacks(self.connections.append, lambda failure: self.errors.append(failure.value))
+        self._rest = b""
+
+    @property
+    def connection(self) -> ClientConnection:
+        (connection,) = self.connections
+        return connection
+
+    def take(self) -> bytes:
+        """Return what the client sent since the last time."""
+        taken: bytes = self.transport.value()
+        self.transport.clear()
+        return taken
+
+    def send(self, *parts: bytes | Frame, piece: int = 0) -> None:
+        """Deliver bytes, and frames unmasked, all in one chunk or in pieces of `piece` bytes."""
+        data = b"".join(unmasked(part) if isinstance(part, Frame) else part for part in parts)
+        for start in range(0, len(data), piece or len(data) or 1):
+            if not self.transport.gone:
+                self.transport.protocol.dataReceived(data[start : start + (piece or len(data))])
+
+    def accept(self, more: str = "", early: bytes = b"") -> str:
+        """Answer the request with 101; returns the request."""
+        text = self.take().decode("latin-1")
+        self.send(switching(text, more) + early)
+        return text
+
+    def frames(self) -> list[Frame]:
+        """Return the frames that the client sent since the last time, unmasked; one that is not masked fails."""
+        data, frames = self._rest + self.take(), []
+        while len(data) >= 6:
+            assert data[1] & 128, "a client must mask"
+            length, start = data[1] & 127, 2
+            if length > 125:
+                start = 4 if length == 126 else 10
+                length = int.from_bytes(data[2:start], "big")
+            key, body = data[start : start + 4], data[start + 4 : start + 4 + length]
+            if len(body) < length:
+                break
+            payload = bytes(byte ^ key[index % 4] for index, byte in enumerate(body))
+            frames.append(Frame(data[0] & 15, payload, bool(data[0] & 128), data[0] >> 4 & 7))
+            data = data[start + 4 + length :]
+        self._rest = data
+        return frames
+
+
+def opened(target: str = "ws://localhost/", more: str = "", **options: Any) -> Server:
+    """Return the server's end of an open connection."""
+    server = Server(target, **options)
+    server.accept(more)
+    assert server.listener.happened == ["opened"], server.errors
+    return server
+
+
+def switching(request: str, more: str = "") -> bytes:
+    """Return the 101 for a request's key (RFC 6455 section 4.2.2)."""
+    key = next(line.partition(": ")[2] for line in request.splitlines() if line.startswith("Sec-WebSocket-Key"))
+    digest = hashlib.sha1(key.encode() + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11", usedforsecurity=False).digest()
+    lines = ["HTTP/1.1 101 Switching Protocols", "Upgrade: websocket", "Connection: Upgrade"]
+    return ("\r\n".join([*lines, f"Sec-WebSocket-Accept: {base64.b64encode(digest).decode()}"]) + "\r\n" + more).encode(
+        "latin-1"
+    ) + b"\r\n"
+
+
+def unmasked(frame: Frame) -> bytes:
+    """Return the frame as a server sends it."""
+    length = len(frame.payload)
+    first = bytes(((0x80 if frame.fin else 0) | frame.rsv << 4 | frame.opcode,))
+    if length < 126:
+        return first + bytes((length,)) + frame.payload
+    if length < 65536:
+        return first + b"\x7e" + length.to_bytes(2, "big") + frame.payload
+    return first + b"\x7f" + length.to_bytes(8, "big") + frame.payload

@@ -1,0 +1,133 @@
+"""A server in memory for the load generator's tests: connections that answer when the test says so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+
+from wsdaemon.client.connection import HandshakeTimes, Listener
+from wsdaemon.client.errors import ClientError
+from wsdaemon.load.connects import ConnectsRunner
+from wsdaemon.load.outcome import Outcome
+from wsdaemon.load.plan import Mode, Plan
+from wsdaemon.load.runner import EchoRunner
+
+Reply = Callable[[bytes, bool], list[tuple[bytes, bool]]]
+
+
+def echo(payload: bytes, is_binary: bool) -> list[tuple[bytes, bool]]:
+    """Send back what came."""
+    return [(payload, is_binary)]
+
+
+class FakeConnection:
+    """A connection whose server replies after the server's latency, in order."""
+
+    def __init__(self, server: FakeServer, listener: Listener) -> None:
+        self.times = HandshakeTimes(0.001, None, 0.002)
+        self.write_paused = False
+        self.server, self.listener = server, listener
+        self.sent: list[tuple[float, bytes, bool]] = []
+        self.is_open = True
+
+    def send_message(self, payload: bytes, is_binary: bool, fragment: int = 0) -> None:
+        """Take a message."""
+        self.sent.append((self.server.clock.seconds(), payload, is_binary))
+        for reply, reply_is_binary in self.server.reply(payload, is_binary):
+            self.server.answer(self, reply, reply_is_binary)
+
+    def close(self, code: int = 1000, reason: str = "") -> None:
+        """Begin the closing handshake."""
+        self.server.clock.callLater(self.server.close_seconds, self.end, code)
+
+    def end(self, code: int | None = 1000) -> None:
+        """The connection is gone."""
+        if self.is_open:
+            self.is_open = False
+            self.server.open.remove(self)
+            self.listener.closed(code, "", code == 1000)
+
+
+class FakeServer:
+    """Answers with `reply` after `latency` seconds; from `stall_from` to `stall_until` it does nothing at all."""
+
+    def __init__(self, clock: Clock, *, latency: float = 0.002, reply: Reply = echo) -> None:
+        self.clock, self.latency, self.reply = clock, latency, reply
+        self.stall_from = self.stall_until = 0.0
+        self.connect_seconds, self.close_seconds = 0.003, 0.0
+        self.errors: list[ClientError | None] = []
+        """What the next attempts to connect end with; after them, all succeed."""
+        self.connections: list[FakeConnection] = []
+        self.open: list[FakeConnection] = []
+        self.connected_at: list[float] = []
+        self.most_at_once = self.connecting = 0
+
+    def connect(self, listener: Listener) -> Deferred[Any]:
+        """Connect as `wsdaemon.client.connect` does."""
+        error = self.errors.pop(0) if self.errors else None
+        self.connected_at.append(self.clock.seconds())
+        self.connecting += 1
+        self.most_at_once = max(self.most_at_once, self.connecting + len(self.open))
+
+        def finish() -> None:
+            self.connecting -= 1
+            if error is not None:
+                done.errback(error)
+                return
+            connection = FakeConnection(self, listener)
+            self.connections.append(connection)
+            self.open.append(connection)
+            listener.opened(connection)  # type: ignore[arg-type]  # what the runner uses of one
+            done.callback(connection)
+
+        call = self.clock.callLater(self.connect_seconds, finish)
+        done: Deferred[Any] = Deferred(lambda _: call.cancel())
+        return done
+
+    def answer(self, connection: FakeConnection, payload: bytes, is_binary: bool) -> None:
+        """Send a message when the server is awake and has got to it."""
+        at = self.clock.seconds() + self.latency
+        if self.stall_from <= at < self.stall_until:
+            at = self.stall_until
+        self.clock.callLater(at - self.clock.seconds(), self._deliver, connection, payload, is_binary)
+
+    def _deliver(self, connection: FakeConnection, payload: bytes, is_binary: bool) -> None:
+        if connection.is_open:
+            connection.listener.message_received(payload, is_binary, 1)
+
+
+class Run:
+    """A run in memory: `advance` lets time pass, `finish` until the run is over."""
+
+    def __init__(self, *, latency: float = 0.002, reply: Reply = echo, **options: Any) -> None:
+        self.clock = Clock()
+        self.server = FakeServer(self.clock, latency=latency, reply=reply)
+        self.plan = Plan(**options)
+        self.cpu = 0.0
+        kind: type[Any] = ConnectsRunner if self.plan.mode is Mode.CONNECTS else EchoRunner
+        self.runner = kind(
+            self.plan, self.server.connect, clock=self.clock, now=self.clock.seconds, cpu=lambda: self.cpu
+        )
+        self.outcomes: list[Outcome] = []
+
+    def start(self) -> Run:
+        """Begin."""
+        self.runner.run().addCallback(self.outcomes.append)
+        return self
+
+    def advance(self, seconds: float) -> Run:
+        """Let time pass; everything happens exactly when it is due."""
+        end = self.clock.seconds() + seconds
+        while self.clock.seconds() < end and not self.outcomes:
+            calls = [call.getTime() for call in self.clock.getDelayedCalls()]
+            self.clock.advance(max(0.0, min([end, *calls]) - self.clock.seconds()) + 1e-9)
+        return self
+
+    def finish(self) -> Outcome:
+        """Let time pass until the run is over, at most for a minute after it should be."""
+        self.advance(self.plan.duration + self.plan.patience + 60)
+        assert self.outcomes, "the run does not end"
+        return self.outcomes[0]

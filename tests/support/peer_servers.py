@@ -1,0 +1,241 @@
+"""Servers for `wsping` to measure, which nobody here wrote, and the same deliberately broken.
+
+Run as `python -m tests.support.peer_servers KIND [CERTIFICATE KEY [CLIENT_CA]]`; prints the port. KIND is `websockets`,
+`aiohttp`, or one of `BROKEN` or `RAW`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import http
+import ssl
+import sys
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from websockets.asyncio.server import ServerConnection, serve
+from websockets.exceptions import ConnectionClosed
+from websockets.utils import accept_key
+
+Message = str | bytes
+
+
+async def echo(connection: ServerConnection) -> None:
+    async for message in connection:
+        await connection.send(message)
+
+
+async def drop(connection: ServerConnection) -> None:
+    """Leave every tenth message unanswered."""
+    count = 0
+    async for message in connection:
+        count += 1
+        if count % 10:
+            await connection.send(message)
+
+
+async def flip(connection: ServerConnection) -> None:
+    """Change one byte of every third message."""
+    count = 0
+    async for message in connection:
+        count += 1
+        assert isinstance(message, str)
+        await connection.send(message[:20] + "!" + message[21:] if count % 3 == 0 else message)
+
+
+async def double(connection: ServerConnection) -> None:
+    """Answer the second message twice."""
+    count = 0
+    async for message in connection:
+        count += 1
+        for _ in range(2 if count == 2 else 1):
+            await connection.send(message)
+
+
+async def opcode(connection: ServerConnection) -> None:
+    """Answer texts with binary messages."""
+    async for message in connection:
+        await connection.send(message.encode() if isinstance(message, str) else message)
+
+
+async def late(connection: ServerConnection) -> None:
+    """Answer the first message only when the third is in."""
+    first: Message | None = None
+    count = 0
+    async for message in connection:
+        count += 1
+        if count == 1:
+            first = message
+        elif count == 3:
+            assert first is not None
+            await connection.send(first)
+            await connection.send(message)
+        else:
+            await connection.send(message)
+
+
+async def fail(connection: ServerConnection) -> None:
+    """Close with 1011 at the third message."""
+    for _ in range(2):
+        await connection.send(await connection.recv())
+    await connection.recv()
+    await connection.close(1011, "out of cheese")
+
+
+async def mute(connection: ServerConnection) -> None:
+    """Answer nothing."""
+    async for _ in connection:
+        pass
+
+
+async def greet(connection: ServerConnection) -> None:
+    """Say something that nobody asked for."""
+    await connection.send("Request served by 1234")
+    await echo(connection)
+
+
+BROKEN: dict[str, Callable[[ServerConnection], Awaitable[None]]] = {
+    "drop": drop, "flip": flip, "double": double, "opcode": opcode, "late": late, "fail": fail, "mute": mute,
+    "greet": greet, "websockets": echo,
+}  # fmt: skip
+
+
+async def garbage(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Answer with what is no HTTP."""
+    await reader.readuntil(b"\r\n\r\n")
+    writer.write(b"\x00\x01garbage\r\n\r\n")
+    with contextlib.suppress(ConnectionError):
+        await reader.read()
+
+
+async def silence(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Take everything and answer nothing."""
+    with contextlib.suppress(ConnectionError):
+        while await reader.read(65536):
+            pass
+
+
+async def hints(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Send a 103 before the 101, and close at the first message."""
+    request = await reader.readuntil(b"\r\n\r\n")
+    key = next(line[19:].strip() for line in request.splitlines() if line.lower().startswith(b"sec-websocket-key:"))
+    writer.write(b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n")
+    writer.write(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n")
+    writer.write(f"Sec-WebSocket-Accept: {accept_key(key.decode())}\r\n\r\n".encode())
+    await reader.read(2)
+    writer.write(b"\x88\x02\x03\xe8")
+    with contextlib.suppress(ConnectionError):
+        await reader.read()
+
+
+RAW = {"garbage": garbage, "silence": silence, "hints": hints}
+
+
+async def frames_of_garbage(connection: ServerConnection) -> None:
+    """After a right handshake and a right reply, send what are no frames."""
+    await connection.send(await connection.recv())
+    await connection.recv()
+    connection.transport.write(b"\xff" * 64)
+    with contextlib.suppress(ConnectionClosed):
+        await connection.recv()
+
+
+BROKEN["frames-of-garbage"] = frames_of_garbage
+
+attempts = 0
+
+
+def refuse(connection: ServerConnection, _: Any) -> Any:
+    response = connection.respond(http.HTTPStatus.UNAUTHORIZED, "Who are you?\n")
+    response.headers["WWW-Authenticate"] = 'Basic realm="here"'
+    return response
+
+
+def refuse_twice(connection: ServerConnection, _: Any) -> Any:
+    global attempts
+    attempts += 1
+    return connection.respond(http.HTTPStatus.SERVICE_UNAVAILABLE, "not yet\n") if attempts <= 2 else None
+
+
+first_is_gone = asyncio.Event()
+
+
+async def first(connection: ServerConnection) -> None:
+    """Close the first connection with 1011 at once, and serve the others."""
+    if first_is_gone.is_set():
+        await echo(connection)
+    await connection.close(1011, "out of cheese")
+    await connection.wait_closed()
+    first_is_gone.set()
+
+
+async def first_alone(_: ServerConnection, __: Any) -> None:
+    """Answer the first handshake, and the others only once that connection is gone."""
+    global attempts
+    attempts += 1
+    if attempts > 1:
+        await first_is_gone.wait()
+
+
+BROKEN["first"] = first
+
+REFUSING = {"refuse": refuse, "refuse-twice": refuse_twice, "first": first_alone}
+
+
+def choose(connection: ServerConnection, offered: Any) -> Any:
+    """Choose the first subprotocol that is offered, whatever it is."""
+    return offered[0] if offered else None
+
+
+async def serve_aiohttp(context: ssl.SSLContext | None) -> int:
+    from aiohttp import WSMsgType, web
+
+    async def handle(request: web.Request) -> web.WebSocketResponse:
+        offered = request.headers.get("Sec-WebSocket-Protocol", "")
+        socket = web.WebSocketResponse(protocols=[offered] if offered else [])
+        await socket.prepare(request)
+        async for message in socket:
+            if message.type == WSMsgType.TEXT:
+                await socket.send_str(message.data)
+            elif message.type == WSMsgType.BINARY:
+                await socket.send_bytes(message.data)
+        return socket
+
+    application = web.Application()
+    application.router.add_get("/{path:.*}", handle)
+    runner = web.AppRunner(application)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context)
+    await site.start()
+    port: int = runner.addresses[0][1]
+    return port
+
+
+async def main() -> None:
+    kind, *files = sys.argv[1:]
+    context = None
+    if files:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(files[0], files[1])
+        if len(files) > 2:
+            context.verify_mode = ssl.CERT_REQUIRED
+            context.load_verify_locations(files[2])
+    host = "::1" if kind == "ipv6" else "127.0.0.1"
+    if kind == "aiohttp":
+        port = await serve_aiohttp(context)
+    elif kind in RAW:
+        raw = await asyncio.start_server(RAW[kind], host, 0, ssl=context)
+        port = raw.sockets[0].getsockname()[1]
+    else:
+        handler = BROKEN.get(kind, echo)
+        check = REFUSING.get(kind)
+        server = await serve(handler, host, 0, ssl=context, process_request=check, select_subprotocol=choose)
+        port = next(iter(server.sockets)).getsockname()[1]
+    print(port, flush=True)
+    await asyncio.get_running_loop().create_future()
+
+
+if __name__ == "__main__":
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(main())

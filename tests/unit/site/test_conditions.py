@@ -1,0 +1,282 @@
+"""Conditional requests and ranges (RFC 9110 sections 13 and 14), asked of the site as a client asks."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from tests.support.http_client import Response, Server
+
+CONTENT = bytes(range(256)) * 4
+SIZE = len(CONTENT)
+MODIFIED = 1_600_000_000.25  # 2020-09-13 12:26:40 and a quarter
+AT = "Sun, 13 Sep 2020 12:26:41 GMT"  # as Last-Modified has it: the second in which it was complete
+BEFORE = "Sun, 13 Sep 2020 12:26:40 GMT"
+AFTER = "Sun, 13 Sep 2020 12:26:42 GMT"
+WHOLE, NOT_MODIFIED, PARTIAL, NOT_SATISFIABLE = 200, 304, 206, 416
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Server:
+    folder = tmp_path_factory.mktemp("docroot")
+    for name, content in {"file": CONTENT, "empty": b"", "one": b"1"}.items():
+        (folder / name).write_bytes(content)
+        os.utime(folder / name, (MODIFIED, MODIFIED))
+    return Server(folder)
+
+
+@pytest.fixture(scope="module")
+def tag(server: Server) -> str:
+    return server.ask("/file")["etag"] or ""
+
+
+def test_tag(server: Server, tag: str, tmp_path: Path) -> None:
+    """A file has a strong tag that stays, for HEAD and ranges too, and changes with its content's size or time."""
+    assert re.fullmatch('"[!#-~]+"', tag)
+    assert {server.ask("/file", method="HEAD")["etag"], server.ask("/file", "Range: bytes=0-1")["etag"]} == {tag}
+    path = tmp_path / "file"
+    seen = set()
+    for content, modified in ((b"a", 1e9), (b"ab", 1e9), (b"a", 1e9 + 1), (b"a", 1e9 + 0.001), (b"a", -5.5)):
+        path.write_bytes(content)
+        os.utime(path, (modified, modified))
+        seen.add(Server(tmp_path).ask("/file")["etag"])
+    assert len(seen) == 5
+
+
+def test_last_modified(server: Server) -> None:
+    """Last-Modified is the file's time, never before it."""
+    assert server.ask("/file")["last-modified"] == AT
+
+
+CONDITIONS = {
+    # If-None-Match
+    "If-None-Match: {tag}": NOT_MODIFIED,
+    "If-None-Match: W/{tag}": NOT_MODIFIED,
+    "If-None-Match: *": NOT_MODIFIED,
+    'If-None-Match: "x", {tag}': NOT_MODIFIED,
+    'If-None-Match: "x,y" ,W/"z",,W/{tag},"q"': NOT_MODIFIED,
+    'If-None-Match: "x"|If-None-Match: {tag}': NOT_MODIFIED,
+    'If-None-Match: "x"': WHOLE,
+    'If-None-Match: "*"': WHOLE,
+    'If-None-Match: ""': WHOLE,
+    "If-None-Match:": WHOLE,
+    "If-None-Match: w/x": WHOLE,
+    "If-None-Match: {bare}": WHOLE,
+    'If-None-Match: "x{bare}"': WHOLE,
+    # If-Modified-Since
+    f"If-Modified-Since: {AT}": NOT_MODIFIED,
+    f"If-Modified-Since: {AFTER}": NOT_MODIFIED,
+    f"If-Modified-Since: {BEFORE}": WHOLE,
+    "If-Modified-Since: Sunday, 13-Sep-20 12:26:41 GMT": NOT_MODIFIED,
+    "If-Modified-Since: Thu, 01 Jan 1970 00:00:00 GMT": WHOLE,
+    "If-Modified-Since: Fri, 31 Dec 9999 23:59:59 GMT": NOT_MODIFIED,
+    "If-Modified-Since: Fri, 31 Dec 99999 23:59:59 GMT": WHOLE,
+    "If-Modified-Since: Sun, 13 Sep 99999999999999999999 12:26:41 GMT": WHOLE,
+    "If-Modified-Since: Sun, 99 Sep 2020 12:26:41 GMT": WHOLE,
+    "If-Modified-Since: Sun, 13 Foo 2020 12:26:41 GMT": WHOLE,
+    "If-Modified-Since: garbage": WHOLE,
+    "If-Modified-Since: 0": WHOLE,
+    "If-Modified-Since:": WHOLE,
+    "If-Modified-Since: \xff\xfe\x85": WHOLE,
+    # both: the tag counts alone
+    f"If-None-Match: {{tag}}|If-Modified-Since: {BEFORE}": NOT_MODIFIED,
+    f'If-None-Match: "x"|If-Modified-Since: {AFTER}': WHOLE,
+    f"If-None-Match:|If-Modified-Since: {AFTER}": WHOLE,
+    "If-None-Match: {tag}|If-Modified-Since: Sun, 13 Sep 99999999999999999999 12:26:41 GMT": NOT_MODIFIED,
+    "If-None-Match: {tag}|If-Modified-Since: \xff": NOT_MODIFIED,
+    # before any range
+    "If-None-Match: {tag}|Range: bytes=0-1": NOT_MODIFIED,
+    'If-None-Match: "x"|Range: bytes=0-1': PARTIAL,
+}
+
+
+def fill_in(headers: str, tag: str) -> list[str]:
+    return headers.replace("{tag}", tag).replace("{bare}", tag.strip('"')).split("|")
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize(("headers", "status"), CONDITIONS.items())
+def test_condition(server: Server, tag: str, headers: str, status: int, method: str) -> None:
+    """A client that has the file as it is gets a 304 without a body; one that may not have it, gets it."""
+    response = server.ask("/file", *fill_in(headers, tag), method=method)
+    assert response.status == (WHOLE if method == "HEAD" and status == PARTIAL else status)
+    assert response["etag"] == tag
+    assert response["last-modified"] == AT
+    if response.status == NOT_MODIFIED:
+        assert response.body == b""
+        assert response["content-type"] is None
+        assert response["content-length"] in (None, str(SIZE)), "RFC 9110 section 8.6: the length of a 200, or none"
+    elif method == "GET":
+        assert response.body == (CONTENT if status == WHOLE else CONTENT[:2])
+
+
+RANGES: dict[str, tuple[int, int] | int] = {
+    "bytes=0-0": (0, 1),
+    "bytes=0-9": (0, 10),
+    "bytes=500-": (500, SIZE),
+    "bytes=1023-": (1023, SIZE),
+    "bytes=1000-99999": (1000, SIZE),
+    "bytes=0-1023": (0, SIZE),
+    "bytes=-1": (1023, SIZE),
+    "bytes=-24": (1000, SIZE),
+    "bytes=-1024": (0, SIZE),
+    "bytes=-9999": (0, SIZE),
+    "BYTES=5-6": (5, 7),
+    "bytes = 5-6": (5, 7),
+    "bytes=5-6,9999-": (5, 7),
+    "bytes=9999-,5-6,-0": (5, 7),
+    "bytes=0005-0006": (5, 7),
+    # none of it is there
+    "bytes=1024-": NOT_SATISFIABLE,
+    "bytes=1024-1025": NOT_SATISFIABLE,
+    "bytes=999999999999999999-": NOT_SATISFIABLE,
+    "bytes=-0": NOT_SATISFIABLE,
+    "bytes=9999-,-0,1024-1024": NOT_SATISFIABLE,
+    # as if it were not said
+    "bytes=": WHOLE,
+    "bytes=-": WHOLE,
+    "bytes": WHOLE,
+    "": WHOLE,
+    "bytes=5-2": WHOLE,
+    "bytes=5-2,0-1": WHOLE,
+    "bytes=a-b": WHOLE,
+    "bytes=0x1-2": WHOLE,
+    "bytes=+1-2": WHOLE,
+    "bytes=1_0-20": WHOLE,
+    "bytes=--1": WHOLE,
+    "bytes=1-2-3": WHOLE,
+    "bytes=1": WHOLE,
+    "bytes=\xb2-\xb3": WHOLE,
+    "bytes= 1 - 2": WHOLE,
+    "bytes=0-1;2-3": WHOLE,
+    "lines=0-1": WHOLE,
+    "bytes=0-" + "9" * 5000: WHOLE,
+    "bytes=" + "9" * 5000 + "-": WHOLE,
+    # more than is served in parts
+    "bytes=0-,0-": WHOLE,
+    "bytes=0-5,5-9": WHOLE,
+    "bytes=5-9,0-5": WHOLE,
+    "bytes=0-9,-1020": WHOLE,
+    "bytes=0-0,2-2,4-4,6-6,8-8,10-10": WHOLE,
+    "bytes=" + "0-," * 1000: WHOLE,
+    "bytes=0-0,99999-,99999-,99999-,99999-,99999-": WHOLE,
+}
+
+
+@pytest.mark.parametrize(("value", "expected"), RANGES.items(), ids=lambda each: str(each)[:40])
+def test_range(server: Server, value: str, expected: tuple[int, int] | int) -> None:
+    """A range that can be had is sent alone, one beyond the end is a 416, anything else as if there were none."""
+    response = server.ask("/file", f"Range: {value}")
+    if isinstance(expected, tuple):
+        first, end = expected
+        assert response.status == PARTIAL
+        assert response["content-range"] == f"bytes {first}-{end - 1}/{SIZE}"
+        assert response["content-type"] == "application/octet-stream"
+        assert response.body == CONTENT[first:end]
+    else:
+        assert response.status == expected
+        assert response.body == (CONTENT if expected == WHOLE else b"")
+        assert response["content-range"] == (f"bytes */{SIZE}" if expected == NOT_SATISFIABLE else None)
+
+
+@pytest.mark.parametrize("value", ["bytes=0-0", "bytes=0-", "bytes=-1", "bytes=-0", "bytes=5-6", "bytes=0-0,1-1"])
+def test_range_of_an_empty_file(server: Server, value: str) -> None:
+    """Nothing of an empty file can be had."""
+    response = server.ask("/empty", f"Range: {value}")
+    assert (response.status, response["content-range"], response.body) == (NOT_SATISFIABLE, "bytes */0", b"")
+
+
+def test_two_range_headers_and_head(server: Server) -> None:
+    """More than one Range header means nothing, and for HEAD a Range means nothing (RFC 9110 section 14.2)."""
+    assert server.ask("/file", "Range: bytes=0-1", "Range: bytes=4-5").body == CONTENT
+    response = server.ask("/file", "Range: bytes=0-1", method="HEAD")
+    assert (response.status, response["content-length"]) == (WHOLE, str(SIZE))
+
+
+def parts(response: Response) -> list[tuple[str, bytes]]:
+    """Take a multipart/byteranges body apart: each part's Content-Range and bytes."""
+    kind = response["content-type"] or ""
+    match = re.fullmatch(r'multipart/byteranges; boundary="([^"]+)"', kind)
+    assert match is not None, kind
+    border = b"--" + match[1].encode()
+    assert response.body.endswith(b"\r\n" + border + b"--\r\n")
+    found = []
+    for part in response.body.split(b"\r\n" + border)[1:-1]:
+        head, _, content = part.partition(b"\r\n\r\n")
+        lines = dict(line.lower().split(": ", 1) for line in head.decode().strip().split("\r\n"))
+        assert lines["content-type"] == "application/octet-stream"
+        found.append((lines["content-range"], content))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("value", "spans"),
+    [
+        ("bytes=0-1,5-9", [(0, 2), (5, 10)]),
+        ("bytes=5-9,0-1", [(5, 10), (0, 2)]),
+        ("bytes=0-0, -1", [(0, 1), (1023, 1024)]),
+        ("bytes=0-99,200-299,9999-,1000-", [(0, 100), (200, 300), (1000, 1024)]),
+        ("bytes=0-0,2-2,4-4,6-6,8-8", [(0, 1), (2, 3), (4, 5), (6, 7), (8, 9)]),
+        ("bytes=0-511,512-1023", [(0, 512), (512, 1024)]),
+    ],
+)
+def test_several_ranges(server: Server, value: str, spans: list[tuple[int, int]]) -> None:
+    """Up to five ranges come as parts, in the order asked for, each saying where it belongs."""
+    response = server.ask("/file", f"Range: {value}")
+    assert response.status == PARTIAL
+    assert response["content-range"] is None
+    assert parts(response) == [(f"bytes {first}-{end - 1}/{SIZE}", CONTENT[first:end]) for first, end in spans]
+
+
+@pytest.mark.parametrize(
+    ("condition", "status"),
+    [
+        ("{tag}", PARTIAL), (AT, PARTIAL), ("Sunday, 13-Sep-20 12:26:41 GMT", PARTIAL),
+        ("W/{tag}", WHOLE), ('"x"', WHOLE), ("*", WHOLE), ("", WHOLE), ("{bare}", WHOLE), ("{tag}, {tag}", WHOLE),
+        (BEFORE, WHOLE), (AFTER, WHOLE), ("garbage", WHOLE), ("\xff", WHOLE), ("{tag}|If-Range: {tag}", WHOLE),
+    ],
+)  # fmt: skip
+def test_if_range(server: Server, tag: str, condition: str, status: int) -> None:
+    """A part goes only to who has the rest of the same file: by its strong tag, or its exact time."""
+    headers = fill_in(f"If-Range: {condition}", tag)
+    assert server.ask("/file", "Range: bytes=5-9", *headers).status == status
+    assert server.ask("/file", *headers).status == WHOLE
+    if status == WHOLE:
+        assert server.ask("/file", "Range: bytes=9999-", *headers).status == WHOLE
+
+
+ASCII = st.text('bytes=0123456789-, \t*W/"GMTSunepd:;', max_size=60).map(str.encode)
+VALUE = st.one_of(st.binary(max_size=60), ASCII).map(lambda value: value.translate(None, b"\0\r\n"))
+SPAN = st.tuples(st.integers(0, 1100), st.integers(0, 1100)).map(lambda span: b"%d-%d" % span)
+RANGE = st.one_of(VALUE, VALUE.map(b"bytes=".__add__), st.lists(SPAN, max_size=7).map(b",".join).map(b"bytes=".__add__))
+
+
+@settings(deadline=None, max_examples=300)
+@given(
+    name=st.sampled_from(["file", "empty", "one"]),
+    headers=st.lists(
+        st.one_of(
+            RANGE.map(b"Range: ".__add__),
+            *(VALUE.map(name.__add__) for name in (b"If-Range: ", b"If-None-Match: ", b"If-Modified-Since: ")),
+        ),
+        min_size=1,
+        max_size=4,
+    ),
+)
+@example(name="one", headers=[b"Range: bytes=-999"])
+@example(name="file", headers=[b"Range: bytes=" + b"0-," * 1000])
+def test_any_condition(server: Server, name: str, headers: list[bytes]) -> None:
+    """No header gives a 5xx or a traceback, nor ever more than the file and five parts' borders."""
+    response = server.ask(f"/{name}", *headers)
+    assert response.status in (WHOLE, PARTIAL, NOT_MODIFIED, NOT_SATISFIABLE)
+    size = {"file": SIZE, "empty": 0, "one": 1}[name]
+    assert len(response.body) <= size + 6 * 200
+    if response.status == PARTIAL and (response["content-type"] or "").startswith("multipart"):
+        assert sum(len(content) for _, content in parts(response)) <= size
+    elif response.status != NOT_MODIFIED:
+        assert len(response.body) <= size

@@ -1,0 +1,100 @@
+"""A timer that fires to within a tenth of a millisecond, where the system has one (Linux: timerfd).
+
+The reactor's own timers wait for whole milliseconds, rounded up. An open loop counts latency from when a message was
+due, so half a millisecond of the client's would be added to each.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.interfaces import IReactorFDSet, IReactorTime, IReadDescriptor
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+_CLOEXEC_NONBLOCK = 0o2004000
+
+
+class _Spec(ctypes.Structure):
+    """struct itimerspec: interval and first expiry, each as seconds and nanoseconds."""
+
+    _fields_ = [(name, ctypes.c_long) for name in ("every_s", "every_ns", "first_s", "first_ns")]
+
+
+def precise(reactor: Any) -> Any:
+    """Return what calls later precisely: a `TimerFd`, or the reactor itself where there is none."""
+    if sys.platform == "linux" and IReactorFDSet.providedBy(reactor):
+        with contextlib.suppress(OSError, AttributeError):
+            return TimerFd(reactor)
+    return reactor
+
+
+@implementer(IReadDescriptor)
+class TimerFd:
+    """Calls one function at a time later; `callLater` is that of `IReactorTime`, and its result can be cancelled.
+
+    Raises `OSError` where the system gives no timer.
+    """
+
+    def __init__(self, reactor: Any) -> None:
+        self._reactor: IReactorTime = reactor
+        self._libc = ctypes.CDLL(None, use_errno=True)
+        self._fd = self._libc.timerfd_create(time.CLOCK_MONOTONIC, _CLOEXEC_NONBLOCK)
+        if self._fd < 0:
+            raise OSError(ctypes.get_errno(), "timerfd_create")
+        self._spec = _Spec()
+        self._function: Callable[..., object] | None = None
+        self._arguments: tuple[Any, ...] = ()
+        reactor.addReader(self)
+
+    def seconds(self) -> float:
+        """Return the reactor's time."""
+        return self._reactor.seconds()
+
+    def callLater(self, delay: float, function: Callable[..., object], *arguments: Any) -> TimerFd:
+        """Call `function` after `delay` seconds, in place of what was to be called; returns this very timer."""
+        self._function, self._arguments = function, arguments
+        nanoseconds = max(1, int(delay * 1e9))  # 0 would disarm it
+        self._spec.first_s, self._spec.first_ns = divmod(nanoseconds, 1_000_000_000)
+        self._libc.timerfd_settime(self._fd, 0, ctypes.byref(self._spec), None)
+        return self
+
+    def active(self) -> bool:
+        """Whether something is to be called."""
+        return self._function is not None
+
+    def cancel(self) -> None:
+        """Call nothing."""
+        self._function = None
+
+    def close(self) -> None:
+        """Give the timer back to the system."""
+        self._reactor.removeReader(self)  # type: ignore[attr-defined]  # it has both interfaces
+        os.close(self._fd)
+        self._fd = -1
+
+    def fileno(self) -> int:
+        """Return the descriptor that becomes readable when the time is up."""
+        return int(self._fd)
+
+    def doRead(self) -> None:
+        """The time is up."""
+        with contextlib.suppress(BlockingIOError):
+            os.read(self._fd, 8)
+            function, self._function = self._function, None
+            if function is not None:
+                function(*self._arguments)
+
+    def connectionLost(self, reason: Failure) -> None:
+        """The reactor has ended."""
+        self._function = None
+
+    def logPrefix(self) -> str:
+        """Return what Twisted's log calls it."""
+        return "wsdaemon.load"

@@ -1,0 +1,127 @@
+"""The JSON document of a run: versioned and stable, the unit of each number in its name.
+
+`docs/load.md` lists the fields. Fields may be added within a version; none changes its meaning or goes away.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Any
+
+from wsdaemon.load.outcome import Outcome
+from wsdaemon.load.plan import Mode, Plan
+from wsdaemon.load.record import HANDSHAKE_PARTS, Slice
+
+KIND = "wsdaemon-load"
+VERSION = 1
+
+Document = dict[str, Any]
+
+
+class DocumentError(ValueError):
+    """The text is not a document of a run; the message says why."""
+
+
+def make(plan: Plan, connection: dict[str, Any], outcome: Outcome, started: datetime) -> Document:
+    """Return the document of a run.
+
+    Args:
+        plan: what was to be done.
+        connection: what else the result depends on: `url`, and the options it was connected with.
+        outcome: what was measured.
+        started: when, with a time zone.
+
+    """
+    record, total = outcome.record, outcome.record.total()
+    echo = plan.mode is Mode.ECHO
+    seconds = outcome.load_seconds
+    return {
+        "document": KIND,
+        "version": VERSION,
+        "wsdaemon_version": version("wsdaemon"),
+        "started": started.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "configuration": _configuration(plan) | connection,
+        "interrupted": outcome.interrupted,
+        "load_seconds": round(seconds, 3),
+        "connections": {
+            "opened": outcome.opened,
+            "failed": outcome.failed,
+            "closed_early": outcome.closed_early,
+            "failures": list(outcome.failures),
+        },
+        "handshake_ms": {part: record.handshakes[part].results() for part in HANDSHAKE_PARTS},
+        "messages": _messages(total, outcome) if echo else None,
+        "rates": {
+            "messages_per_second": _rate(outcome.received_under_load, seconds) if echo else None,
+            "received_bytes_per_second": _rate(outcome.bytes_under_load, seconds) if echo else None,
+            "handshakes_per_second": None if echo else _rate(outcome.received_under_load, seconds),
+        },
+        "latency_ms": total.latencies.results(),
+        "latency_counted_from": ("due" if plan.open_loop else "sent") if echo else "connecting",
+        "latency_curve": total.latencies.curve(),
+        "latency_histogram_us": total.latencies.histogram().encode().decode("ascii"),
+        "errors": dict(sorted(total.errors.items())),
+        "slices": [each.results() for each in record.slices],
+        "client": {
+            "limited": outcome.verdict.limited,
+            "reasons": list(outcome.verdict.reasons),
+            "cpu_percent_of_a_core": round(100 * outcome.verdict.cpu_share, 1),
+            "late_timers_percent": round(100 * outcome.verdict.late_share, 2),
+            "worst_lag_ms": round(1000 * outcome.verdict.worst_lag, 2),
+        },
+    }
+
+
+def dump(document: Document) -> str:
+    """Return the document as JSON text."""
+    return json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def read(text: str) -> Document:
+    """Return the document that a text holds; raises `DocumentError`."""
+    try:
+        document = json.loads(text)
+    except ValueError as error:
+        raise DocumentError(f"it is not JSON: {error}") from None
+    if not isinstance(document, dict) or document.get("document") != KIND:
+        raise DocumentError("it is not a result of `wsdaemon load --json`")
+    if document.get("version") != VERSION:
+        raise DocumentError(f"its version is {document.get('version')!r}, and only {VERSION} is known here")
+    for name, kind in (("configuration", dict), ("rates", dict), ("latency_ms", dict), ("errors", dict)):
+        if not isinstance(document.get(name), kind):
+            raise DocumentError(f"its {name} is missing")
+    return document
+
+
+def _configuration(plan: Plan) -> dict[str, Any]:
+    echo = plan.mode is Mode.ECHO
+    return {
+        "mode": plan.mode.value,
+        "clients": plan.clients,
+        "duration_seconds": plan.duration,
+        "ramp_seconds": plan.ramp,
+        "rate_messages_per_second": plan.rate,
+        "in_flight_messages": plan.in_flight if echo and not plan.open_loop else None,
+        "size_min_bytes": plan.sizes.least if echo else None,
+        "size_max_bytes": plan.sizes.greatest if echo else None,
+        "opcode": ("binary" if plan.binary else "text") if echo else None,
+        "seed": plan.seed,
+    }
+
+
+def _messages(total: Slice, outcome: Outcome) -> dict[str, int]:
+    return {
+        "sent": total.sent,
+        "right": total.received,
+        "lost": total.errors["lost"],
+        "unsent": total.errors["unsent"],
+        "in_flight_when_interrupted": outcome.still_in_flight,
+        "sent_bytes": total.bytes_sent,
+        "received_bytes": total.bytes_received,
+    }
+
+
+def _rate(count: int, seconds: float) -> float:
+    return round(count / seconds, 1) if seconds else 0.0

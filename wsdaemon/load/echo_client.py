@@ -1,0 +1,177 @@
+"""One connection that sends messages and checks each reply: equal in every byte, of the same opcode, in order."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+
+from wsdaemon.client.connection import ClientConnection, Listener
+from wsdaemon.load.record import Record
+
+_LOOK_BACK = 64
+
+
+def closed_kind(code: int | None) -> str:
+    """Return the name to count an early end by; `code` is that of the server's Close frame, None where none came."""
+    return "cut_off" if code is None else f"closed_{code}"
+
+
+class EchoClient(Listener):
+    """Sends `messages` in a circle, and expects them back in the same order.
+
+    The code that every message runs through is `send` and `message_received`; it is written for speed.
+
+    Args:
+        messages: the payloads to send, at least two.
+        binary: whether they go out as binary messages, not as text.
+        record: where right replies and errors are counted.
+        now: the time in seconds.
+        on_closed: called once when the connection is gone.
+
+    """
+
+    def __init__(
+        self, messages: Sequence[bytes], binary: bool, record: Record, now: Callable[[], float],
+        on_closed: Callable[[EchoClient], None],
+    ) -> None:  # fmt: skip
+        self.connection: ClientConnection | None = None
+        self.gone = False
+        self.closing = False
+        """Whether this side is done: then a close is no error."""
+        self._messages, self._binary, self._record, self._now = messages, binary, record, now
+        self._latency = record.pending.append
+        self._on_closed = on_closed
+        self._refill = False
+        self._next_sent = 0
+        self._next_reply = 0
+        self._waiting: deque[float] = deque()
+        self._backlog: deque[float] = deque()
+        self._given_up: deque[bytes] = deque(maxlen=_LOOK_BACK)
+
+    @property
+    def outstanding(self) -> int:
+        """How many messages are sent but not answered."""
+        return len(self._waiting)
+
+    @property
+    def unsent(self) -> int:
+        """How many messages are due but could not be sent so far."""
+        return len(self._backlog)
+
+    # -- sending ----------------------------------------------------------------------------------------------------
+
+    def keep_in_flight(self, count: int) -> None:
+        """From now on have `count` messages on their way: each reply is followed by the next message."""
+        self._refill = True
+        now = self._now()
+        for _ in range(count):
+            self.send(now)
+
+    def send_due(self, due: float) -> None:
+        """Send a message that was due at `due`, or keep it due for as long as the connection takes nothing."""
+        if self._backlog or self.connection is None or self.connection.write_paused:
+            self._backlog.append(due)
+        else:
+            self.send(due)
+
+    def writable(self) -> None:
+        """Send what is due and could not be sent, as far as the connection takes it."""
+        connection = self.connection
+        while self._backlog and connection is not None and not connection.write_paused:
+            self.send(self._backlog.popleft())
+
+    def stop(self) -> None:
+        """Send nothing more; replies are still taken."""
+        self._refill = False
+
+    def send(self, since: float) -> None:
+        """Send the next message; its latency counts from `since`."""
+        index = self._next_sent
+        payload = self._messages[index]
+        index += 1
+        self._next_sent = index if index < len(self._messages) else 0
+        self._waiting.append(since)
+        record = self._record
+        record.sent += 1
+        record.bytes_sent += len(payload)
+        if self.connection is not None:
+            self.connection.send_message(payload, self._binary)
+
+    # -- what comes in ----------------------------------------------------------------------------------------------
+
+    def message_received(self, payload: bytes, is_binary: bool, frames: int) -> None:
+        """Check a reply, note how long it took, and send the next message where the loop is closed."""
+        now = self._now()
+        index = self._next_reply
+        if payload != self._messages[index] or is_binary is not self._binary or not self._waiting:
+            if not self._explained(payload, is_binary):
+                return
+            index = self._next_reply
+        index += 1
+        self._next_reply = index if index < len(self._messages) else 0
+        self._latency(now - self._waiting.popleft())
+        record = self._record
+        record.received += 1
+        record.bytes_received += len(payload)
+        if self._refill:
+            self.send(now)
+
+    def opened(self, connection: ClientConnection) -> None:
+        """Note the connection: messages can be sent."""
+        self.connection = connection
+
+    def closed(self, code: int | None, reason: str, clean: bool) -> None:
+        """Count what was still to come as lost, unless this side is done."""
+        if self.gone:
+            return
+        self.gone = True
+        if not self.closing:
+            self._record.error(closed_kind(code))
+            self.give_up()
+        self.connection = None
+        self._refill = False
+        self._on_closed(self)
+
+    def give_up(self) -> None:
+        """Count what was not answered as lost, and what was not sent as unsent."""
+        self._record.error("lost", len(self._waiting))
+        self._record.error("unsent", len(self._backlog))
+        self._waiting.clear()
+        self._backlog.clear()
+
+    def _explained(self, payload: bytes, is_binary: bool) -> bool:
+        """Name what is wrong with a reply. Returns whether it is, after all, the one that is now to be noted."""
+        record, messages, expected = self._record, self._messages, self._next_reply
+        if is_binary is self._binary:
+            if payload in self._given_up:
+                self._given_up.remove(payload)
+                record.error("lost", -1)
+                record.error("out_of_order")
+                return False
+            for ahead in range(1, min(len(self._waiting), len(messages))):
+                if payload == messages[(expected + ahead) % len(messages)]:
+                    self._skip(ahead)
+                    return True
+            if payload == messages[expected - 1] or not self._waiting:
+                record.error("doubled" if payload == messages[expected - 1] else "unexpected")
+                return False
+        elif not self._waiting:
+            record.error("unexpected")
+            return False
+        record.error("wrong_bytes" if payload != messages[expected] else "wrong_opcode")
+        self._skip(1, lost=False)
+        if self._refill:
+            self.send(self._now())
+        return False
+
+    def _skip(self, count: int, *, lost: bool = True) -> None:
+        """Go on to the reply after the next `count`."""
+        for _ in range(count):
+            self._waiting.popleft()
+            if lost:
+                self._given_up.append(self._messages[self._next_reply])
+                if self._refill:
+                    self.send(self._now())
+            self._next_reply = (self._next_reply + 1) % len(self._messages)
+        if lost:
+            self._record.error("lost", count)

@@ -1,0 +1,123 @@
+"""What a person sees while a run goes on: two lines that change on a terminal, now and then a line elsewhere."""
+
+from __future__ import annotations
+
+from typing import TextIO
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from wsdaemon.load import words
+from wsdaemon.load.plan import Mode, Plan
+from wsdaemon.load.record import Record
+
+TERMINAL_SECONDS = 1.0
+"""From one redrawing to the next: it takes time that replies wait for."""
+PIPE_SECONDS = 5.0
+_SAMPLE = 4000
+
+
+class Meter:
+    """What happened since it was last looked at."""
+
+    def __init__(self, plan: Plan, record: Record) -> None:
+        self._unit = "messages/s" if plan.mode is Mode.ECHO else "handshakes/s"
+        self._record = record
+        self._received = 0
+        self._at = 0.0
+
+    def read(self, elapsed: float) -> str:
+        """Return rate, latencies and errors as one line of at most 80 columns."""
+        record = self._record
+        received = record.received + sum(each.received for each in record.slices)
+        errors = record.errors.total() + sum(each.errors.total() for each in record.slices)
+        rate = (received - self._received) / (elapsed - self._at) if elapsed > self._at else 0.0
+        self._received, self._at = received, elapsed
+        sample = sorted(record.pending[-_SAMPLE:])
+        times = [words.milliseconds(1000 * sample[len(sample) * part // 100]) if sample else "-" for part in (50, 99)]
+        return f"{words.count(round(rate))} {self._unit}   p50 {times[0]}   p99 {times[1]}   errors {errors:,}"
+
+
+class Progress:
+    """Shows nothing; the others build on it."""
+
+    def __init__(self, plan: Plan, record: Record) -> None:
+        self._plan = plan
+        self._meter = Meter(plan, record)
+        self._shown = 0.0
+
+    every = float("inf")
+
+    def start(self) -> None:
+        """Show that clients are connecting."""
+
+    def beat(self, elapsed: float) -> None:
+        """Show how things are, if it is time; called often."""
+        if elapsed - self._shown >= self.every - 0.05:
+            self._shown = elapsed
+            self.show(elapsed)
+
+    def show(self, elapsed: float) -> None:
+        """Show how things are."""
+
+    def finish(self) -> None:
+        """Leave the screen as it is to be."""
+
+    def _place(self, elapsed: float) -> str:
+        if elapsed > self._plan.duration:
+            return "waiting for the last replies"
+        return f"{elapsed:.0f} s of {words.seconds(self._plan.duration)}"
+
+
+class PipeProgress(Progress):
+    """A plain line every few seconds."""
+
+    every = PIPE_SECONDS
+
+    def __init__(self, plan: Plan, record: Record, stream: TextIO) -> None:
+        super().__init__(plan, record)
+        self._stream = stream
+
+    def show(self, elapsed: float) -> None:
+        """Write a line."""
+        self._stream.write(f"{self._place(elapsed)}: {self._meter.read(elapsed)}\n")
+        self._stream.flush()
+
+
+class TerminalProgress(Progress):
+    """A bar and a line of figures, in place; gone at the end."""
+
+    every = TERMINAL_SECONDS
+
+    def __init__(self, plan: Plan, record: Record, stream: TextIO) -> None:
+        super().__init__(plan, record)
+        self._live = Live(console=Console(file=stream), auto_refresh=False, transient=True)
+
+    def start(self) -> None:
+        """Show that clients are connecting, and hide the cursor."""
+        self._live.start()
+        if self._plan.mode is Mode.ECHO:
+            clients = "1 client" if self._plan.clients == 1 else f"{self._plan.clients:,} clients"
+            self._live.update(Text(f"connecting {clients}"), refresh=True)
+
+    def show(self, elapsed: float) -> None:
+        """Draw the two lines."""
+        place = self._place(elapsed)
+        bar = ProgressBar(total=self._plan.duration, completed=min(elapsed, self._plan.duration), width=40)
+        line = Table.grid(padding=(0, 2))
+        line.add_row(bar, Text(place))
+        self._live.update(Group(line, Text(self._meter.read(elapsed), no_wrap=True, overflow="ellipsis")), refresh=True)
+
+    def finish(self) -> None:
+        """Clear the lines, and show the cursor."""
+        self._live.stop()
+
+
+def progress(plan: Plan, record: Record, stream: TextIO, *, quiet: bool) -> Progress:
+    """Return what fits the stream: nothing, a terminal's lines, or plain ones."""
+    if quiet:
+        return Progress(plan, record)
+    return TerminalProgress(plan, record, stream) if stream.isatty() else PipeProgress(plan, record, stream)

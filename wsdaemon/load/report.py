@@ -1,0 +1,226 @@
+"""The report: one HTML page that holds everything it needs, drawn from the JSON document alone.
+
+Nothing in it leads to another host and nothing in it runs; all text is escaped.
+"""
+
+from __future__ import annotations
+
+from html import escape
+from importlib.resources import files
+from string import Template
+from typing import Any
+
+from wsdaemon.load import words
+from wsdaemon.load.charts import Chart, draw
+from wsdaemon.load.compare import Comparison, compare
+from wsdaemon.load.document import Document
+from wsdaemon.load.plots import distribution, errors, latency, throughput
+
+_WIDE, _NARROW = (760, 300), (360, 260)
+_COLUMNS = {
+    "min": "min",
+    "mean": "mean",
+    "p50": "p50",
+    "p90": "p90",
+    "p99": "p99",
+    "p99_9": "p99.9",
+    "max": "max",
+    "stdev": "stdev",
+}
+_PARTS = {"total": "handshake", "tcp": "TCP", "tls": "TLS", "upgrade": "upgrade"}
+
+
+def report(document: Document, old: Document | None = None) -> str:
+    """Return the page; with an `old` document it also shows what has changed since."""
+    configuration = document["configuration"]
+    here = files("wsdaemon.load")
+    page = Template(here.joinpath("report.html").read_text("utf-8"))
+    comparison = None if old is None else compare(old, document)
+    sections = [
+        _comparison(comparison), _latency(document, old), _throughput(document), _errors(document),
+        _handshakes(document), _configuration(document), _slices(document),
+    ]  # fmt: skip
+    return page.substitute(
+        title=_text(f"Load on {configuration['url']}"),
+        style=here.joinpath("report.css").read_text("utf-8"),
+        url=_text(configuration["url"]),
+        plan=_text(words.plan(configuration)),
+        when=_text(document["started"].replace("T", " ").replace("Z", " UTC")),
+        notes="\n".join(_notes(document)),
+        tiles="\n".join(_tiles(document)),
+        sections="\n".join(filter(None, sections)),
+        version=_text(document["wsdaemon_version"]),
+    )
+
+
+def _notes(document: Document) -> list[str]:
+    notes = []
+    if document["client"]["limited"]:
+        why = "; ".join(document["client"]["reasons"])
+        notes.append(("", f"The client itself may have been the limit: {why}. The server may well do better."))
+    if document["interrupted"]:
+        notes.append(("", f"The run was interrupted after {words.seconds(document['load_seconds'])}."))
+    notes += [("bad", f"Not connected: {why}") for why in document["connections"]["failures"]]
+    return [f'<p class="note {kind}">{_text(text)}</p>' for kind, text in notes]
+
+
+def _tiles(document: Document) -> list[str]:
+    rates, times = document["rates"], document["latency_ms"]
+    wrong = sum(document["errors"].values())
+    if document["messages"] is not None:
+        first = [("messages/s, echoed", words.count(rates["messages_per_second"]))]
+        if document["configuration"]["rate_messages_per_second"] is not None:
+            asked = words.count(document["configuration"]["rate_messages_per_second"])
+            first = [(f"messages/s, echoed, of {asked}", first[0][1])]
+    else:
+        first = [("handshakes/s", words.count(rates["handshakes_per_second"]))]
+    what = "latency" if document["messages"] is not None else "handshake"
+    tiles = [(label, value, "") for label, value in first]
+    tiles += [(f"{what} {_COLUMNS[name]}", words.milliseconds(times[name]), "") for name in ("p50", "p99", "max")]
+    tiles.append(("errors", words.count(wrong), "bad" if wrong else ""))
+    return [f'<div class="{kind}"><dt>{_text(label)}</dt><dd>{_text(value)}</dd></div>' for label, value, kind in tiles]
+
+
+def _latency(document: Document, old: Document | None) -> str:
+    if not document["latency_ms"]["count"]:
+        return ""
+    what = "Latency" if document["messages"] is not None else "Handshake time"
+    counted = words.counted_from(document)
+    over_time = _section(
+        f"{what} over time",
+        f"Each point stands for {_slice(document)}, {counted}; the scale is logarithmic.",
+        _figure(latency(document)),
+    )
+    columns = {"this run": document["latency_ms"]}
+    if old is not None:
+        columns["old run"] = old["latency_ms"]
+    spread = _section(
+        "Distribution" if what == "Latency" else "Distribution of handshake times",
+        "How many percent came within which time, with more and more room for the slowest. "
+        f"{document['latency_ms']['count']:,} in all.",
+        _figure(distribution(document, old)) + _statistics(columns),
+    )
+    return over_time + spread
+
+
+def _throughput(document: Document) -> str:
+    echo = document["messages"] is not None
+    about = "Right replies a second, by when they came." if echo else "Handshakes a second."
+    return _section("Throughput over time", about, _figure(throughput(document)))
+
+
+def _errors(document: Document) -> str:
+    if not document["errors"]:
+        return _section("Errors", "None: every reply was right, and every connection held.", "")
+    rows = [[words.error(kind), f"{number:,}"] for kind, number in document["errors"].items()]
+    chart = errors(document)
+    return _section("Errors over time", "", _figure(chart) + _table(["what", "how many"], rows))
+
+
+def _handshakes(document: Document) -> str:
+    columns = {label: times for part, label in _PARTS.items() if (times := document["handshake_ms"][part])["count"]}
+    if not columns:
+        return ""
+    connections = document["connections"]
+    about = f"{connections['opened']:,} opened, {connections['failed']:,} failed, "
+    about += f"{connections['closed_early']:,} closed by the server before the end."
+    return _section("Connections", about, _statistics(columns))
+
+
+def _comparison(comparison: Comparison | None) -> str:
+    if comparison is None:
+        return ""
+    notes = [f'<p class="note">{_text(text)}</p>' for text in comparison.warnings]
+    if comparison.differences:
+        items = "; ".join(comparison.differences)
+        notes.insert(0, f'<p class="note">{_text(f"Not the same configuration: {items}.")}</p>')
+    rows = "".join(
+        f"<tr><th>{_text(each.name)}</th><td>{_text(each.old)}</td><td>{_text(each.new)}</td>"
+        f'<td class="{ {True: "better", False: "worse", None: ""}[each.better] }">{_text(each.change)}</td></tr>'
+        for each in comparison.changes
+    )
+    head = "<thead><tr><th></th><th>old</th><th>new</th><th>change</th></tr></thead>"
+    table = f'<div class="scroll"><table>{head}<tbody>{rows}</tbody></table></div>'
+    return _section("Compared with an earlier run", "", "".join(notes) + table)
+
+
+def _configuration(document: Document) -> str:
+    client = document["client"]
+    facts: dict[str, Any] = {
+        name: value for name, value in document["configuration"].items() if value not in (None, [])
+    }
+    facts["client: processor"] = f"{client['cpu_percent_of_a_core']:g} % of a core"
+    facts["client: timers over 10 ms late"] = f"{client['late_timers_percent']:g} %"
+    facts["client: worst lag"] = words.milliseconds(client["worst_lag_ms"])
+    rows = "".join(
+        f'<tr><th>{_text(name.replace("_", " "))}</th><td class="text">{_text(words.value(value))}</td></tr>'
+        for name, value in facts.items()
+    )
+    return _section("Configuration and client", "", f"<table><tbody>{rows}</tbody></table>")
+
+
+def _slices(document: Document) -> str:
+    rows = [
+        [
+            f"{each['start_seconds']:g}", f"{each['sent_messages']:,}", f"{each['received_messages']:,}",
+            *(words.milliseconds(each["latency_ms"][name]) for name in ("p50", "p90", "p99", "max")),
+            f"{sum(each['errors'].values()):,}",
+        ]
+        for each in document["slices"]
+    ]  # fmt: skip
+    table = _table(["from, s", "sent", "right", "p50", "p90", "p99", "max", "errors"], rows)
+    inside = f"<details><summary>{len(rows)} slices of time</summary>{table}</details>"
+    return f'<div class="details">{_section("The numbers behind the charts", "", inside)}</div>'
+
+
+def _statistics(columns: dict[str, dict[str, Any]]) -> str:
+    """Return a table of minima, percentiles and so on, one below the other: so it fits a phone."""
+    rows = [
+        [label, *(words.milliseconds(times.get(name)) for times in columns.values())]
+        for name, label in _COLUMNS.items()
+    ]
+    return _table(["", *columns], rows)
+
+
+def _slice(document: Document) -> str:
+    lengths = sorted(each["length_seconds"] for each in document["slices"])
+    return words.seconds(lengths[len(lengths) // 2]) if lengths else "a slice"
+
+
+def _figure(chart: Chart) -> str:
+    """Return the chart twice, for a wide and for a narrow screen, with its legend; the style sheet shows one."""
+    legend = "".join(
+        f'<li><svg viewBox="0 0 26 10" aria-hidden="true"><path class="line {line.style}" d="M1 5H25"/></svg>'
+        f"{_text(line.name)}</li>"
+        for line in chart.lines
+    )
+    if chart.bars is not None:
+        legend += "".join(
+            f'<li><svg viewBox="0 0 26 10" aria-hidden="true"><rect class="bar {style}" x="8" width="10" height="10"/>'
+            f"</svg>{_text(name)}</li>"
+            for name, style in zip(chart.bars.names, chart.bars.styles, strict=True)
+        )
+    pictures = "".join(
+        draw(chart, *size).replace("<svg ", f'<svg class="{name}" ', 1)
+        for name, size in (("wide", _WIDE), ("narrow", _NARROW))
+    )
+    return f'<figure><ul class="legend">{legend}</ul>{pictures}</figure>'
+
+
+def _section(title: str, about: str, inside: str) -> str:
+    told = f'<p class="about">{_text(about)}</p>' if about else ""
+    return f"<section><h2>{_text(title)}</h2>{told}{inside}</section>"
+
+
+def _table(head: list[str], rows: list[list[str]]) -> str:
+    heads = "".join(f"<th>{_text(each)}</th>" for each in head)
+    body = "".join(
+        f"<tr><th>{_text(row[0])}</th>" + "".join(f"<td>{_text(each)}</td>" for each in row[1:]) + "</tr>"
+        for row in rows
+    )
+    return f'<div class="scroll"><table><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table></div>'
+
+
+def _text(value: object) -> str:
+    """Return a text as HTML; control characters, which a page cannot hold, are replaced."""
+    return escape("".join(each if each.isprintable() else "�" for each in str(value)))

@@ -1,0 +1,1 @@
+"""Which subprotocol or behaviour an upgrade request gets."""

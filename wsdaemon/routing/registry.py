@@ -1,0 +1,141 @@
+"""Which subprotocols there are, and which one a client gets: a behaviour that its URL asks for, else by what it offers,
+else by its path, else the default."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Iterable, Iterator
+from importlib.metadata import EntryPoint, entry_points
+from typing import NamedTuple
+
+from wsdaemon import subprotocols
+from wsdaemon.behaviours.parameters import Given
+from wsdaemon.routing.catalogue import Catalogue
+from wsdaemon.settings import Settings, WebSocketSettings
+from wsdaemon.websocket.connection import Connection
+from wsdaemon.websocket.factory import ConnectionFactory
+from wsdaemon.websocket.handshake import Handshake, HandshakeRefused
+from wsdaemon.websocket.hub import Hub
+
+ENTRY_POINTS = "wsdaemon.subprotocols"
+
+
+class SubprotocolError(Exception):
+    """A subprotocol cannot be used; the text names it and says why."""
+
+
+def find_all() -> tuple[type[Connection], ...]:
+    """Return all subprotocols: those of `wsdaemon.subprotocols`, then those of installed packages.
+
+    Raises `SubprotocolError` where one cannot be loaded or takes a name that another has.
+    """
+    found = [*_own(), *(_load(each) for each in sorted(entry_points(group=ENTRY_POINTS)))]
+    taken: dict[str, type[Connection]] = {}
+    for subprotocol in found:
+        for name in subprotocol.names:
+            other = taken.setdefault(name, subprotocol)
+            if other is not subprotocol:
+                raise SubprotocolError(
+                    f"subprotocol {_place(subprotocol)}: the name {name!r} belongs to {_place(other)} already"
+                )
+    return tuple(found)
+
+
+def short_name(subprotocol: type[Connection]) -> str:
+    """Return the name that the INI file and the path use."""
+    return subprotocol.names[-1]
+
+
+def settings_classes(found: Iterable[type[Connection]]) -> dict[str, type[WebSocketSettings]]:
+    """Return the class of each subprotocol's settings, by short name."""
+    return {short_name(each): each.settings_class for each in found}
+
+
+class Choice(NamedTuple):
+    """What a client gets."""
+
+    factory: ConnectionFactory
+    subprotocol: str | None
+    """The name to answer with: one that the client offered, or none."""
+    given: Given | None = None
+    """What it asks for of a behaviour."""
+
+
+class Registry:
+    """Chooses the factory for a handshake. Raises `SubprotocolError` where the default is not enabled."""
+
+    def __init__(self, found: Iterable[type[Connection]], settings: Settings, hub: Hub) -> None:
+        found = tuple(found)
+        self.catalogue = Catalogue(found, settings.behaviours)
+        self._by_name: dict[str, ConnectionFactory] = {}
+        self._of: dict[type[Connection], ConnectionFactory] = {}
+        for subprotocol in found:
+            if not self.catalogue.is_there(subprotocol):
+                continue
+            factory = ConnectionFactory(subprotocol, settings.subprotocols[short_name(subprotocol)], hub)
+            factory.protocol.bounds = settings.behaviours
+            self._of[subprotocol] = factory
+            self._by_name.update(dict.fromkeys(subprotocol.names, factory))
+        default = settings.server.default_subprotocol
+        if default not in self._by_name:
+            raise SubprotocolError(
+                f"default_subprotocol = {default}, but [behaviours] enabled has it not; write another"
+            )
+        self._default = self._by_name[default]
+        self._refuse_unknown = settings.server.unknown_subprotocol == "refuse"
+
+    def choose(self, handshake: Handshake) -> Choice:
+        """Return the factory, and the name to answer with.
+
+        On a behaviour's path it is that behaviour, whatever is offered, and the first name is answered with. Else it is
+        the first of the client's names that is known, which may be a behaviour's, with parameters. A client that offers
+        none gets what the path's first segment names, else the default. One that offers only unknown ones is refused
+        with 400 (raises `HandshakeRefused`), or gets the default, as configured.
+        """
+        offered, path = handshake.subprotocols, handshake.first_segment
+        whole_path, _, query = handshake.target.partition("?")
+        behaviour = self.catalogue.by_path.get(path)
+        # Without a query, and below it, /echo is Jetty's, which goes by the names that are offered first.
+        if behaviour is not None and (path in behaviour.names or (query and whole_path == f"/{path}")):
+            first = offered[0] if offered else None
+            return Choice(self._of[behaviour], first, self.catalogue.read(behaviour, query, handshake))
+        if path in self.catalogue.absent and path not in self._by_name:
+            raise HandshakeRefused(403, f"/{path} is not enabled on this server.")
+        for name in offered:
+            if name in self._by_name:
+                return Choice(self._by_name[name], name)
+            by_name = self.catalogue.read_name(name, handshake)
+            if by_name is not None:
+                return Choice(self._of[by_name[0]], name, by_name[1])
+        if not offered:
+            return Choice(self._by_name.get(path, self._default), None)
+        if self._refuse_unknown:
+            raise HandshakeRefused(400, f"None of the subprotocols is known. Known are: {', '.join(self._by_name)}.")
+        return Choice(self._default, None)
+
+
+def _own() -> Iterator[type[Connection]]:
+    for module_info in pkgutil.iter_modules(subprotocols.__path__):
+        module = importlib.import_module(f"{subprotocols.__name__}.{module_info.name}")
+        for value in vars(module).values():
+            own = isinstance(value, type) and issubclass(value, Connection) and value.__module__ == module.__name__
+            if own and value.names:
+                yield value
+
+
+def _load(entry_point: EntryPoint) -> type[Connection]:
+    place = f"subprotocol {entry_point.value} (entry point {entry_point.name})"
+    try:
+        loaded = entry_point.load()
+    except Exception as error:  # whatever another package's code raises when it is imported
+        raise SubprotocolError(f"{place}: cannot be loaded: {error!r}") from error
+    if not (isinstance(loaded, type) and issubclass(loaded, Connection)):
+        raise SubprotocolError(f"{place}: is not a subclass of {_place(Connection)}")
+    if not loaded.names:
+        raise SubprotocolError(f"{place}: has no names; give it at least one")
+    return loaded
+
+
+def _place(subprotocol: type[Connection]) -> str:
+    return f"{subprotocol.__module__}:{subprotocol.__qualname__}"
