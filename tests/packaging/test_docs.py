@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ from wsdaemon.settings import Settings
 ROOT = Path(__file__).resolve().parent.parent.parent
 KNOWN = settings_classes(_own())  # what this project brings, whatever else is installed
 EXAMPLE = ROOT / "docs" / "examples" / "wsdaemon-shout"
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
 def test_ini_is_current() -> None:
@@ -42,9 +45,17 @@ def test_example_is_current(name: str) -> None:
     assert f"\n{(EXAMPLE / name).read_text()}```" in (ROOT / "docs" / "subprotocols.md").read_text()
 
 
-@pytest.mark.parametrize(
-    "page", [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))], ids=lambda page: page.name
-)
+def test_examples_are_typed(tmp_path: Path) -> None:
+    """The Python on each page passes `mypy --strict`, as its readers' would."""
+    blocks = [block for page in PAGES for block in re.findall(r"^```python\n(.*?)^```", page.read_text(), re.M | re.S)]
+    files = [tmp_path / f"block_{number}.py" for number in range(len(blocks))]
+    for file, block in zip(files, blocks, strict=True):
+        file.write_text(block)
+    checked = subprocess.run([sys.executable, "-m", "mypy", *files], cwd=ROOT, capture_output=True, text=True)
+    assert (len(blocks) > 1, checked.returncode) == (True, 0), checked.stdout
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_lead_somewhere(page: Path) -> None:
     """Every relative link in the documentation names a file that exists."""
     for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text()):

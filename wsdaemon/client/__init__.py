@@ -1,11 +1,14 @@
-"""The client: connecting to any WebSocket endpoint, checking what comes back, measuring, reporting."""
+"""Public interface of the client: WebSocket connections from Twisted code (docs/client.md).
+
+The package also holds `wsping`, which is built on it.
+"""
 
 from __future__ import annotations
 
 from wsdaemon.client.connect import connect
 from wsdaemon.client.connection import ClientConnection, Frame, HandshakeTimes, Listener
 from wsdaemon.client.errors import CannotConnect, ClientError, HandshakeRefused, HandshakeTimeout
-from wsdaemon.client.target import Target, parse_target
+from wsdaemon.client.target import Target, parse_target, proxy_from_environment
 
 __all__ = [
     "CannotConnect",
@@ -19,4 +22,5 @@ __all__ = [
     "Target",
     "connect",
     "parse_target",
+    "proxy_from_environment",
 ]

@@ -2,10 +2,7 @@
 
 from dataclasses import dataclass
 
-from wsdaemon.options import Number, option
-from wsdaemon.settings import WebSocketSettings
-from wsdaemon.websocket.codes import CloseCode
-from wsdaemon.websocket.connection import Connection
+from wsdaemon.subprotocol import CloseCode, Connection, Number, WebSocketSettings, option
 
 
 @dataclass(frozen=True, kw_only=True)
