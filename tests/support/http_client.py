@@ -20,8 +20,9 @@ from twisted.logger import ILogObserver, LogEvent, formatEvent, globalLogPublish
 from twisted.python.failure import Failure
 from zope.interface import provider
 
+from tests.support.memory import all_subprotocols
 from wsdaemon.config import parse
-from wsdaemon.routing.registry import find_all, settings_classes
+from wsdaemon.routing.registry import settings_classes
 from wsdaemon.service import make_service
 
 _failures: list[str] = []
@@ -184,7 +185,7 @@ class Server:
     def __init__(self, docroot: Path | None = None, ini: str = "") -> None:
         _failures.clear()  # what other tests provoked
         self.clock = Clock()
-        found = find_all()
+        found = all_subprotocols()
         folder = f"docroot = {docroot}" if docroot else ""
         text = ini.replace("[server]", f"[server]\n{folder}") if "[server]" in ini else f"[server]\n{folder}\n{ini}"
         configuration = parse(text, settings_classes(found), file="test.ini", base=Path())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,19 @@ from twisted.python.failure import Failure
 from tests.support.wire import Frame, request, take_frames
 from wsdaemon.config import parse
 from wsdaemon.routing.registry import Registry, find_all, settings_classes
+from wsdaemon.settings import Settings
 from wsdaemon.site.files import Docroot
 from wsdaemon.site.site import Site
 from wsdaemon.site.upgrade import Upgrade
 from wsdaemon.websocket.hub import Hub
+
+all_subprotocols = cache(find_all)  # each call reads the entry points of all installed packages
+
+
+@cache
+def settings_of(ini: str) -> Settings:
+    """Return the settings that INI text holds; they are frozen, so sites can share them."""
+    return parse(ini, settings_classes(all_subprotocols()), file="test.ini", base=Path()).require()
 
 
 def pass_time(clock: Clock, seconds: float) -> None:
@@ -42,11 +52,12 @@ class MemorySite:
 
     def __init__(self, ini: str = "", *, verbose: bool = False) -> None:
         self.clock = Clock()
-        found = find_all()
-        settings = parse(ini, settings_classes(found), file="test.ini", base=Path()).require()
+        settings = settings_of(ini)
         self.hub = Hub(self.clock, settings.limits, verbose=verbose)
         files = Docroot(Path(__file__).parent)
-        self.site = Site(files, Upgrade(Registry(found, settings, self.hub)), settings, self.clock, self.hub)
+        self.site = Site(
+            files, Upgrade(Registry(all_subprotocols(), settings, self.hub)), settings, self.clock, self.hub
+        )
         self._ports = 40000
 
     def connect(self) -> Peer:
