@@ -5,7 +5,6 @@ Nothing here starts anything; `check_machine` only looks whether the files and f
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -15,7 +14,7 @@ from typing import Any
 
 from iniconfig import IniConfig, ParseError
 
-from wsdaemon.options import Kind, options_of
+from wsdaemon.options import Kind, nearest, options_of
 from wsdaemon.settings import FAMILIES, SECTIONS, ServerSettings, Settings, TlsSettings, WebSocketSettings
 from wsdaemon.tls import load_problems
 
@@ -131,14 +130,16 @@ def parse(text: str, subprotocols: Mapping[str, type[WebSocketSettings]], *, fil
         if known is None:
             names = [*SECTIONS, *(SUBPROTOCOL + name for name in subprotocols)]
             if section:  # one without a name has been noted already
-                problems.append(Problem(place, section, "", f"unknown section{_nearest(section, names)}"))
+                problems.append(Problem(place, section, "", f"unknown section{nearest(section, names)}"))
             continue
         values.setdefault(section, {})
         for name, value in given.items():
             places[section, name] = place = f"{file}:{ini.lineof(header, name)}"
             option = options_of(known).get(name)
             if option is None:
-                message = f"unknown option{_nearest(name, options_of(known))}"
+                message = f"unknown option{nearest(name, options_of(known))}"
+                if issubclass(known, WebSocketSettings) and name in options_of(WebSocketSettings):
+                    message = "does not apply to this subprotocol; remove it"
                 problems.append(Problem(place, section, name, message))
                 continue
             kind: Kind = option.metadata["kind"]
@@ -203,12 +204,6 @@ def _known_section(name: str, subprotocols: Mapping[str, type[WebSocketSettings]
     return SECTIONS.get(name)
 
 
-def _nearest(name: str, known: Iterable[str]) -> str:
-    known = list(known)
-    close = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.5)
-    return f"; did you mean {close[0]}?" if close else f"; known are {', '.join(known)}"
-
-
 def _assemble(values: Mapping[str, Mapping[str, Any]], subprotocols: Mapping[str, type[WebSocketSettings]]) -> Settings:
     general = values.get("websocket", {})
     each = {}
@@ -234,12 +229,12 @@ def _contradictions(
     name = settings.server.default_subprotocol
     if name not in subprotocols:
         yield problem(
-            "server", "default_subprotocol", f"no subprotocol is called {name!r}{_nearest(name, subprotocols)}"
+            "server", "default_subprotocol", f"no subprotocol is called {name!r}{nearest(name, subprotocols)}"
         )
     known = ("all", "none", *FAMILIES, *subprotocols)
     for word in settings.behaviours.enabled:
         if word not in known:
-            yield problem("behaviours", "enabled", f"{word!r} is no family or behaviour{_nearest(word, known)}")
+            yield problem("behaviours", "enabled", f"{word!r} is no family or behaviour{nearest(word, known)}")
     for name, message in _half_configured(tls, ("tls", "enabled") in configuration.places):
         if ("tls", name) not in configuration.places or ("tls", name) in given:
             yield problem("tls", name, message)

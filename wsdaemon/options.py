@@ -6,10 +6,13 @@ folder exist?) and is asked only once everything could be parsed; it returns wha
 
 from __future__ import annotations
 
+import difflib
 import re
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from wsdaemon.origins import parse_host, parse_origin
 
@@ -17,10 +20,16 @@ _YES = {"yes": True, "true": True, "on": True, "1": True, "no": False, "false": 
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 
 
-class Kind:
-    """A kind of value; `what` says in a few words what to write."""
+class Kind(ABC):
+    """A kind of value."""
 
-    what = "a text"
+    name: ClassVar[str] = "text"
+    """The kind's name in the JSON catalogue of parameters, by which a page chooses the input field."""
+
+    @property
+    @abstractmethod
+    def what(self) -> str:
+        """What to write, in a few words."""
 
     def parse(self, text: str, base: Path) -> Any:
         """Return the value that `text` stands for; paths are relative to the folder `base`."""
@@ -53,11 +62,12 @@ class Text(Kind):
 class Number(Kind):
     """A whole number from `low` to `high`."""
 
+    name: ClassVar[str] = "number"
     low: int
     high: int
 
     @property
-    def what(self) -> str:  # type: ignore[override]  # a constant elsewhere
+    def what(self) -> str:
         """What to write."""
         return f"a whole number from {self.low} to {self.high}"
 
@@ -79,7 +89,7 @@ class Seconds(Kind):
     high: float
 
     @property
-    def what(self) -> str:  # type: ignore[override]  # a constant elsewhere
+    def what(self) -> str:
         """What to write."""
         off = ", 0 switches it off" if self.low == 0 else ""
         return f"seconds from {self.low:g} to {self.high:g}{off}"
@@ -102,11 +112,12 @@ class Seconds(Kind):
 class Size(Kind):
     """A number of bytes from `low` to `high`, with an optional k, m or g (1024 each); 0 stands for no limit."""
 
+    name: ClassVar[str] = "size"
     low: int
     high: int
 
     @property
-    def what(self) -> str:  # type: ignore[override]  # a constant elsewhere
+    def what(self) -> str:
         """What to write."""
         return f"bytes from {self.show(self.low)} to {self.show(self.high)}, as 65536, 64k or 16m"
 
@@ -132,6 +143,7 @@ class Size(Kind):
 class Switch(Kind):
     """Yes or no."""
 
+    name: ClassVar[str] = "switch"
     what: str = "yes or no"
 
     def parse(self, text: str, base: Path) -> bool:
@@ -150,10 +162,11 @@ class Switch(Kind):
 class Choice(Kind):
     """One of some words."""
 
+    name: ClassVar[str] = "choice"
     words: tuple[str, ...]
 
     @property
-    def what(self) -> str:  # type: ignore[override]  # a constant elsewhere
+    def what(self) -> str:
         """What to write."""
         return " or ".join(self.words)
 
@@ -172,7 +185,7 @@ class Location(Kind):
     keyword: str = ""  # a word that may stand in place of a path
 
     @property
-    def what(self) -> str:  # type: ignore[override]  # a constant elsewhere
+    def what(self) -> str:
         """What to write."""
         what = "the path of a folder" if self.folder else "the path of a PEM file"
         return f"{what}, or {self.keyword}" if self.keyword else what
@@ -279,6 +292,13 @@ class Hosts(Kind):
 def quote(text: str) -> str:
     """Return `text` as it can stand in an error report: on one line, and not endless."""
     return repr(text if len(text) <= 60 else text[:57] + "...")
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return the end of an error message about an unknown `name`: the known name closest to it, or all of them."""
+    known = list(known)
+    close = difflib.get_close_matches(name[:40].lower(), known, n=1, cutoff=0.5)
+    return f"; did you mean {close[0]}?" if close else f"; known are {', '.join(known)}"
 
 
 def option(kind: Kind, default: Any, why: str) -> Any:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
+from typing import ClassVar
 
 from wsdaemon.options import Choice, Hosts, Lines, Location, Number, Origins, Seconds, Size, Switch, Text, Words, option
 
@@ -131,6 +132,16 @@ class WebSocketSettings:
     )
     allowed_origins: tuple[str, ...] = option(
         Origins(), ("*",), "Whose pages may connect: * any, same only pages from here, or a list of origins."
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class StreamingSettings(WebSocketSettings):
+    """Messages are not collected: they may be endless, in size and in time."""
+
+    message_limit: ClassVar[int] = 0  # type: ignore[misc]  # withdraws the option: the INI file cannot set it
+    message_timeout: float = option(
+        Seconds(0, 86400), 0.0, "How long a message may stay unfinished, before the connection ends with 1008."
     )
 
 

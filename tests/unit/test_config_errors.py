@@ -28,7 +28,13 @@ SECTIONS = "known are server, tls, websocket, behaviours, limits, admin, log, su
         ("[server]\nPort = 1", ["2: [server] Port: unknown option; did you mean port?"]),
         ("[log]\nzzz = 1", ["2: [log] zzz: unknown option; known are level, format, lag_threshold, repeat_after"]),
         ("[websocket]\nmessagelimit=1", ["2: [websocket] messagelimit: unknown option; did you mean message_limit?"]),
-        ("[subprotocol:echo]\nlimit=1\n", ["2: [subprotocol:echo] limit: unknown option; did you mean message_limit?"]),
+        ("[subprotocol:echo-assemble]\nlimit=1\n", [
+            "2: [subprotocol:echo-assemble] limit: unknown option; did you mean message_limit?"]),
+        ("[subprotocol:echo]\nmessage_limit=1k\n", [
+            "2: [subprotocol:echo] message_limit: does not apply to this subprotocol; remove it"]),
+        ("[subprotocol:log]\nmessage_limit=x\n[subprotocol:sink]\nmessage_limit=0", [
+            "2: [subprotocol:log] message_limit: does not apply to this subprotocol; remove it",
+            "4: [subprotocol:sink] message_limit: does not apply to this subprotocol; remove it"]),
         ("[server]\nport = http", [f"2: [server] port: 'http' is not a whole number; {PORT}"]),
         ("[server]\nport = 80 # plain", [f"2: [server] port: '80 # plain' is not a whole number; {PORT}"]),
         ("[server]\nport =", [f"2: [server] port: '' is not a whole number; {PORT}"]),

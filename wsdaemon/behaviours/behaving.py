@@ -58,7 +58,7 @@ class Behaving(Opening):
     parts: ClassVar[tuple[type[Any], ...]] = REPLIES
     """The parts that it takes; each part's parameters are named in the same query."""
 
-    settings_class = BehavingSettings
+    settings_class: ClassVar[type[WebSocketSettings]] = BehavingSettings
 
     # -- what a behaviour may override or call --------------------------------------------------------------------
 

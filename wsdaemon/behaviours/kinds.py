@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from wsdaemon.options import Kind, Number, quote
 
@@ -15,8 +16,10 @@ _PRINTABLE = re.compile(r"[\x20-\x7e]*")
 class Milliseconds(Number):
     """A time in whole milliseconds from `low` to `high`."""
 
+    name: ClassVar[str] = "milliseconds"
+
     @property
-    def what(self) -> str:  # type: ignore[override]  # a constant elsewhere
+    def what(self) -> str:
         """What to write."""
         return f"milliseconds, a whole number from {self.low} to {self.high}"
 
@@ -29,7 +32,7 @@ class Status(Number):
     high: int = 599
 
     @property
-    def what(self) -> str:  # type: ignore[override]  # a constant elsewhere
+    def what(self) -> str:
         """What to write."""
         return f"101, or a whole number from {self.low} to {self.high}"
 
@@ -42,11 +45,12 @@ class Status(Number):
 class CloseCodeOrNone(Number):
     """Any two bytes, or `none` for a Close frame without a code."""
 
+    name: ClassVar[str] = "code"
     low: int = 0
     high: int = 65535
 
     @property
-    def what(self) -> str:  # type: ignore[override]  # a constant elsewhere
+    def what(self) -> str:
         """What to write."""
         return f"a whole number from {self.low} to {self.high}, or none"
 
@@ -67,7 +71,7 @@ class ShortText(Kind):
     printable: bool = False
 
     @property
-    def what(self) -> str:  # type: ignore[override]  # a constant elsewhere
+    def what(self) -> str:
         """What to write."""
         kind = "printable ASCII" if self.printable else "text"
         return f"{kind} of at most {self.high} bytes"
@@ -86,10 +90,11 @@ class ShortText(Kind):
 class Hex(Kind):
     """Bytes, two digits each; spaces and colons may stand between them."""
 
+    name: ClassVar[str] = "hex"
     high: int
 
     @property
-    def what(self) -> str:  # type: ignore[override]  # a constant elsewhere
+    def what(self) -> str:
         """What to write."""
         return f"at most {self.high} bytes in hex, as 8102 6869"
 
@@ -114,11 +119,12 @@ class Hex(Kind):
 class Sizes(Kind):
     """Some numbers of bytes, at most `count`, each up to `high`."""
 
+    name: ClassVar[str] = "sizes"
     count: int
     high: int
 
     @property
-    def what(self) -> str:  # type: ignore[override]  # a constant elsewhere
+    def what(self) -> str:
         """What to write."""
         return f"at most {self.count} numbers from 0 to {self.high} with commas between, as 1,0,10"
 

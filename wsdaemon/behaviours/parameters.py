@@ -5,7 +5,6 @@ What reads them and what lists them (the command, the JSON, the pages, the docs)
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import Field, field, replace
 from functools import cache
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import unquote_to_bytes
 
-from wsdaemon.options import Kind, Number, Size, Switch, options_of, quote
+from wsdaemon.options import Kind, Number, Size, Switch, nearest, options_of, quote
 from wsdaemon.settings import BehaviourSettings
 
 _Group = TypeVar("_Group")
@@ -100,7 +99,7 @@ def read_pairs(
     values: dict[type[Any], dict[str, Any]] = {group: {} for group in groups}
     for name, text in pairs:
         if name not in known:
-            raise ParameterError(_shown(name), f"unknown parameter{_nearest(name, known)}")
+            raise ParameterError(_shown(name), f"unknown parameter{nearest(name, known)}")
         group, each = known[name]
         if name in values[group]:
             raise ParameterError(name, "is given twice")
@@ -146,9 +145,3 @@ def _unquoted(name: str, text: str) -> str:
 
 def _shown(name: str) -> str:
     return name if name.isascii() and name.isidentifier() and len(name) <= 40 else quote(name)
-
-
-def _nearest(name: str, known: Iterable[str]) -> str:
-    known = list(known)
-    close = difflib.get_close_matches(name[:40].lower(), known, n=1, cutoff=0.5)
-    return f"; did you mean {close[0]}?" if close else f"; known are {', '.join(known)}"

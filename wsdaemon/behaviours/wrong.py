@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from wsdaemon.behaviours.framing import MASKING_KEY, MOST_FRAMES, raw_frame
 from wsdaemon.options import Kind, quote
@@ -76,10 +76,11 @@ _OPCODES = {"continuation": 0, "text": 1, "binary": 2, "close": 8, "ping": 9, "p
 class Frames(Kind):
     """A JSON list of frames, of at most `high` bytes in all."""
 
+    name: ClassVar[str] = "json"
     high: int
 
     @property
-    def what(self) -> str:  # type: ignore[override]  # a constant elsewhere
+    def what(self) -> str:
         """What to write."""
         return (
             'a JSON list of frames, as [{"opcode": "text", "fin": false, "text": "a"}, {"opcode": 0, "hex": "62"}], '

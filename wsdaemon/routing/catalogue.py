@@ -114,7 +114,7 @@ def _told(each: Described) -> dict[str, Any]:
     kind = each.kind
     told: dict[str, Any] = {
         "name": each.name,
-        "kind": _kind_name(kind),
+        "kind": kind.name,
         "what": kind.what,
         "why": each.why,
         "default": each.default,
@@ -129,13 +129,6 @@ def _told(each: Described) -> dict[str, Any]:
     elif isinstance(kind, Switch):
         told["choices"] = ["no", "yes"]
     return told
-
-
-def _kind_name(kind: object) -> str:
-    return {
-        "Milliseconds": "milliseconds", "Number": "number", "Size": "size", "Choice": "choice", "Switch": "switch",
-        "Status": "number", "CloseCodeOrNone": "code", "Hex": "hex", "Frames": "json", "Sizes": "sizes",
-    }.get(type(kind).__name__, "text")  # fmt: skip
 
 
 def _text(documented: type[Any]) -> str:

@@ -2,21 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from wsdaemon.options import Seconds, Size, option
-from wsdaemon.settings import WebSocketSettings
+from wsdaemon.settings import StreamingSettings
 from wsdaemon.websocket.codes import Opcode
 from wsdaemon.websocket.connection import Connection
 from wsdaemon.websocket.frames import frame_header, join_frames
-
-
-@dataclass(frozen=True, kw_only=True)
-class EchoSettings(WebSocketSettings):
-    """A message may be endless, in size and in time: nothing of it is collected."""
-
-    message_limit: int = option(Size(0, 1 << 32), 0, "Not used: a message of any size passes through.")
-    message_timeout: float = option(Seconds(0, 86400), 0.0, "0: a message may take as long as it likes.")
 
 
 class Echo(Connection):
@@ -27,7 +16,7 @@ class Echo(Connection):
     """
 
     names = ("org.ietf.websocket.test-echo", "lws-mirror-protocol", "echo")
-    settings_class = EchoSettings
+    settings_class = StreamingSettings
 
     def messages_in(self, frames: list[tuple[int, bytes]]) -> None:
         """Send whole messages back in one write; each came in one frame that was not compressed."""

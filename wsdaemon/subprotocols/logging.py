@@ -2,26 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from wsdaemon.options import Seconds, Size, option
-from wsdaemon.settings import WebSocketSettings
+from wsdaemon.settings import StreamingSettings
 from wsdaemon.websocket.connection import Connection
-
-
-@dataclass(frozen=True, kw_only=True)
-class LoggingSettings(WebSocketSettings):
-    """Nothing is collected, so a message may be endless, in size and in time."""
-
-    message_limit: int = option(Size(0, 1 << 32), 0, "Not used: a message of any size is read and dropped.")
-    message_timeout: float = option(Seconds(0, 86400), 0.0, "0: a message may take as long as it likes.")
 
 
 class Logging(Connection):
     """Jetty's socket for clients that offer no subprotocol; verbose mode shows what it sees."""
 
     names = ("log",)
-    settings_class = LoggingSettings
+    settings_class = StreamingSettings
 
     def messages_in(self, frames: list[tuple[int, bytes]]) -> None:
         """Drop whole messages; verbose mode, which shows each, does not come here."""

@@ -5,19 +5,12 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from wsdaemon.behaviours.behaving import STREAMS, Behaving, BehavingSettings
+from wsdaemon.behaviours.behaving import STREAMS, Behaving
 from wsdaemon.behaviours.kinds import Milliseconds
 from wsdaemon.behaviours.parameters import parameter
-from wsdaemon.options import Number, Seconds, Size, option
+from wsdaemon.options import Number
+from wsdaemon.settings import StreamingSettings
 from wsdaemon.websocket.codes import Opcode
-
-
-@dataclass(frozen=True, kw_only=True)
-class SinkSettings(BehavingSettings):
-    """A message may be endless, in size and in time: nothing of it is kept."""
-
-    message_limit: int = option(Size(0, 1 << 32), 0, "Not used: a message of any size is swallowed.")
-    message_timeout: float = option(Seconds(0, 86400), 0.0, "0: a message may take as long as it likes.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +33,7 @@ class Sink(Behaving):
 
     names = ("sink",)
     family = "stream"
-    settings_class = SinkSettings
+    settings_class = StreamingSettings
     summary = "Swallows everything; reports messages, frames, bytes and rates as JSON, now and then and at the end."
     example = "/sink?every=500"
     rfc = "RFC 6455 section 5.6"
