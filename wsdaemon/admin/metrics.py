@@ -19,9 +19,9 @@ from prometheus_client.registry import Collector
 
 from wsdaemon.admin.snapshot import Watched, state_of
 from wsdaemon.observe.lag import BOUNDS
+from wsdaemon.observe.tally import Cause
 from wsdaemon.websocket.codes import Opcode
 
-_SLOW = ("cut: stopped reading", "cut: download stood still", "left the room: read too slowly")
 _OPCODES = {int(each): each.name.lower() for each in Opcode}
 
 
@@ -111,7 +111,7 @@ class Metrics(Collector):
         for cause, count in hub.tally.counts.items():
             refusals.add_metric([cause], count)
         yield refusals
-        slow = sum(hub.tally.counts[cause] for cause in _SLOW)
+        slow = sum(hub.tally.counts[cause] for cause in Cause if cause.is_slow)
         yield CounterMetricFamily("wsdaemon_slow_readers_dropped", "Peers that read too slowly and were dropped.", slow)
         yield GaugeMetricFamily("wsdaemon_backlog_bytes", "What waits for peers that do not keep up.", hub.backlog)
         yield GaugeMetricFamily(

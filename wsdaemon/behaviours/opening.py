@@ -12,6 +12,7 @@ from wsdaemon.behaviours.answering import HandshakeParameters, acceptance, refus
 from wsdaemon.behaviours.compressing import CompressionParameters, force
 from wsdaemon.behaviours.ending import Ending
 from wsdaemon.behaviours.paced import STALLED
+from wsdaemon.observe.tally import Cause
 from wsdaemon.websocket.handshake import Handshake
 from wsdaemon.websocket.transport import abort_connection, finish_sending
 
@@ -43,7 +44,7 @@ class Opening(Ending):
             return
         if answer.is_refusal:
             self._cause = f"refused with {answer.final_status}, as asked for"
-            self.hub.tally.count(f"handshake answered {answer.final_status // 100}xx, as asked for")
+            self.hub.tally.count(Cause.HANDSHAKE_ASKED, hundreds=answer.final_status // 100)
             self.hub.traffic.handshakes[answer.final_status] += 1
             self._dribble(refusal(answer), partial(self._end, finish_sending))
             return
@@ -95,10 +96,7 @@ class Opening(Ending):
         if self.state == self.STATE_CONNECTING:
             self._early += data
             if len(self._early) > _EARLY:
-                self.hub.tally.note(
-                    "cut: much data before the handshake's answer", "{peer}: sent much before it was answered",
-                    peer=self.peer,
-                )  # fmt: skip
+                self.hub.tally.note(Cause.EARLY_DATA, "{peer}: sent much before it was answered", peer=self.peer)
                 self.transport.abortConnection()
         else:
             super().dataReceived(data)

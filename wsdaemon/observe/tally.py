@@ -1,16 +1,49 @@
-"""What was refused, cut or went wrong: counted by cause each time, logged once and then at most once a minute."""
+"""Tally of refusals and failures: counted by cause, logged once and then at most once a minute."""
 
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
+from enum import StrEnum
+from typing import Any, Self
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 
+class Cause(StrEnum):
+    """Cause of a refusal, a cut or a failure: its label, what it means, and whether the peer read too slowly.
+
+    Declare a new one here, and count it by `hub.tally.count(Cause.NO_PONG)`, or by `note` to log it too. Names in
+    braces are filled in from the caller's keywords: `hub.tally.count(Cause.FAILED, code=1002)` counts `closed with
+    1002`. They take few values, and never what a peer sent.
+    """
+
+    meaning: str
+    is_slow: bool
+
+    def __new__(cls, label: str, meaning: str, is_slow: bool = False) -> Self:  # noqa: D102  # a member of an Enum
+        self = str.__new__(cls, label)
+        self._value_, self.meaning, self.is_slow = label, meaning, is_slow
+        return self
+
+    OVER_CAP = "over {cap}", "A connection got 503, or was cut at once: this option of `[limits]` allows no more."
+    ACCEPT = "accept: {errno}", "The system would not let the daemon accept a connection."
+    NO_TLS = "cut: no TLS handshake", "A TLS handshake was not done within `handshake_timeout`."
+    HTTP_REFUSED = "answered {status}", "A request was too late, too long, or no HTTP, and its connection ended."
+    STALLED_DOWNLOAD = "cut: download stood still", "A client took none of an HTTP response for `stall_timeout`.", True
+    FILE = "file {what}: {errno}", "The system reported an error for a file below the docroot."
+    HANDSHAKE_REFUSED = "handshake answered {status}", "An opening handshake was refused."
+    HANDSHAKE_ASKED = "handshake answered {hundreds}xx, as asked for", "The client asked for this refusal by its URL."
+    EARLY_DATA = "cut: much data before the handshake's answer", "The client sent too much before its delayed 101."
+    FAILED = "closed with {code}", "The daemon failed a WebSocket (RFC 6455 section 7.1.7) with this close code."
+    CLOSE_TIMEOUT = "cut: did not close in time", "The closing handshake took longer than `close_timeout`."
+    STOPPED_READING = "cut: stopped reading", "The client of a WebSocket took nothing for `stall_timeout`.", True
+    NO_PONG = "cut: no pong", "A keep-alive ping was not answered within `ping_timeout`."
+    SLOW_MEMBER = "left the room: read too slowly", "A member of a broadcast had more than `queue_limit` queued.", True
+
+
 class Tally:
-    """Counts by cause. A cause is one of a small set of texts, never anything that a peer sent."""
+    """Counts by cause."""
 
     def __init__(self, clock: IReactorTime, log_every: float = 60.0) -> None:
         self.counts: Counter[str] = Counter()
@@ -19,21 +52,23 @@ class Tally:
         self._logged: dict[str, float] = {}
         self._log = Logger(namespace="wsdaemon")
 
-    def count(self, cause: str) -> None:
-        """Count something that has a log line of its own."""
-        self.counts[cause] += 1
+    def count(self, cause: Cause, **fields: Any) -> str:
+        """Count what has a log line of its own; returns the label that was counted."""
+        label = cause.format(**fields)
+        self.counts[label] += 1
+        return label
 
-    def note(self, cause: str, text: str, **fields: Any) -> None:
-        """Count, and log `text` (a format for `fields`) unless the same cause was logged less than a minute ago."""
-        self.counts[cause] += 1
+    def note(self, cause: Cause, text: str, **fields: Any) -> None:
+        """Count, and log `text` (a format for `fields`) unless the same label was logged less than a minute ago."""
+        label = self.count(cause, **fields)
         now = self._clock.seconds()
-        logged = self._logged.get(cause)
+        logged = self._logged.get(label)
         if logged is None or now - logged >= self.log_every:
-            self._logged[cause] = now
-            count = self.counts[cause]
+            self._logged[label] = now
+            count = self.counts[label]
             more = "" if count == 1 else " ({count} times so far)"
-            self._log.warn(text + more, count=count, cause=cause, event="refused", **fields)
+            self._log.warn(text + more, count=count, cause=label, event="refused", **fields)
 
     def summary(self) -> str:
         """Return all counts in one line, the most frequent first."""
-        return ", ".join(f"{cause}: {count}" for cause, count in self.counts.most_common())
+        return ", ".join(f"{label}: {count}" for label, count in self.counts.most_common())

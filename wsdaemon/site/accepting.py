@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 from twisted.internet.interfaces import IReactorTime
 
-from wsdaemon.observe.tally import Tally
+from wsdaemon.observe.tally import Cause, Tally
 
 PAUSE = 0.5
 """How long nothing is accepted, in seconds, where the next try would fail too."""
@@ -66,9 +66,8 @@ class ListeningSocket:
 
     def _cope(self, error: OSError) -> NoReturn:
         name = errno.errorcode.get(error.errno or 0, "error")
-        self._tally.note(
-            f"accept: {name}", "cannot accept a connection: {reason}", reason=(error.strerror or str(error)).lower()
-        )
+        reason = (error.strerror or str(error)).lower()
+        self._tally.note(Cause.ACCEPT, "cannot accept a connection: {reason}", errno=name, reason=reason)
         self._failed += 1
         in_vain = error.errno in _SCARCE or self._failed > PATIENCE
         if in_vain and not (error.errno == errno.EMFILE and self._close_one()):

@@ -14,6 +14,7 @@ from twisted.python.failure import Failure
 from twisted.web.http import HTTPChannel
 from zope.interface import implementer
 
+from wsdaemon.observe.tally import Cause
 from wsdaemon.origins import host_allowed
 from wsdaemon.settings import LimitSettings, ServerSettings, WebSocketSettings
 from wsdaemon.websocket.deadlines import Deadlines
@@ -174,7 +175,7 @@ class Channel(HTTPChannel):
         self.requests.clear()
         self.clearLineBuffer()
         self.site.hub.tally.note(
-            f"answered {status}", "{peer}: request refused with {status}", status=status, peer=show_peer(self.getPeer())
+            Cause.HTTP_REFUSED, "{peer}: request refused with {status}", status=status, peer=show_peer(self.getPeer())
         )
         self.site.hub.traffic.responses[status] += 1
         self.transport.write(_bare_answer(status))
@@ -321,16 +322,14 @@ class Channel(HTTPChannel):
     def _headers_late(self) -> None:
         if ISSLTransport.providedBy(self.transport) and not self.handshaken:
             # Nothing could be said to such a peer, and to end TLS in good order would be to wait for it once more.
-            self.site.hub.tally.note(
-                "cut: no TLS handshake", "{peer}: no TLS handshake in time", peer=show_peer(self.getPeer())
-            )
+            self.site.hub.tally.note(Cause.NO_TLS, "{peer}: no TLS handshake in time", peer=show_peer(self.getPeer()))
             self.transport.abortConnection()
         else:
             self.refuse(408)
 
     def _stalled(self) -> None:
         self.site.hub.tally.note(
-            "cut: download stood still", "{peer}: stopped reading a response", peer=show_peer(self.getPeer())
+            Cause.STALLED_DOWNLOAD, "{peer}: stopped reading a response", peer=show_peer(self.getPeer())
         )
         self.transport.abortConnection()
 

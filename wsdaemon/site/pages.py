@@ -9,6 +9,8 @@ from typing import Any
 from twisted.web.http import RESPONSES
 from twisted.web.iweb import IRequest
 
+from wsdaemon.observe.tally import Cause
+
 MISSING = "Nothing is here under that name."
 RETRY_AFTER = 1  # seconds
 _NOT_THERE = frozenset((errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP))
@@ -90,8 +92,8 @@ def send_failure(request: Any, error: OSError, path: str) -> bytes:
 
 def note_failure(request: Any, error: OSError, path: str, what: str = "cannot be read") -> None:
     """Count and log what the system says of a file, once for each reason and not once for each request."""
-    reason = (error.strerror or str(error)).lower()
-    cause = f"file {what}: {errno.errorcode.get(error.errno or 0, 'error')}"
+    name, reason = errno.errorcode.get(error.errno or 0, "error"), (error.strerror or str(error)).lower()
+    path = error.filename or path
     request.channel.site.hub.tally.note(
-        cause, "{path} {what}: {reason}", path=error.filename or path, what=what, reason=reason
+        Cause.FILE, "{path} {what}: {reason}", path=path, what=what, errno=name, reason=reason
     )

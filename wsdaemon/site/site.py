@@ -14,6 +14,7 @@ from twisted.web.http import datetimeToString
 from twisted.web.resource import IResource
 
 from wsdaemon.observe.log import shorten
+from wsdaemon.observe.tally import Cause
 from wsdaemon.settings import Settings
 from wsdaemon.site.admission import Admission
 from wsdaemon.site.channel import Channel, NoRoom
@@ -141,7 +142,7 @@ class Site(server.Site):
 
     def _refuse(self, cause: str, host: str) -> NoRoom:
         self.hub.traffic.responses[503] += 1
-        self.hub.tally.note(f"over {cause}", "{peer}: connection refused, over {cap}", peer=host, cap=cause)
+        self.hub.tally.note(Cause.OVER_CAP, "{peer}: connection refused, over {cap}", peer=host, cap=cause)
         self._refusing += 1
         quiet = self._refusing > self._settings.limits.max_refusing
         return NoRoom(self.reactor, self._settings.websocket.close_timeout, self._refused, quiet=quiet)

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
 
+from wsdaemon.observe.tally import Cause
 from wsdaemon.origins import origin_allowed
 from wsdaemon.routing.registry import Choice
 from wsdaemon.websocket.connection import Connection
@@ -35,7 +36,7 @@ class Upgrade(Resource):
         try:
             self.upgrade(channel, request.uri, request.clientproto, channel.header_lines)
         except HandshakeRefused as refused:
-            channel.site.hub.tally.count(f"handshake answered {refused.status}")
+            channel.site.hub.tally.count(Cause.HANDSHAKE_REFUSED, status=refused.status)
             channel.site.hub.traffic.handshakes[refused.status] += 1
             return _refuse(request, refused)
         return NOT_DONE_YET

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar
 
+from wsdaemon.observe.tally import Cause
 from wsdaemon.options import Origins, Size, option
 from wsdaemon.settings import WebSocketSettings
 from wsdaemon.websocket.codes import CloseCode, Opcode
@@ -158,7 +159,7 @@ class EchoBroadcast(Connection):
         self.queued += len(framed) + OVERHEAD
         if self.queued > self.settings.queue_limit:
             self._leave()
-            self.hub.tally.count("left the room: read too slowly")
+            self.hub.tally.count(Cause.SLOW_MEMBER)
             self.close(CloseCode.TRY_AGAIN_LATER, "reads too slowly")
         else:
             self._queue.append(framed)

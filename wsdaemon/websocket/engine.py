@@ -21,6 +21,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from wsdaemon.observe.log import SILENT, shorten
+from wsdaemon.observe.tally import Cause
 from wsdaemon.websocket.codes import CloseCode, Opcode
 from wsdaemon.websocket.compression import agree
 from wsdaemon.websocket.deadlines import Deadlines
@@ -248,7 +249,7 @@ class Engine(Incoming):
         self.failedByMe = True
         self._cause = self._cause or reason
         if self.can_send:
-            self.hub.tally.count(f"closed with {int(code)}")
+            self.hub.tally.count(Cause.FAILED, code=int(code))
             self.close(code, reason)
             self._end(finish_sending)
         else:
@@ -297,7 +298,7 @@ class Engine(Incoming):
             self.deadlines.set("close", self.settings.close_timeout, self._close_expired)
 
     def _close_expired(self) -> None:
-        self.hub.tally.count("cut: did not close in time")
+        self.hub.tally.count(Cause.CLOSE_TIMEOUT)
         self._cause = self._cause or "the peer did not close in time"
         self.transport.abortConnection()
 
@@ -306,13 +307,13 @@ class Engine(Incoming):
 
     def stalled(self) -> None:
         """Drop the peer: it took nothing for too long."""
-        self.hub.tally.count("cut: stopped reading")
+        self.hub.tally.count(Cause.STOPPED_READING)
         self._cause = "the peer stopped reading"
         self.dropConnection(abort=True)
 
     def unanswered(self) -> None:
         """Drop the peer: it did not answer our ping."""
-        self.hub.tally.count("cut: no pong")
+        self.hub.tally.count(Cause.NO_PONG)
         self._cause = "no pong came back"
         self.dropConnection(abort=True)
 

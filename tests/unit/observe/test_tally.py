@@ -7,7 +7,7 @@ from typing import Any
 from twisted.internet.task import Clock
 from twisted.logger import eventAsText, globalLogPublisher
 
-from wsdaemon.observe.tally import Tally
+from wsdaemon.observe.tally import Cause, Tally
 
 
 def test_one_line_for_a_cause_and_a_minute() -> None:
@@ -22,13 +22,25 @@ def test_one_line_for_a_cause_and_a_minute() -> None:
     globalLogPublisher.addObserver(observe)  # type: ignore[arg-type]  # any callable will do
     try:
         for _ in range(100):
-            tally.note("over max_connections", "{peer}: no place", peer="192.0.2.1")
-        tally.note("answered 431", "{peer}: too long", peer="192.0.2.2")
+            tally.note(Cause.OVER_CAP, "{peer}: no place", cap="max_connections", peer="192.0.2.1")
+        tally.note(Cause.HTTP_REFUSED, "{peer}: too long", status=431, peer="192.0.2.2")
         clock.advance(60)
-        tally.note("over max_connections", "{peer}: no place", peer="192.0.2.3")
-        tally.count("answered 431")
+        tally.note(Cause.OVER_CAP, "{peer}: no place", cap="max_connections", peer="192.0.2.3")
+        tally.count(Cause.HTTP_REFUSED, status=431)
     finally:
         globalLogPublisher.removeObserver(observe)  # type: ignore[arg-type]  # any callable will do
     assert lines == ["192.0.2.1: no place", "192.0.2.2: too long", "192.0.2.3: no place (101 times so far)"]
     assert tally.counts == {"over max_connections": 101, "answered 431": 2}
     assert tally.summary() == "over max_connections: 101, answered 431: 2"
+
+
+def test_only_braces_make_a_label_of_many() -> None:
+    """Labels have names in braces for what the caller knows; a slow reader's and any other's are told apart."""
+    tally = Tally(Clock())
+    tally.count(Cause.FAILED, code=1002)
+    tally.count(Cause.NO_PONG)
+    assert tally.counts == {"closed with 1002": 1, "cut: no pong": 1}
+    assert [cause.value for cause in Cause if cause.is_slow] == [
+        "cut: download stood still", "cut: stopped reading", "left the room: read too slowly",
+    ]  # fmt: skip
+    assert all(cause.meaning.endswith(".") for cause in Cause)
