@@ -1,4 +1,4 @@
-"""TLS: settings -> a context for the listening port, and a self-signed certificate where none is given."""
+"""TLS: certificates and keys from files, the context of the listening port, and a self-signed certificate."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import socket
 from collections.abc import Iterator
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -25,55 +26,90 @@ _RENEW_DAYS = 30
 
 
 def load_problems(tls: TlsSettings) -> Iterator[tuple[str, str]]:
-    """Yield (option, what is wrong) for each of the files named that can't be used together."""
-    chain: list[x509.Certificate] = []
-    key: PrivateKeyTypes | None = None
-    if isinstance(tls.certificate, Path):
+    """Yield (option, what is wrong) for each certificate or key file that cannot be used."""
+    certificate = tls.certificate if isinstance(tls.certificate, Path) else None
+    loaders = {
+        "certificate": (certificate, load_certificates),
+        "private_key": (tls.private_key, load_key),
+        "client_ca": (tls.client_ca, load_certificates),
+    }
+    wrong = set()
+    for option, (path, load) in loaders.items():
         try:
-            chain = _load_certificates(tls.certificate)
+            if path is not None:
+                load(path)
         except (OSError, ValueError) as error:
-            yield "certificate", str(error)
-    if tls.private_key is not None:
+            wrong.add(option)
+            yield option, str(error)
+    if certificate and tls.private_key and wrong.isdisjoint(("certificate", "private_key")):
         try:
-            key = _load_key(tls.private_key)
-        except (OSError, ValueError) as error:
+            load_identity(certificate, tls.private_key)
+        except ValueError as error:
             yield "private_key", str(error)
-    if chain and key is not None and _public_bytes(key.public_key()) != _public_bytes(chain[0].public_key()):
-        yield "private_key", f"{tls.private_key} is not the key of {tls.certificate}; write the one that belongs to it"
-    if tls.client_ca is not None:
-        try:
-            _load_certificates(tls.client_ca)
-        except (OSError, ValueError) as error:
-            yield "client_ca", str(error)
+
+
+def load_certificates(path: Path) -> list[x509.Certificate]:
+    """Return the certificates in a PEM file; raises `OSError` or `ValueError`."""
+    try:
+        return x509.load_pem_x509_certificates(path.read_bytes())
+    except (ValueError, UnsupportedAlgorithm):
+        raise ValueError(f"{path} holds no certificate in PEM; write the path of one that does") from None
+
+
+def load_authorities(path: Path) -> Any:
+    """Return the certificates in a PEM file as those to trust; raises `OSError` or `ValueError`."""
+    return ssl.trustRootFromCertificates(
+        [ssl.Certificate(crypto.X509.from_cryptography(each)) for each in load_certificates(path)]
+    )
+
+
+def load_key(path: Path) -> PrivateKeyTypes:
+    """Return the private key in a PEM file; raises `OSError` or `ValueError`."""
+    try:
+        return serialization.load_pem_private_key(path.read_bytes(), password=None)
+    except TypeError:
+        raise ValueError(f"{path} is protected by a passphrase; write the path of a key without one") from None
+    except (ValueError, UnsupportedAlgorithm):
+        raise ValueError(f"{path} holds no private key in PEM; write the path of one that does") from None
+
+
+def load_identity(certificate: Path, private_key: Path) -> dict[str, Any]:
+    """Return a certificate chain and its key as keyword arguments of `CertificateOptions`.
+
+    Raises `OSError` or `ValueError`, also where the key is not the certificate's.
+    """
+    chain, key = load_certificates(certificate), load_key(private_key)
+    if chain[0].public_key() != key.public_key():
+        raise ValueError(f"{private_key} is not the key of {certificate}; write the one that belongs to it")
+    return _identity(chain, key)
+
+
+def _identity(chain: list[x509.Certificate], key: PrivateKeyTypes) -> dict[str, Any]:
+    first, *rest = [crypto.X509.from_cryptography(each) for each in chain]
+    pkey = crypto.PKey.from_cryptography_key(key)  # type: ignore[arg-type]  # every kind of key that TLS knows
+    return {"privateKey": pkey, "certificate": first, "extraCertChain": rest}
 
 
 def make_context(tls: TlsSettings, auto_file: Path) -> ssl.CertificateOptions:
-    """Return the context factory for the TLS port; TLS 1.2 is the oldest version that it speaks.
+    """Return the context factory for the TLS port, for TLS 1.2 and newer.
 
-    Raises `OSError` or `ValueError` where a file can't be used; `auto_file` is where `certificate = auto` is kept.
+    `auto_file` is where `certificate = auto` keeps its certificate. Raises `OSError` or `ValueError` for a file that
+    cannot be used.
     """
     if tls.certificate == "auto":
-        chain, key = ensure_self_signed(auto_file)
+        identity = _identity(*ensure_self_signed(auto_file))
     else:
         assert isinstance(tls.certificate, Path)  # noqa: S101  # config refuses anything else
         assert tls.private_key is not None  # noqa: S101
-        chain, key = _load_certificates(tls.certificate), _load_key(tls.private_key)
-    trust_root = None
-    if tls.client_ca is not None:
-        trust_root = ssl.trustRootFromCertificates(
-            [ssl.Certificate(crypto.X509.from_cryptography(each)) for each in _load_certificates(tls.client_ca)]
-        )
-    first, *rest = [crypto.X509.from_cryptography(each) for each in chain]
+        identity = load_identity(tls.certificate, tls.private_key)
     options = ssl.CertificateOptions(
-        privateKey=crypto.PKey.from_cryptography_key(key),  # type: ignore[arg-type]  # every kind of key that TLS knows
-        certificate=first,
-        extraCertChain=rest,
-        trustRoot=trust_root,
+        trustRoot=None if tls.client_ca is None else load_authorities(tls.client_ca),
         raiseMinimumTo=ssl.TLSVersion.TLSv1_2,
         acceptableProtocols=[b"http/1.1"],
+        **identity,
     )
     context = options.getContext()
-    # Nothing that could be resumed or renegotiated is worth its memory or its risk to a test server.
+    # For a test server, resumption and renegotiation are not worth their memory and their risk.
     context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
     context.set_session_id(b"wsdaemon")
     context.set_options(SSL.OP_NO_RENEGOTIATION)
@@ -81,20 +117,20 @@ def make_context(tls: TlsSettings, auto_file: Path) -> ssl.CertificateOptions:
 
 
 def ensure_self_signed(path: Path) -> tuple[list[x509.Certificate], PrivateKeyTypes]:
-    """Return the certificate and key kept in `path`; make them first where there are none or they expire soon.
+    """Return the certificate and key kept in `path`; makes new ones if there are none or they expire soon.
 
-    Raises `OSError` where the file can't be read or made, `ValueError` where it holds something else.
+    Raises `OSError` if the file cannot be read or written, `ValueError` if it holds something else.
     """
     if path.exists():
-        chain, key = _load_certificates(path), _load_key(path)
-        if chain[0].not_valid_after_utc - _now() > datetime.timedelta(days=_RENEW_DAYS):
+        chain, key = load_certificates(path), load_key(path)
+        if chain[0].not_valid_after_utc - datetime.datetime.now(datetime.UTC) > datetime.timedelta(days=_RENEW_DAYS):
             return chain, key
     new_key = ec.generate_private_key(ec.SECP256R1())
     certificate = _self_signed(new_key)
     pem = certificate.public_bytes(serialization.Encoding.PEM) + new_key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-    # Beside it first, so that another process never sees half a file, and never with the key open to others.
+    # Written to a private temporary file and renamed: no other process sees half of it, no other user reads the key.
     partial = path.with_name(f"{path.name}.{os.getpid()}")
     descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with open(descriptor, "wb") as file:
@@ -115,7 +151,7 @@ def _self_signed(key: CertificateIssuerPrivateKeyTypes) -> x509.Certificate:
     hosts = {"localhost", socket.gethostname(), socket.getfqdn()} - {""}
     names: list[x509.GeneralName] = [x509.DNSName(host) for host in sorted(hosts) if host.isascii()]
     names += [x509.IPAddress(ip_address(address)) for address in ("127.0.0.1", "::1")]
-    now = _now()
+    now = datetime.datetime.now(datetime.UTC)
     return (
         x509.CertificateBuilder()
         .subject_name(name)
@@ -129,29 +165,3 @@ def _self_signed(key: CertificateIssuerPrivateKeyTypes) -> x509.Certificate:
         .add_extension(x509.ExtendedKeyUsage([x509.oid.ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         .sign(key, hashes.SHA256())
     )
-
-
-def _load_certificates(path: Path) -> list[x509.Certificate]:
-    try:
-        return x509.load_pem_x509_certificates(path.read_bytes())
-    except (ValueError, UnsupportedAlgorithm):
-        raise ValueError(f"{path} holds no certificate in PEM; write the path of one that does") from None
-
-
-def _load_key(path: Path) -> PrivateKeyTypes:
-    try:
-        return serialization.load_pem_private_key(path.read_bytes(), password=None)
-    except TypeError:
-        raise ValueError(f"{path} is protected by a passphrase; write the path of a key without one") from None
-    except (ValueError, UnsupportedAlgorithm):
-        raise ValueError(f"{path} holds no private key in PEM; write the path of one that does") from None
-
-
-def _public_bytes(key: object) -> bytes:
-    encoding, form = serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-    encoded: bytes = key.public_bytes(encoding, form)  # type: ignore[attr-defined]  # every kind of key has it
-    return encoded
-
-
-def _now() -> datetime.datetime:
-    return datetime.datetime.now(datetime.UTC)
