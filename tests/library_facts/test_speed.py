@@ -11,13 +11,8 @@ from twisted.internet.epollreactor import EPollReactor
 from twisted.protocols.tls import BufferingTLSTransport, TLSMemoryBIOFactory
 
 from tests.support.memory import MemorySite
-from wsdaemon.websocket import eager, eager_tls, zlibs
+from wsdaemon.websocket import eager_tls, zlibs
 from wsdaemon.websocket.readers import can_read_together
-
-
-def test_tcp_can_send_at_once() -> None:
-    """Twisted's TCP transports have the two buffers, and the flags that say when nothing may be sent."""
-    assert eager.can_be_eager()
 
 
 def test_a_port_makes_its_transports_by_an_attribute() -> None:

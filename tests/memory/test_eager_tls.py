@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,7 +19,14 @@ from twisted.python.failure import Failure
 
 from tests.support.certificates import Identity
 from wsdaemon.websocket import eager_tls
-from wsdaemon.websocket.eager_tls import EagerTls, RecordBorders, make_eager
+from wsdaemon.websocket.eager_tls import (
+    USED_OF_CONNECTION,
+    USED_OF_LIBRARY,
+    USED_OF_TRANSPORT,
+    EagerTls,
+    RecordBorders,
+    make_eager,
+)
 
 pytestmark = pytest.mark.filterwarnings("ignore:Passing pyOpenSSL:DeprecationWarning")  # Twisted does
 
@@ -509,14 +517,23 @@ def test_what_is_made_eager(options: Any, monkeypatch: pytest.MonkeyPatch) -> No
     assert factory.protocol is TLSMemoryBIOProtocol
 
 
-@pytest.mark.parametrize("inside", ["_lib", "insides"])
-def test_other_insides(inside: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is seen where something that is used is not there."""
-    if inside == "_lib":
-        monkeypatch.setattr(eager_tls, "_lib", None)
-    else:
-        monkeypatch.setattr(eager_tls, "_INSIDES", ("_no_such_thing",))
-    assert not eager_tls.can_be_eager()
+@pytest.mark.parametrize("name", [*USED_OF_TRANSPORT, *USED_OF_CONNECTION, *USED_OF_LIBRARY])
+def test_a_private_name_that_is_gone(options: Any, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without any one of the private names that are used, TLS is left to Twisted."""
+    if name in USED_OF_LIBRARY:
+        kept = {each: None for each in USED_OF_LIBRARY if each != name}
+        monkeypatch.setattr(eager_tls, "_lib", SimpleNamespace(**kept))
+    owner = SSL.Connection if name in USED_OF_CONNECTION else TLSMemoryBIOProtocol
+    monkeypatch.delattr(owner, name, raising=False)
+    monkeypatch.setattr(
+        owner,
+        "__setattr__",
+        lambda self, attribute, value: object.__setattr__(self, attribute.replace(name, "renamed"), value),
+        raising=False,
+    )
+    factory = TLSMemoryBIOFactory(options, isClient=False, wrappedFactory=Factory(), clock=Clock())
+    make_eager(factory)
+    assert factory.protocol is BufferingTLSTransport
 
 
 def test_twisteds_way(options: Any) -> None:

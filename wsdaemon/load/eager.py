@@ -1,34 +1,34 @@
-"""TCP that sends at once, and what belongs to one chunk of input in one go.
+"""The client's TCP transport: sends at once, and all replies to one chunk of input together.
 
-What is written while a chunk of input is worked on goes out right behind it, in one system call
-(`wsdaemon.websocket.eager` says what that saves).
+What is written while a chunk is processed goes out behind it in one system call (`wsdaemon.websocket.eager` says what
+that saves).
 """
 
 from __future__ import annotations
 
 from typing import Any, TypeVar
 
+from twisted.internet import tcp
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import HostnameEndpoint
 from twisted.internet.interfaces import IProtocol, IProtocolFactory, IStreamClientEndpoint
-from twisted.internet.tcp import Connection
 from zope.interface import implementer
 
 from wsdaemon.client.target import Target, parse_proxy
-from wsdaemon.websocket.eager import can_be_eager, sent_at_once
+from wsdaemon.websocket.eager import EagerConnection
 
 _P = TypeVar("_P")
 
 
 def eager_endpoint(target: Target, reactor: Any) -> IStreamClientEndpoint:
-    """Return where to open TCP to for a target, as `wsdaemon.client.connect` chooses it, and sending at once."""
+    """Return an endpoint for a target's TCP connection, as `wsdaemon.client.connect` chooses it, that sends at once."""
     host, port = target.tcp_address if target.proxy is None else parse_proxy(target.proxy)[:2]
     return EagerEndpoint(HostnameEndpoint(reactor, host, port, timeout=target.timeout))
 
 
 @implementer(IStreamClientEndpoint)
 class EagerEndpoint:
-    """Connects as another endpoint does; where that gives TCP, it sends at once."""
+    """Connects by another endpoint; a TCP transport of that sends at once."""
 
     def __init__(self, endpoint: IStreamClientEndpoint) -> None:
         self._endpoint = endpoint
@@ -40,39 +40,31 @@ class EagerEndpoint:
 
 
 def _send_at_once(protocol: _P) -> _P:
-    transport = getattr(protocol, "transport", None)
-    if isinstance(transport, Connection) and can_be_eager():
-        make_eager(transport)
+    transport: Any = getattr(protocol, "transport", None)
+    if type(transport) is tcp.Client and transport.connected and not transport.disconnecting:
+        transport.__class__ = EagerClient  # the reactor makes only its own class
+        transport.doWrite()  # what is queued by now goes first
     return protocol
 
 
-def make_eager(tcp: Any) -> None:
-    """Let a TCP transport of Twisted's send at once; its `write` and `doRead` are replaced."""
-    later, read = tcp.write, tcp.doRead
-    held: list[bytes] = []
-    reading = False
+class EagerClient(EagerConnection, tcp.Client):
+    """A client's end."""
 
-    def write(data: bytes) -> None:
-        if reading:
-            held.append(data)
+    _corked: list[bytes] | None = None
+
+    def write(self, data: bytes) -> None:
+        """Send bytes, behind the chunk of input that is being processed."""
+        if self._corked is None:
+            super().write(data)
         else:
-            send(data)
+            self._corked.append(data)
 
-    def send(data: bytes) -> None:
-        sent = sent_at_once(tcp, data)
-        if sent < len(data):
-            later(data[sent:] if sent else data)
-
-    def do_read() -> Any:
-        nonlocal reading
-        reading = True
+    def doRead(self) -> Any:
+        """Read once, then send what was written meanwhile."""
+        corked = self._corked = []
         try:
-            return read()
+            return super().doRead()
         finally:
-            reading = False
-            if held:
-                data = held[0] if len(held) == 1 else b"".join(held)
-                held.clear()
-                send(data)
-
-    tcp.write, tcp.doRead = write, do_read
+            self._corked = None
+            if corked:
+                self.write(corked[0] if len(corked) == 1 else b"".join(corked))

@@ -1,10 +1,10 @@
-"""TLS that sends at once, and asks OpenSSL for no more records than have come.
+"""TLS that encrypts and sends in the call that writes, and reads no more records than have arrived.
 
-Twisted encrypts what is written in the next turn of its loop, and reads from OpenSSL until that says that there is
-nothing more: an exception for each chunk, and another after it, each as dear as the message itself. Here the borders of
-records are known (RFC 8446 section 5.1), so that only those are asked for that are whole. And OpenSSL is called itself,
-as pyOpenSSL's methods take three times as long as what they call. Whatever does not go well is left to Twisted's way,
-and all of it where the insides of Twisted and pyOpenSSL are not as they were when this was written.
+Twisted encrypts in the next turn of its loop, and reads from OpenSSL until that says that there is nothing more: an
+exception for each chunk and another after it, each as expensive as the message. Here the borders of records are known
+(RFC 8446 section 5.1), so only whole records are read. OpenSSL is called directly, because pyOpenSSL's methods take
+three times as long as what they call. Whatever does not succeed is left to Twisted, and everything is where the
+private names of Twisted and pyOpenSSL that are used here do not exist.
 """
 
 from __future__ import annotations
@@ -12,26 +12,48 @@ from __future__ import annotations
 from typing import Any
 
 from OpenSSL import SSL
+from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
+from twisted.internet.protocol import Factory, Protocol
 from twisted.protocols.tls import BufferingTLSTransport, TLSMemoryBIOFactory, TLSMemoryBIOProtocol
+from zope.interface import implementer
 
 _HEADER = 5
 _RECORD = 1 << 14
 _lib: Any = getattr(SSL, "_lib", None)
 _ffi: Any = getattr(SSL, "_ffi", None)
-_SIZE = _RECORD + 256  # a record with its header, padding and check
+_SIZE = _RECORD + 256  # a record with its header, padding and tag
 _buffer: Any = _ffi.new("char[]", _SIZE) if _ffi else None
 
-_INSIDES = ("_write", "_flushReceiveBIO", "_lostTLSConnection", "_handshakeDone", "_aborted", "_producer")
+USED_OF_TRANSPORT = ("_handshakeDone", "_lostTLSConnection", "_appSendBuffer", "_aggregator", "_flushReceiveBIO")
+USED_OF_CONNECTION = ("_ssl", "_into_ssl", "_from_ssl")
+USED_OF_LIBRARY = ("SSL_read", "SSL_write", "BIO_read", "BIO_write")
 
 
 def can_be_eager() -> bool:
-    """Whether the insides of Twisted's TLS transports and pyOpenSSL's connections are as they are used here."""
-    connection = SSL.Connection(SSL.Context(SSL.TLS_SERVER_METHOD), None)
-    return (
-        all(hasattr(TLSMemoryBIOProtocol, name) for name in _INSIDES)
-        and all(hasattr(_lib, name) for name in ("SSL_read", "SSL_write", "BIO_read", "BIO_write"))
-        and all(getattr(connection, name, None) for name in ("_ssl", "_into_ssl", "_from_ssl"))
-    )
+    """Whether the private names that are used here exist, on a transport and a connection made for the purpose."""
+    factory = TLSMemoryBIOFactory(_Connects(), False, Factory(), clock=object())  # type: ignore[arg-type]  # unused
+    try:
+        transport = EagerTls(factory, Protocol())
+        transport.makeConnection(_Nowhere())
+        return (
+            all(hasattr(transport, name) for name in USED_OF_TRANSPORT)
+            and hasattr(transport._aggregator, "flush")
+            and all(getattr(transport.getHandle(), name, None) for name in USED_OF_CONNECTION)
+            and all(hasattr(_lib, name) for name in USED_OF_LIBRARY)
+        )
+    except Exception:  # whatever a Twisted or pyOpenSSL raises that is not as it was
+        return False
+
+
+@implementer(IOpenSSLServerConnectionCreator)
+class _Connects:
+    def serverConnectionForTLS(self, tlsProtocol: object) -> SSL.Connection:
+        return SSL.Connection(SSL.Context(SSL.TLS_SERVER_METHOD), None)
+
+
+class _Nowhere:
+    def write(self, data: bytes) -> None:
+        pass
 
 
 class RecordBorders:
@@ -64,56 +86,62 @@ class RecordBorders:
 class EagerTls(BufferingTLSTransport):
     """A server's TLS transport."""
 
-    _tlsConnection: Any
     _appSendBuffer: list[bytes]
+    _is_cut = False
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._borders = RecordBorders()
 
+    def makeConnection(self, transport: Any) -> None:
+        """Begin the handshake over `transport`."""
+        super().makeConnection(transport)
+        self._openssl: Any = self.getHandle()
+
     def dataReceived(self, data: bytes) -> None:
-        """Take bytes from the stream below."""
+        """Take bytes from the transport below."""
         records = self._borders.ended(data)
-        if not self._handshakeDone or self._appSendBuffer or self._aborted or self._lostTLSConnection:
+        if not self._handshakeDone or self._appSendBuffer or self._is_cut or self._lostTLSConnection:
             super().dataReceived(data)
             return
-        connection = self._tlsConnection
+        connection = self._openssl
         if _lib.BIO_write(connection._into_ssl, data, len(data)) != len(data):
-            self.abortConnection()  # there is no memory
+            self.abortConnection()  # out of memory
             return
         for _ in range(records):
             length = _lib.SSL_read(connection._ssl, _buffer, _RECORD)
             if length <= 0:
-                self._flushReceiveBIO()  # it was no data, and may have to be answered, or is wrong
+                self._flushReceiveBIO()  # not application data: an alert, a key update, or something wrong
                 return
             self.wrappedProtocol.dataReceived(_ffi.buffer(_buffer, length)[:])
-            if self._aborted or self._is_lost():
+            if self._is_cut or self._is_lost():
                 return
 
     def abortConnection(self) -> None:
-        """End at once: what TLS has to say in parting must not leave, or the peer would see an orderly end."""
+        """End at once. TLS's last record must not leave, or the peer would see an orderly end."""
+        self._is_cut = True
         hold = getattr(self.transport, "hold", None)
         if hold is not None:
             hold()
         super().abortConnection()
 
     def send_at_once(self) -> None:
-        """From now on, encrypt and send what is written in the call that writes it."""
+        """From now on, encrypt and send in the call that writes."""
         self._aggregator.flush()
         self.write = self._write_now  # type: ignore[method-assign]  # as Twisted does, to save a call
         self.writeSequence = lambda parts: self._write_now(b"".join(parts))  # type: ignore[method-assign, assignment]
 
     def _write_now(self, data: bytes) -> None:
         if self._appSendBuffer or self.disconnecting or self._is_lost():
-            TLSMemoryBIOProtocol.write(self, data)  # in its order, and by its rules
+            TLSMemoryBIOProtocol.write(self, data)  # in its order, by its rules
             return
-        connection, at, end = self._tlsConnection, 0, len(data)
+        connection, at, end = self._openssl, 0, len(data)
         while at < end:
             part = data[at : at + _RECORD] if end > _RECORD else data
             sent = _lib.SSL_write(connection._ssl, part, len(part))
             if sent <= 0:
                 self._send_encrypted(connection)
-                TLSMemoryBIOProtocol.write(self, data[at:])  # meets the same, and does what is to be done
+                TLSMemoryBIOProtocol.write(self, data[at:])  # meets the same error and handles it
                 return
             at += sent
         self._send_encrypted(connection)
@@ -134,6 +162,6 @@ class EagerTls(BufferingTLSTransport):
 
 
 def make_eager(factory: Any) -> None:
-    """Have the connections that a factory makes for TLS be of this kind; other factories are left alone."""
+    """Make the TLS transports of a factory eager; factories of another kind are left alone."""
     if type(factory) is TLSMemoryBIOFactory and factory.protocol is BufferingTLSTransport and can_be_eager():
         factory.protocol = EagerTls
