@@ -13,20 +13,42 @@ from tests.support.daemon import CHROMIUM_FLAGS, Daemon, find_browser
 
 
 @pytest.fixture
-def daemon(tmp_path: Path) -> Iterator[Callable[..., Daemon]]:
-    """A factory of daemons: `daemon(port=0, ini="", arguments=(), ready=True)`; all are stopped at the test's end."""
-    started: list[Daemon] = []
+def daemon(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[..., Daemon]]:
+    """A factory of daemons: `daemon("--verbose", ini="", port=0)`; all are stopped at the test's end.
 
-    def start(*arguments: str, port: int = 0, ini: str = "", **options: Any) -> Daemon:
+    Where the module is marked `traced`, they count towards the coverage.
+    """
+    started: list[Daemon] = []
+    traced = request.node.get_closest_marker("traced") is not None
+
+    def start(*arguments: str, ini: str = "", **options: Any) -> Daemon:
         config = tmp_path / f"ws{len(started)}.ini"
-        config.write_text(ini)
-        daemon = Daemon([f"--config={config}", f"--port={port}", *arguments], **options)
-        started.append(daemon)
-        return daemon
+        started.append(Daemon.configured(config, ini, *arguments, **{"traced": traced, **options}))
+        return started[-1]
 
     yield start
     for each in started:
         each.stop()
+
+
+@pytest.fixture(scope="session")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Daemon]]:
+    """The daemons that tests share, by their INI: `served("[websocket]\\nclose_timeout = 1\\n")`.
+
+    Each is started when it is first asked for, and stopped at the end of the run, when all must have gone well. Tests
+    that look at a daemon's log, memory or counters, or that stop it, start one of their own by `daemon`.
+    """
+    running: dict[tuple[str, bool], Daemon] = {}
+
+    def serve(ini: str = "", *, traced: bool = False) -> Daemon:
+        key = ini, traced
+        if key not in running:
+            running[key] = Daemon.configured(tmp_path_factory.mktemp("served") / "ws.ini", ini, traced=traced)
+        return running[key]
+
+    yield serve
+    for each in running.values():
+        each.stop_well()
 
 
 @pytest.fixture(scope="session")

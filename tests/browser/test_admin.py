@@ -17,7 +17,7 @@ from typing import Any, Literal
 import pytest
 from playwright.sync_api import Browser, Locator, Page, WebSocketRoute, expect
 
-from tests.support.daemon import Daemon
+from tests.support.daemon import Daemon, Start
 from tests.support.raw import RawClient
 from tests.support.wire import BINARY, PING, TEXT, Frame, close
 
@@ -44,13 +44,9 @@ def admin(daemon: Daemon) -> str:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+def server(served: Start) -> Daemon:
     """One daemon for all tests that count nothing."""
-    config = tmp_path_factory.mktemp("admin") / "ws.ini"
-    config.write_text(INI.format(0))
-    daemon = Daemon([f"--config={config}", "--port=0"])
-    yield daemon
-    daemon.stop()
+    return served(INI.format(0))
 
 
 def blank(browser: Browser, *, width: int = 1200, **options: Any) -> Page:

@@ -6,7 +6,6 @@ The page is found through what a person finds: labels, roles and texts; ids only
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import parse_qs, urlsplit
@@ -14,7 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from playwright.sync_api import Browser, Locator, Page, Request, Route, WebSocket, expect
 
-from tests.support.daemon import Daemon
+from tests.support.daemon import Daemon, Start
 
 PHONE_WIDTH = 390
 MAX_LINES = 500
@@ -23,13 +22,9 @@ LONGEST_STILL_MS = 2000
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+def server(served: Start) -> Daemon:
     """One daemon as it comes, for the whole file."""
-    config = tmp_path_factory.mktemp("lab") / "ws.ini"
-    config.write_text("")
-    daemon = Daemon([f"--config={config}", "--port=0"])
-    yield daemon
-    daemon.stop()
+    return served()
 
 
 @pytest.fixture(scope="module")

@@ -7,35 +7,25 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.support.daemon import ROOT, Daemon
+from tests.support.daemon import ROOT, WITH_TLS, Daemon, Start
 
 CHECK_SERVER = ROOT.parent / "shared" / "tools" / "autobahn-testsuite" / "check-server"
 GOOD = {"OK", "INFORMATIONAL"}
 QUICK = [f"{group}.*" for group in (1, 2, 3, 4, 5, 6, 7, 9, 10)]
 
-INI = """
-[tls]
-enabled = yes
-certificate = auto
-port = 0
+INI = f"""{WITH_TLS}
 [subprotocol:echo-assemble]
 message_limit = 17m
 """
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
-    config = tmp_path_factory.mktemp("daemon") / "ws.ini"
-    config.write_text(INI)
-    daemon = Daemon([f"--config={config}", "--port=0"])
-    yield daemon
-    assert daemon.stop() == 0
-    assert "Traceback" not in daemon.output
+def server(served: Start) -> Daemon:
+    return served(INI)
 
 
 def wstest() -> Path:

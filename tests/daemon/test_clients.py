@@ -8,27 +8,22 @@ import os
 import random
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from tests.support.daemon import ROOT, Daemon
+from tests.support.daemon import ROOT, WITH_TLS, Daemon, Start
 from tests.support.loops import run
 
 NODE = ROOT / "tests" / "node"
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
-    config = tmp_path_factory.mktemp("daemon") / "ws.ini"
-    config.write_text("[tls]\nenabled = yes\ncertificate = auto\nport = 0\n")
-    daemon = Daemon([f"--config={config}", "--port=0"])
-    yield daemon
-    assert daemon.stop() == 0
-    assert "Traceback" not in daemon.output
+def server(served: Start) -> Daemon:
+    return served(WITH_TLS)
 
 
 class TestWebsockets:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.daemon import Daemon
+from tests.support.daemon import Daemon, Start
 from tests.support.http_client import request, take_response
 from tests.support.wire import TEXT, Frame, take_frames
 from tests.support.wire import request as handshake
@@ -41,13 +41,8 @@ def docroot(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def server(docroot: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
-    config = tmp_path_factory.mktemp("daemon") / "ws.ini"
-    config.write_text(INI.format(folder=docroot))
-    daemon = Daemon([f"--config={config}", "--port=0"])
-    yield daemon
-    assert daemon.stop() == 0
-    assert "Traceback" not in daemon.output
+def server(docroot: Path, served: Start) -> Daemon:
+    return served(INI.format(folder=docroot))
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from websockets.asyncio.client import connect
 
-from tests.support.daemon import Daemon
+from tests.support.daemon import Daemon, Start
 from tests.support.loops import run
 from tests.support.memory import MemorySite
 from tests.support.raw import RawClient
@@ -20,15 +20,14 @@ from tests.support.wire import BINARY, CLOSE, CONTINUATION, PING, TEXT, Frame, c
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
+pytestmark = pytest.mark.traced
+
 
 @pytest.fixture
-def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
-    config = tmp_path_factory.mktemp("admin") / "ws.ini"
-    config.write_text("[admin]\nenabled = yes\nport = 0\n")
-    daemon = Daemon([f"--config={config}", "--port=0"])
-    yield daemon
-    assert daemon.stop() == 0
-    assert "Traceback" not in daemon.output
+def own(daemon: Start) -> Iterator[Daemon]:
+    started = daemon(ini="[admin]\nenabled = yes\nport = 0\n")
+    yield started
+    started.stop_well()
 
 
 def admin(daemon: Daemon) -> int:

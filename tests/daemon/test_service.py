@@ -23,6 +23,8 @@ from tests.support.service_daemon import Manager, listening, port_of
 from tests.support.wire import CLOSE, TEXT, Frame, close, close_code, request, take_frames
 from wsdaemon import systemd
 
+pytestmark = pytest.mark.traced
+
 
 def handshake(port: int) -> bytes:
     """Connect, ask for /echo, and return what comes until the server has answered."""

@@ -30,6 +30,7 @@ from wsdaemon.config import parse
 from wsdaemon.listening import Listener, StartupError
 from wsdaemon.service import DaemonService
 
+pytestmark = pytest.mark.traced
 TWISTD = Path(sys.executable).with_name("twistd")
 TIME = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{12}Z "
 

@@ -24,9 +24,9 @@ class Served:
     def __init__(self, folder: Path, ini: str) -> None:
         (folder / "pages").mkdir()
         (folder / "pages/index.html").write_text("<p>over TLS</p>")
-        (folder / "ws.ini").write_text(f"[server]\ndocroot = pages\n[tls]\nenabled = yes\nport = 0\n{ini}")
+        ini = f"[server]\ndocroot = pages\n[tls]\nenabled = yes\nport = 0\n{ini}"
         self.folder = folder
-        self.daemon = Daemon([f"--config={folder}/ws.ini", "--port=0"])
+        self.daemon = Daemon.configured(folder / "ws.ini", ini)
 
     def client(self, identity: str = "", *, trust: str = AUTO_FILE) -> ssl.SSLContext:
         """Return a client that trusts the daemon, and shows a certificate where `identity` names one."""

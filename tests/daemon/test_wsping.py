@@ -6,12 +6,12 @@ import json
 import re
 import signal
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.support.daemon import ROOT, Daemon
+from tests.support.daemon import ROOT, WITH_TLS, Daemon, Start
 from tests.support.wsping import ENVIRONMENT, WSPING, measure, wsping
 from wsdaemon.cli import main
 from wsdaemon.client.options import ping_parser, plan_from
@@ -21,13 +21,8 @@ REPLY = re.compile(r"([0-9]+) bytes from localhost: frames=([0-9]+) req=([0-9]+)
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
-    config = tmp_path_factory.mktemp("daemon") / "ws.ini"
-    config.write_text("[tls]\nenabled = yes\ncertificate = auto\nport = 0\n")
-    daemon = Daemon([f"--config={config}", "--port=0"])
-    yield daemon
-    assert daemon.stop() == 0
-    assert "Traceback" not in daemon.output
+def server(served: Start) -> Daemon:
+    return served(WITH_TLS)
 
 
 def plan(*arguments: str) -> Plan:

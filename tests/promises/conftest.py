@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.support.daemon import Daemon
+from tests.support.daemon import WITH_TLS, Daemon, Start
 
 _figures: list[str] = []
 Figure = Callable[..., None]
@@ -26,23 +26,19 @@ def figure() -> Figure:
 
 
 @pytest.fixture
-def tls_daemon(daemon: Callable[..., Daemon]) -> Callable[..., Daemon]:
+def tls_daemon(daemon: Start) -> Start:
     """A factory as `daemon`, of daemons that serve TLS too: `tls_daemon("[websocket]\\n...")`."""
 
     def start(ini: str = "", *arguments: str, **options: Any) -> Daemon:
-        return daemon(*arguments, ini=f"[tls]\nenabled = yes\nport = 0\ncertificate = auto\n{ini}", **options)
+        return daemon(*arguments, ini=WITH_TLS + ini, **options)
 
     return start
 
 
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
-    """A daemon with TLS and the defaults, one for all tests of a file that do not look at its memory or log."""
-    config = tmp_path_factory.mktemp("served") / "ws.ini"
-    config.write_text("[tls]\nenabled = yes\nport = 0\ncertificate = auto\n")
-    running = Daemon([f"--config={config}", "--port=0"])
-    yield running
-    running.stop()
+@pytest.fixture(scope="session")
+def default_daemon(served: Start) -> Daemon:
+    """The shared daemon with TLS and otherwise the defaults."""
+    return served(WITH_TLS)
 
 
 @pytest.fixture

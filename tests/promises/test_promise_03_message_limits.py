@@ -17,24 +17,24 @@ COLLECTING = ["echo-assemble", "echo-fragment", "echo-broadcast", "echo-broadcas
 
 @pytest.mark.parametrize("name", COLLECTING)
 @pytest.mark.parametrize("announced", [(64 << 10) + 1, 1 << 30, (1 << 63) - 1])
-def test_promise_3_announced(served: Daemon, figure: Figure, name: str, announced: int) -> None:
+def test_promise_3_announced(default_daemon: Daemon, figure: Figure, name: str, announced: int) -> None:
     """A header that announces more than the limit is answered 1009 though none of its payload was sent."""
-    with RawClient(served, f"/{name}") as client:
-        before = served.rss()
+    with RawClient(default_daemon, f"/{name}") as client:
+        before = default_daemon.rss()
         client.send(b"\x82\xff" + announced.to_bytes(8, "big") + os.urandom(4))
         assert client.close_code() == 1009
-        figure(3, f"growth by a header of {announced} bytes", (served.rss() - before) / 1e6, "MB", 1)
+        figure(3, f"growth by a header of {announced} bytes", (default_daemon.rss() - before) / 1e6, "MB", 1)
 
 
 @pytest.mark.parametrize("name", COLLECTING)
-def test_promise_3_fragments(served: Daemon, figure: Figure, name: str) -> None:
+def test_promise_3_fragments(default_daemon: Daemon, figure: Figure, name: str) -> None:
     """So is a message that grows over the limit in small fragments."""
-    with RawClient(served, f"/{name}") as client:
-        before = served.rss()
+    with RawClient(default_daemon, f"/{name}") as client:
+        before = default_daemon.rss()
         pieces = [Frame(TEXT, b"x" * 100, fin=False), *[Frame(CONTINUATION, b"x" * 100, fin=False)] * 700]
         client.send(b"".join(piece.masked() for piece in pieces))
         assert client.close_code() == 1009
-        figure(3, "growth by small fragments", (served.rss() - before) / 1e6, "MB", 1)
+        figure(3, "growth by small fragments", (default_daemon.rss() - before) / 1e6, "MB", 1)
 
 
 @pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])

@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.promises.conftest import Figure
-from tests.support.daemon import Daemon
+from tests.support.daemon import WITH_TLS, Daemon, Start
 from tests.support.raw import RawClient
 from tests.support.wire import CLOSE, PING, PONG, TEXT, Frame, close, request
 from wsdaemon.settings import ServerSettings, WebSocketSettings
@@ -31,17 +31,12 @@ BOTH = pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
 
 
 @pytest.fixture(scope="module")
-def hasty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+def hasty(tmp_path_factory: pytest.TempPathFactory, served: Start) -> Daemon:
     """A daemon with short deadlines and a large file."""
-    folder = tmp_path_factory.mktemp("hasty")
-    (folder / "docroot").mkdir()
-    with (folder / "docroot" / "large").open("wb") as file:
+    docroot = tmp_path_factory.mktemp("docroot")
+    with (docroot / "large").open("wb") as file:
         file.truncate(1 << 30)
-    config = folder / "ws.ini"
-    config.write_text(f"[tls]\nenabled = yes\nport = 0\ncertificate = auto\n{TIMES}")
-    running = Daemon([f"--config={config}", "--port=0", f"--docroot={folder / 'docroot'}"])
-    yield running
-    running.stop()
+    return served(f"{WITH_TLS}{TIMES}".replace("[server]", f"[server]\ndocroot = {docroot}"))
 
 
 def _seconds_until_end(client: RawClient) -> float:

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from tests.promises.conftest import Figure
-from tests.support.daemon import Daemon
+from tests.support.daemon import WITH_TLS, Daemon
 from tests.support.http_client import request
 from tests.support.raw import RawClient
 from tests.support.wire import TEXT, Frame
@@ -55,18 +55,18 @@ def pour(client: RawClient, data: bytes) -> None:
     ],
     ids=["one line", "many lines", "160 KiB", "1 MiB", "an upgrade", "a request line without an end"],
 )  # fmt: skip
-def test_promise_9_headers(served: Daemon, data: bytes, tls: bool) -> None:
+def test_promise_9_headers(default_daemon: Daemon, data: bytes, tls: bool) -> None:
     """A header block over 16 KiB is answered 431."""
-    with RawClient(served, None, tls=tls) as client:
+    with RawClient(default_daemon, None, tls=tls) as client:
         pour(client, data)
         assert client.read_head().startswith(b"HTTP/1.1 431 ")
 
 
 @TLS
 @pytest.mark.parametrize("count", [1, 99])
-def test_promise_9_headers_below_the_limit(served: Daemon, count: int, tls: bool) -> None:
+def test_promise_9_headers_below_the_limit(default_daemon: Daemon, count: int, tls: bool) -> None:
     """One of nearly 16 KiB is served."""
-    with RawClient(served, None, tls=tls) as client:
+    with RawClient(default_daemon, None, tls=tls) as client:
         client.send(with_headers(KIB16 - 300, count))
         assert client.read_head().startswith(b"HTTP/1.1 200 ")
 
@@ -129,10 +129,9 @@ def temporary(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def daemon_with_folder(temporary: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     config = tmp_path_factory.mktemp("daemon") / "ws.ini"
-    config.write_text("[tls]\nenabled = yes\nport = 0\ncertificate = auto\n")
-    daemon = Daemon([f"--config={config}", "--port=0"], environment={"TMPDIR": str(temporary)})
+    daemon = Daemon.configured(config, WITH_TLS, environment={"TMPDIR": str(temporary)})
     yield daemon
-    assert daemon.stop() == 0
+    daemon.stop_well()
 
 
 @TLS

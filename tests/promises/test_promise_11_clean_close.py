@@ -6,11 +6,11 @@ import select
 import signal
 import socket
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
-from tests.support.daemon import Daemon
+from tests.support.daemon import WITH_TLS, Daemon, Start
 from tests.support.raw import RawClient
 from tests.support.wire import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, Frame, close, close_code, take_frames
 
@@ -18,11 +18,7 @@ TLS = pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
 HELLO = Frame(TEXT, b"hello")
 FLOOD = Frame(BINARY, bytes(60_000)).masked() * 16
 CLOSE_WAIT = 8  # what the kernel says of a connection whose peer sent FIN, and no reset (linux/tcp_states.h)
-INI = """
-[tls]
-enabled = yes
-port = 0
-certificate = auto
+INI = f"""{WITH_TLS}
 [subprotocol:echo-assemble]
 message_timeout = 0.3
 """
@@ -53,13 +49,8 @@ FAILURES = {
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
-    config = tmp_path_factory.mktemp("daemon") / "ws.ini"
-    config.write_text(INI)
-    daemon = Daemon([f"--config={config}", "--port=0"])
-    yield daemon
-    assert daemon.stop() == 0
-    assert "Traceback" not in daemon.output
+def server(served: Start) -> Daemon:
+    return served(INI)
 
 
 def read_ending(client: RawClient) -> list[Frame]:

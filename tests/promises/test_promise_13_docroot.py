@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.promises.conftest import Figure
-from tests.support.daemon import Daemon
+from tests.support.daemon import WITH_TLS, Daemon, Start
 from tests.support.http_client import Response, request, take_response
 from tests.support.raw import RawClient
 
@@ -53,13 +53,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def server(folder: Path) -> Iterator[Daemon]:
-    config = folder.parent / "ws.ini"
-    config.write_text(f"[server]\ndocroot = {folder}\n[tls]\nenabled = yes\nport = 0\ncertificate = auto\n")
-    daemon = Daemon([f"--config={config}", "--port=0"])
-    yield daemon
-    assert daemon.stop() == 0
-    assert "Traceback" not in daemon.output
+def server(folder: Path, served: Start) -> Daemon:
+    return served(f"{WITH_TLS}[server]\ndocroot = {folder}\n")
 
 
 class Asker:
@@ -152,12 +147,8 @@ def test_promise_13_devices(served_devices: Daemon, target: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def served_devices(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
-    config = tmp_path_factory.mktemp("devices") / "ws.ini"
-    config.write_text("[server]\ndocroot = /dev\n")
-    daemon = Daemon([f"--config={config}", "--port=0"])
-    yield daemon
-    assert daemon.stop() == 0
+def served_devices(served: Start) -> Daemon:
+    return served("[server]\ndocroot = /dev\n")
 
 
 def test_promise_13_fifo_holds_nobody_up(server: Daemon, asker: Asker) -> None:

@@ -18,7 +18,7 @@ from urllib.parse import urljoin, urlsplit
 import pytest
 
 from tests.promises.conftest import Figure
-from tests.support.daemon import Daemon
+from tests.support.daemon import WITH_TLS, Daemon, Start
 from tests.support.http_client import request
 from tests.support.raw import RawClient
 from tests.support.wire import TEXT, Frame
@@ -54,13 +54,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def server(folder: Path) -> Iterator[Daemon]:
-    config = folder.parent / "ws.ini"
-    config.write_text(f"[server]\ndocroot = {folder}\n[tls]\nenabled = yes\nport = 0\ncertificate = auto\n")
-    daemon = Daemon([f"--config={config}", "--port=0"])
-    yield daemon
-    assert daemon.stop() == 0
-    assert "Traceback" not in daemon.output
+def server(folder: Path, served: Start) -> Daemon:
+    return served(f"{WITH_TLS}[server]\ndocroot = {folder}\n")
 
 
 class Links(HTMLParser):
@@ -90,7 +85,7 @@ def test_promise_13_names(server: Daemon, folder: Path, tls: bool) -> None:
     """Every name is listed as text, its link leads to it, and what comes is its content, in folders of any name too."""
     connection: http.client.HTTPConnection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
     if tls:
-        context = ssl.create_default_context(cafile=folder.parent / AUTO_FILE)
+        context = ssl.create_default_context(cafile=server.folder / AUTO_FILE)
         connection = http.client.HTTPSConnection("127.0.0.1", server.tls_port, timeout=20, context=context)
 
     def get(url: str) -> bytes:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urljoin, urlsplit
 
 import pytest
 
-from tests.support.daemon import ROOT, Daemon
+from tests.support.daemon import ROOT, WITH_TLS, Daemon, Start
 from tests.support.http_client import Response, request, take_response
 from tests.support.raw import RawClient
 from tests.support.wire import KEY
@@ -17,13 +17,9 @@ from tests.support.wire import request as handshake
 
 TLS = pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
 VERSION = re.compile(r"twisted|autobahn|python|openssl|wsdaemon|\b\d+\.\d+(\.\d+)?\b", re.IGNORECASE)
-INI = """
+INI = f"""{WITH_TLS}
 [server]
-docroot = docroot
-[tls]
-enabled = yes
-port = 0
-certificate = auto
+docroot = {{}}
 [websocket]
 handshake_timeout = 0.3
 [subprotocol:echo]
@@ -73,12 +69,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def server(folder: Path) -> Iterator[Daemon]:
-    config = folder.parent / "ws.ini"
-    config.write_text(INI)
-    daemon = Daemon([f"--config={config}", "--port=0"])
-    yield daemon
-    assert daemon.stop() == 0
+def server(folder: Path, served: Start) -> Daemon:
+    return served(INI.format(folder))
 
 
 def ask(server: Daemon, data: bytes, *, tls: bool = False) -> Response:
@@ -167,9 +159,9 @@ def test_promise_14_no_room(tls_daemon: Callable[..., Daemon], tls: bool) -> Non
 
 @pytest.mark.parametrize(("header", "status"), [("", 200), ("Range: bytes=0-0", 206), ("If-None-Match: *", 304)])
 @pytest.mark.parametrize("path", sorted((ROOT / "static").glob("[!.]*.*")), ids=lambda path: str(path.name))
-def test_promise_14_own_pages(served: Daemon, path: Path, header: str, status: int) -> None:
+def test_promise_14_own_pages(default_daemon: Daemon, path: Path, header: str, status: int) -> None:
     """The pages that come with wsdaemon have a strict policy too, as have their parts and what was not changed."""
-    response = ask(served, request(f"/{path.name}", *filter(None, [header])))
+    response = ask(default_daemon, request(f"/{path.name}", *filter(None, [header])))
     assert response.status == status
     assert response["x-content-type-options"] == "nosniff"
     assert_strict(response["content-security-policy"])

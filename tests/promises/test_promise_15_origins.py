@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
-from tests.support.daemon import Daemon
+from tests.support.daemon import Daemon, Start
 from tests.support.raw import RawClient
 
 SITE = "chat.example"
@@ -63,13 +63,9 @@ WELCOME = [
 
 
 @pytest.fixture(scope="module")
-def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+def guarded(served: Start) -> Daemon:
     """A daemon that knows its names and the chat's origins."""
-    config = tmp_path_factory.mktemp("guarded") / "ws.ini"
-    config.write_text(INI)
-    running = Daemon([f"--config={config}", "--port=0"])
-    yield running
-    running.stop()
+    return served(INI)
 
 
 def _status(served: Daemon, origin: str | None, host: str, path: str = "/echo-broadcast") -> int:

@@ -8,10 +8,14 @@ import shutil
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 TRACING = "COVERAGE_PROCESS_"
+WITH_TLS = "[tls]\nenabled = yes\nport = 0\ncertificate = auto\n"
+"""INI text of a daemon that serves TLS too, by a certificate that it makes itself."""
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
 CHROMIUM_FLAGS = [
     "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
@@ -38,6 +42,7 @@ class Daemon:
         environment: dict[str, str] | None = None,
         traced: bool = False,
     ) -> None:
+        self.folder = cwd or Path.cwd()
         twistd = Path(sys.executable).with_name("twistd")
         self.process = subprocess.Popen(
             [twistd, "--nodaemon", "--pidfile=", "wsdaemon", *arguments],
@@ -48,13 +53,25 @@ class Daemon:
         self._grown = threading.Condition()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
-        self.wait_for(r"info +ready|\"text\": \"ready\"")
+        try:
+            self.wait_for(r"info +ready|\"text\": \"ready\"")
+        except AssertionError:
+            self.process.kill()
+            raise
         self.port = self._listening("http")
         self.http = f"http://127.0.0.1:{self.port}"
         self.ws = f"ws://127.0.0.1:{self.port}"
         self.tls_port = self._listening("https")
         self.https = f"https://localhost:{self.tls_port}"
         self.wss = f"wss://localhost:{self.tls_port}"
+
+    @classmethod
+    def configured(cls, config: Path, ini: str = "", *arguments: str, port: int = 0, **options: Any) -> Daemon:
+        """Start a daemon by INI text, which is written to `config`; the text's relative paths start from its folder."""
+        config.write_text(ini)
+        daemon = cls([f"--config={config}", f"--port={port}", *arguments], **options)
+        daemon.folder = config.parent
+        return daemon
 
     def wait_for(self, pattern: str, seconds: float = 60) -> re.Match[str]:
         """Return the first match of `pattern` in what is logged, now or later."""
@@ -73,6 +90,11 @@ class Daemon:
         code = self.process.wait(timeout=30)
         self._reader.join(timeout=30)
         return code
+
+    def stop_well(self) -> None:
+        """End it, and make sure that all went well: it ends with 0, and has logged no traceback."""
+        assert self.stop() == 0, self.output
+        assert "Traceback" not in self.output
 
     def _read(self) -> None:
         """Take all that is logged: a full pipe would hold the daemon up."""
@@ -93,6 +115,10 @@ class Daemon:
     def _listening(self, scheme: str) -> int:
         match = re.search(rf"listening on {scheme}://[^ ]*?:([0-9]+)/", self.output)
         return int(match[1]) if match else 0
+
+
+Start = Callable[..., Daemon]
+"""What starts a daemon: the fixtures `daemon` and `served`."""
 
 
 def find_browser() -> str | None:
