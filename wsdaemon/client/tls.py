@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import weakref
 from ipaddress import ip_address
-from pathlib import Path
 from typing import Any
 
-from cryptography import x509
-from cryptography.hazmat.primitives import serialization
 from OpenSSL import SSL, crypto
 from service_identity import VerificationError
 from service_identity.hazmat import DNS_ID, IPAddress_ID, verify_service_identity
@@ -20,6 +17,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from wsdaemon.client.target import Target
+from wsdaemon.tls import load_authorities, load_identity
 
 _VERIFY_ERRORS = {
     9: "it is not valid yet",
@@ -49,10 +47,11 @@ class ClientTls:
         self._identity = IPAddress_ID(target.host) if self._is_address else DNS_ID(target.host)
         self._insecure = target.insecure
         self._refused = ""
-        options = {} if target.certificate is None else _own_identity(target.certificate, target.private_key)
+        options: dict[str, Any] = {}
+        if target.certificate is not None:
+            options = load_identity(target.certificate, target.private_key or target.certificate)
         if not target.insecure:
-            trusted = None if target.ca is None else ssl.trustRootFromCertificates(load_authorities(target.ca))
-            options["trustRoot"] = trusted or ssl.platformTrust()
+            options["trustRoot"] = ssl.platformTrust() if target.ca is None else load_authorities(target.ca)
         self._context = ssl.CertificateOptions(
             acceptableProtocols=[b"http/1.1"], raiseMinimumTo=ssl.TLSVersion.TLSv1_2, **options
         ).getContext()
@@ -110,33 +109,6 @@ def explain(reason: Failure) -> str:
     if isinstance(error, ConnectionLost):
         return "the server cut the connection"
     return reason.getErrorMessage() or type(error).__name__
-
-
-def load_authorities(path: Path) -> list[ssl.Certificate]:
-    """Return the certificates in a PEM file; raises `OSError` or `ValueError`."""
-    return [ssl.Certificate(crypto.X509.from_cryptography(each)) for each in _load_certificates(path)]
-
-
-def _own_identity(certificate: Path, private_key: Path | None) -> dict[str, Any]:
-    first, *chain = [crypto.X509.from_cryptography(each) for each in _load_certificates(certificate)]
-    path = private_key or certificate
-    try:
-        key = serialization.load_pem_private_key(path.read_bytes(), password=None)
-    except TypeError:
-        raise ValueError(f"{path} is protected by a passphrase; give a key without one") from None
-    except ValueError:
-        raise ValueError(f"{path} holds no private key in PEM") from None
-    pkey = crypto.PKey.from_cryptography_key(key)  # type: ignore[arg-type]  # every kind of key that TLS knows
-    if key.public_key() != first.to_cryptography().public_key():
-        raise ValueError(f"{path} is not the key of {certificate}")
-    return {"privateKey": pkey, "certificate": first, "extraCertChain": chain}
-
-
-def _load_certificates(path: Path) -> list[x509.Certificate]:
-    try:
-        return x509.load_pem_x509_certificates(path.read_bytes())
-    except ValueError:
-        raise ValueError(f"{path} holds no certificate in PEM") from None
 
 
 def _is_address(host: str) -> bool:
