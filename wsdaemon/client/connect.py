@@ -17,7 +17,7 @@ from twisted.python.failure import Failure
 from wsdaemon.client.connection import ClientConnection, HandshakeTimes, Listener
 from wsdaemon.client.errors import CannotConnect, ClientError, HandshakeRefused, HandshakeTimeout
 from wsdaemon.client.handshake import BODY_LIMIT, Answer, proxy_request, read_answer, request
-from wsdaemon.client.target import Target, bracketed, parse_proxy
+from wsdaemon.client.target import Target, bracketed
 from wsdaemon.client.tls import ClientTls, explain
 
 _BODY_SECONDS = 1.0
@@ -35,13 +35,12 @@ def connect(
     Deferred cuts the attempt.
     """
     tls = ClientTls.of(target) if target.is_secure else None
-    return _Attempt(target, listener, reactor, tls).start(endpoint or _endpoint(target, reactor))
+    return _Attempt(target, listener, reactor, tls).start(endpoint or tcp_endpoint(target, reactor))
 
 
-def _endpoint(target: Target, reactor: Any) -> IStreamClientEndpoint:
-    """Return where to open TCP to; a name's addresses are tried in turn (RFC 8305)."""
-    host, port = target.tcp_address if target.proxy is None else parse_proxy(target.proxy)[:2]
-    endpoint: IStreamClientEndpoint = HostnameEndpoint(reactor, host, port, timeout=target.timeout)
+def tcp_endpoint(target: Target, reactor: Any) -> IStreamClientEndpoint:
+    """Return the endpoint of a target's TCP connection; a name's addresses are tried in turn (RFC 8305)."""
+    endpoint: IStreamClientEndpoint = HostnameEndpoint(reactor, *target.tcp_address, timeout=target.timeout)
     return endpoint
 
 
@@ -62,7 +61,7 @@ class _Attempt:
         self._connection.ready = self._secured
         self._connection.answered = self._answered
         self._connection.failed = self.lost
-        self._started = self._last = clock.seconds()
+        self._last = clock.seconds()
         self._tcp = 0.0
         self._tls_time: float | None = None
 
@@ -88,21 +87,29 @@ class _Attempt:
             stream.transport.write(proxy_request(self.target))
 
     def proxy_answered(self, data: bytes) -> None:
-        """Take what the proxy says."""
-        self._received += data
-        try:
-            read = read_answer(self._received, "proxy")
-        except CannotConnect as error:
-            self._fail(error)
+        """Read the proxy's response."""
+        answer = self._read(data)
+        if answer is None:
             return
-        if read is None:
-            return
-        answer, end = read
         if 200 <= answer.status < 300:
-            rest, self._received = self._received[end:], b""
+            rest, self._received = self._received, b""
             self._tunnelled(rest)
         else:
             self._fail(CannotConnect("proxy", f"it answered {answer.status} {answer.reason}".rstrip()))
+
+    def _read(self, data: bytes) -> Answer | None:
+        """Return the head of a response once it is complete; what follows it stays in `_received`."""
+        self._received += data
+        try:
+            read = read_answer(self._received, self._step)
+        except CannotConnect as error:
+            self._fail(error)
+            return None
+        if read is None:
+            return None
+        answer, end = read
+        self._received = self._received[end:]
+        return answer
 
     def _tunnelled(self, early: bytes) -> None:
         """The stream to the server is there; `early` is what it sent already."""
@@ -124,23 +131,17 @@ class _Attempt:
         self._connection.begin(lambda key: request(self.target, key))
 
     def _answered(self, data: bytes) -> None:
-        """Take what the server says until the connection is open."""
-        self._received += data
-        if self._refusal is None:
-            try:
-                read = read_answer(self._received, "upgrade")
-            except CannotConnect as error:
-                self._fail(error)
+        """Read the server's response, until the connection is open."""
+        if self._refusal is not None:
+            self._received += data
+        else:
+            answer = self._read(data)
+            while answer is not None and answer.status < 200 and answer.status != 101:
+                answer = self._read(b"")  # the final one is still to come (RFC 9110 section 15.2)
+            if answer is None:
                 return
-            if read is None:
-                return
-            answer, end = read
-            self._received = self._received[end:]
             if answer.status == 101:
                 self._open(answer)
-                return
-            if answer.status < 200:  # the final one is still to come (RFC 9110 section 15.2)
-                self._answered(b"")
                 return
             self._refusal = answer
             self._connection.deadlines.set("handshake", _BODY_SECONDS, self._refused)
@@ -190,7 +191,7 @@ class _Attempt:
     def _unreachable(self, reason: Failure) -> None:
         if reason.check(CancelledError):
             return
-        host, port = self.target.tcp_address if self.target.proxy is None else parse_proxy(self.target.proxy)[:2]
+        host, port = self.target.tcp_address
         where = f"{bracketed(host)}:{port}"
         if reason.check(DNSLookupError):
             self._fail(CannotConnect("resolve", f"there is no address for {host}"))

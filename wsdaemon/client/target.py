@@ -68,7 +68,9 @@ class Target:
 
     @property
     def tcp_address(self) -> tuple[str, int]:
-        """The host and port to open TCP to, where there is no proxy."""
+        """The host and port to open TCP to: the proxy's, else those of `connect_to`, else the URL's."""
+        if self.proxy is not None:
+            return parse_proxy(self.proxy)[:2]
         return (self.host, self.port) if self.connect_to is None else parse_address(self.connect_to, self.port)
 
 
@@ -202,8 +204,6 @@ def _check(target: Target) -> None:
         raise ValueError("the timeout has to be over 0 seconds")
     if target.private_key is not None and target.certificate is None:
         raise ValueError("there is a private key, but no certificate")
-    if target.proxy is not None:
-        parse_proxy(target.proxy)
-        if target.connect_to is not None:
-            raise ValueError("a proxy and another address to connect to exclude each other")
-    _ = target.tcp_address
+    _ = target.tcp_address  # raises for a wrong one
+    if target.proxy is not None and target.connect_to is not None:
+        raise ValueError("a proxy and another address to connect to exclude each other")
