@@ -16,6 +16,12 @@ def errors(outcome: Outcome) -> dict[str, int]:
     return dict(outcome.record.total().errors)
 
 
+def between(outcome: Outcome, least: float, greatest: float) -> int:
+    """Return how many latencies lie from `least` up to `greatest` seconds."""
+    counts = outcome.record.total().latencies.counts
+    return sum(count for value, count in counts.items() if least * 1e6 <= value <= greatest * 1e6)
+
+
 class TestClosedLoop:
     """Each client keeps so many messages on their way."""
 
@@ -160,8 +166,8 @@ class TestOpenLoop:
         outcome = run.start().finish()
         latencies = outcome.record.total().latencies
         assert latencies.count == 1000
-        assert latencies.between(0.010, 1.010) == pytest.approx(100, abs=2)
-        assert latencies.between(0.5, 1.010) == pytest.approx(50, abs=2)
+        assert between(outcome, 0.010, 1.010) == pytest.approx(100, abs=2)
+        assert between(outcome, 0.5, 1.010) == pytest.approx(50, abs=2)
         found = latencies.results()
         assert found["p50"] == pytest.approx(2, abs=1.1)
         assert found["max"] == pytest.approx(1000, abs=5)
@@ -181,7 +187,7 @@ class TestOpenLoop:
         outcome = run.finish()
         latencies = outcome.record.total().latencies
         assert latencies.count == 200
-        assert latencies.between(0.010, 0.510) == pytest.approx(50, abs=2)
+        assert between(outcome, 0.010, 0.510) == pytest.approx(50, abs=2)
 
     def test_never_taken(self) -> None:
         """What could not be sent until the end is unsent, not forgotten."""
@@ -197,7 +203,7 @@ class TestOpenLoop:
         run = Run(clients=1, rate=100.0, duration=2.0).start().advance(0.5)
         run.clock.advance(0.5)
         outcome = run.finish()
-        assert outcome.record.total().latencies.between(0.010, 0.510) == pytest.approx(50, abs=3)
+        assert between(outcome, 0.010, 0.510) == pytest.approx(50, abs=3)
         assert "stood still" in outcome.verdict.reasons[0]
 
     def test_ramp(self) -> None:

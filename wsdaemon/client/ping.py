@@ -25,7 +25,6 @@ from wsdaemon.client.plan import Plan, Reporter, Summary
 
 _CONNECTING = 50  # clients that connect at the same time
 _INTERRUPTED = 1.0  # how long an interrupted run waits for its closing handshakes, in seconds
-_BROADCASTS = {"echo-broadcast", "echo-broadcast-ping", "org.ietf.websocket.test-echo-broadcast"}
 
 
 class Ping:
@@ -146,8 +145,10 @@ class Ping:
     def _begin(self) -> None:
         plan, summary = self.plan, self.summary
         name = summary.subprotocol or plan.target.resource.partition("?")[0].strip("/").partition("/")[0]
-        named = name in _BROADCASTS and not plan.use_pings
-        summary.is_broadcast = named if plan.broadcast is None else plan.broadcast
+        if plan.broadcast is None:
+            summary.is_broadcast = not plan.use_pings and _broadcasts(name)
+        else:
+            summary.is_broadcast = plan.broadcast
         for member in self.members:
             member.checker = Checker(self.payloads, wait=plan.wait, broadcast=summary.is_broadcast or plan.use_pings)
         self._began = self.clock.seconds()
@@ -165,3 +166,13 @@ class Ping:
         for member in self.members:
             if member.connection is not None:
                 member.connection.abort()
+
+
+def _broadcasts(name: str) -> bool:
+    """Whether a subprotocol of that name, as it is installed here, broadcasts: a server does not say."""
+    from wsdaemon.routing.registry import SubprotocolError, find_all  # costs more than all other imports: only if asked
+
+    try:
+        return any(each.broadcasts and name in each.names for each in find_all())
+    except SubprotocolError:  # of another package: for the daemon to complain about
+        return False

@@ -35,19 +35,6 @@ class Times:
         self._squares += distance * (seconds - self._mean)
         self._histogram.record_value(min(_HIGHEST, max(1, round(seconds * 1e9))))
 
-    def add(self, other: Times) -> None:
-        """Take all times that another one took."""
-        if not other.count:
-            return
-        count = self.count + other.count
-        distance = other.mean - self._mean
-        self._squares += other._squares + distance**2 * self.count * other.count / count
-        self._mean += distance * other.count / count
-        self.count = count
-        self.minimum = min(self.minimum, other.minimum)
-        self.maximum = max(self.maximum, other.maximum)
-        self._histogram.add(other._histogram)
-
     @property
     def mean(self) -> float:
         """The mean, in seconds; 0 without any time."""

@@ -121,10 +121,6 @@ class Latencies:
         ]
         return [*points, {"percentile": 100.0, "latency_ms": to_ms(self.greatest)}]
 
-    def between(self, least: float, greatest: float) -> int:
-        """Return how many latencies lie from `least` up to `greatest` seconds, within the precision kept."""
-        return sum(count for value, count in self.counts.items() if least * 1e6 <= value <= greatest * 1e6)
-
 
 def to_ms(value: float) -> float:
     """Return microseconds as milliseconds, rounded to a tenth of a microsecond."""

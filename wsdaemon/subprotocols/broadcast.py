@@ -59,6 +59,7 @@ class EchoBroadcast(Connection):
 
     names: ClassVar[tuple[str, ...]] = ("org.ietf.websocket.test-echo-broadcast", "echo-broadcast")
     settings_class: ClassVar[type[WebSocketSettings]] = BroadcastSettings
+    broadcasts: ClassVar[bool] = True
     settings: BroadcastSettings
 
     @property

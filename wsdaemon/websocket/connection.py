@@ -22,6 +22,9 @@ class Connection(Engine):
     settings_class: ClassVar[type[WebSocketSettings]] = WebSocketSettings
     """The options that [subprotocol:NAME] takes, with this subprotocol's defaults."""
 
+    broadcasts: ClassVar[bool] = False
+    """Whether each message goes to every connection of the subprotocol; then `wsping` expects it at each client."""
+
     def __init_subclass__(cls) -> None:
         """Give all messages to Autobahn's hooks where a class has hooks of its own, unless it takes whole ones too."""
         super().__init_subclass__()
