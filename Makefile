@@ -8,6 +8,9 @@
 #   make bench-save   the same, and keep the results as those to compare with
 #   make soak         1,000 connections that come, go and misbehave, for SOAK_SECONDS (300)
 #   make docs         write what is generated from the code
+#   make nox          the tests on each Python that is installed, with the lowest versions, and without optional parts
+#   make constraints  take the newest versions of all that is installed here, from now on
+#   make release      NEWS.md, version, tag and distributions: make release VERSION=1.2.3
 
 PYTHON ?= python3
 CONFIG ?= conf/ws.ini
@@ -18,9 +21,9 @@ BENCH_ARGS ?=
 BIN = .venv/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
 # A plain editable install would hide the twistd plugin; this kind of it does not.
-INSTALL = $(PIP) install --config-settings editable_mode=compat --editable
+INSTALL = $(PIP) install --constraint constraints.txt --config-settings editable_mode=compat --editable
 
-.PHONY: run test conformance fuzz soak bench bench-save lint docs browser clean
+.PHONY: run test conformance fuzz soak bench bench-save lint docs nox constraints release browser clean
 
 run: .venv/.run
 	$(BIN)/twistd --nodaemon --pidfile= wsdaemon --config $(CONFIG)
@@ -50,10 +53,22 @@ lint: .venv/.test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/codespell
 	@$(BIN)/towncrier build --draft --version next >/dev/null
 
 docs: .venv/.test
 	$(BIN)/python tools/write_reference.py
+
+nox: .venv/.test
+	$(BIN)/nox
+
+# The versions that every install here takes; each is the newest that setup.cfg and the others allow.
+constraints: .venv/.test
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-header --no-annotate --all-extras \
+		--output-file constraints.txt setup.cfg
+
+release: .venv/.test
+	$(BIN)/python tools/release.py $(VERSION)
 
 # A browser for the chat's tests: the one that is there, else the system's package, where that can be installed.
 browser:
@@ -64,11 +79,11 @@ browser:
 	$(PYTHON) -m venv .venv
 	touch $@
 
-.venv/.run: .venv/.made setup.cfg pyproject.toml
+.venv/.run: .venv/.made setup.cfg pyproject.toml constraints.txt
 	$(INSTALL) '.[speed]'
 	touch $@
 
-.venv/.test: .venv/.run setup.cfg pyproject.toml
+.venv/.test: .venv/.run setup.cfg pyproject.toml constraints.txt
 	$(INSTALL) '.[speed,test,dev]'
 	touch $@
 

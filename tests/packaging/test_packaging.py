@@ -50,19 +50,15 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def sdist(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The source distribution."""
     folder = tmp_path_factory.mktemp("sdist")
-    build = "import sys; from setuptools.build_meta import build_sdist; build_sdist(sys.argv[1])"
-    subprocess.run([sys.executable, "-c", build, folder], cwd=source, check=True, capture_output=True)
+    build: list[str | Path] = [sys.executable, "-m", "build", "--no-isolation", "--outdir", folder]
+    subprocess.run(build, cwd=source, check=True, capture_output=True)
     return next(folder.glob("*.tar.gz"))
 
 
 @pytest.fixture(scope="module")
-def wheel(sdist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def wheel(sdist: Path) -> Path:
     """The wheel, built from the source distribution: what is missing there is missing here too."""
-    folder = tmp_path_factory.mktemp("wheel")
-    subprocess.run(
-        [*PIP, "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir", folder, sdist], check=True
-    )
-    return next(folder.glob("*.whl"))
+    return next(sdist.parent.glob("*.whl"))
 
 
 @pytest.fixture(scope="module")
@@ -131,8 +127,14 @@ class TestDistributions:
             names = {name.partition("/")[2] for name in archive.getnames()}
         expected = self.expected(source)
         shipped = {expected.get(name, name) for name in SHIPPED}
-        build = {"setup.cfg", "pyproject.toml", "README.md", "LICENSE"}
+        build = {"setup.cfg", "pyproject.toml", "README.md", "CONTRIBUTING.md", "LICENSE"}
         assert (shipped | set(expected.values()) | build) - names == set()
+
+    def test_their_metadata_is_right(self, sdist: Path, wheel: Path) -> None:
+        """An index would take them, and show the README."""
+        check: list[str | Path] = [sys.executable, "-m", "twine", "--no-color", "check", "--strict", sdist, wheel]
+        checked = subprocess.run(check, capture_output=True, text=True)
+        assert (checked.returncode, checked.stdout.count("PASSED")) == (0, 2), checked.stdout
 
 
 class TestInstalled:
