@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from importlib.metadata import version
 
 from wsdaemon import completion
-from wsdaemon.config import ConfigError
+from wsdaemon.config import Configuration
+from wsdaemon.errors import StartupError
 from wsdaemon.load.command import add_load_parser
-from wsdaemon.routing.registry import SubprotocolError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -22,8 +22,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         return main_ping(arguments[1:], "wsdaemon ping")
     options = _parser().parse_args(arguments)
-    command: int = options.run(options)
-    return command
+    try:
+        code: int = options.run(options)
+    except StartupError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return code
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -73,14 +77,9 @@ def _behaviours(options: argparse.Namespace) -> int:
     from wsdaemon.reference import behaviours_text
     from wsdaemon.routing.catalogue import Catalogue
     from wsdaemon.routing.registry import find_all
-    from wsdaemon.tap import load
 
-    try:
-        settings = load(options.config).require()
-        document = Catalogue(find_all(), settings.behaviours).document()
-    except (ConfigError, SubprotocolError) as error:
-        print(error, file=sys.stderr)
-        return 1
+    settings = _load(options.config).require()
+    document = Catalogue(find_all(), settings.behaviours).document()
     try:
         print(json.dumps(document, indent=1) if options.json else behaviours_text(document, options.name).rstrip())
     except KeyError:
@@ -90,15 +89,17 @@ def _behaviours(options: argparse.Namespace) -> int:
 
 
 def _check_config(options: argparse.Namespace) -> int:
-    from wsdaemon.tap import load
-
-    try:
-        load(options.file).require()
-    except (ConfigError, SubprotocolError) as error:
-        print(error, file=sys.stderr)
-        return 1
+    _load(options.file).require()
     print("OK")
     return 0
+
+
+def _load(file: str | None) -> Configuration:
+    from twisted.internet import reactor
+
+    from wsdaemon.loading import load
+
+    return load(file, reactor)
 
 
 def _completion(options: argparse.Namespace) -> int:

@@ -14,8 +14,9 @@ from typing import Any
 
 from iniconfig import IniConfig, ParseError
 
+from wsdaemon.errors import StartupError
 from wsdaemon.options import Kind, nearest, options_of
-from wsdaemon.settings import FAMILIES, SECTIONS, ServerSettings, Settings, TlsSettings, WebSocketSettings
+from wsdaemon.settings import SECTIONS, ServerSettings, Settings, TlsSettings, WebSocketSettings
 from wsdaemon.tls import load_problems
 
 SUBPROTOCOL = "subprotocol:"
@@ -42,7 +43,7 @@ class Problem:
         return f"{self.place}: {where}{self.option + ': ' if self.option else ''}{self.message}"
 
 
-class ConfigError(Exception):
+class ConfigError(StartupError):
     """The configuration has problems; `problems` holds them all, `str` is the report, a line for each."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
@@ -231,10 +232,6 @@ def _contradictions(
         yield problem(
             "server", "default_subprotocol", f"no subprotocol is called {name!r}{nearest(name, subprotocols)}"
         )
-    known = ("all", "none", *FAMILIES, *subprotocols)
-    for word in settings.behaviours.enabled:
-        if word not in known:
-            yield problem("behaviours", "enabled", f"{word!r} is no family or behaviour{nearest(word, known)}")
     for name, message in _half_configured(tls, ("tls", "enabled") in configuration.places):
         if ("tls", name) not in configuration.places or ("tls", name) in given:
             yield problem("tls", name, message)

@@ -18,13 +18,10 @@ from twisted.protocols.tls import TLSMemoryBIOFactory
 from zope.interface import implementer
 
 from wsdaemon.config import Configuration, Problem
+from wsdaemon.errors import StartupError
 from wsdaemon.tls import AUTO_FILE, make_context
 
 _TLS_NAMES = frozenset(("https", "wss", "tls"))
-
-
-class StartupError(Exception):
-    """The daemon cannot start; the text is one line that names the option."""
 
 
 class Listener:

@@ -301,9 +301,15 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return f"; did you mean {close[0]}?" if close else f"; known are {', '.join(known)}"
 
 
-def option(kind: Kind, default: Any, why: str) -> Any:
-    """Declare an option: a dataclass field that knows its kind and, in a line, why one would change it."""
-    return field(default=default, metadata={"kind": kind, "why": why})
+def option(kind: Kind, default: Any, why: str, *, example: str = "", needs_restart: bool = False) -> Any:
+    """Declare an option: a dataclass field that knows its kind and, in a line, why one would change it.
+
+    `example` is what conf/ws.ini shows where there is no default; `needs_restart` marks an option that a reload leaves
+    as it is.
+    """
+    return field(
+        default=default, metadata={"kind": kind, "why": why, "example": example, "needs_restart": needs_restart}
+    )
 
 
 def options_of(section: type[Any]) -> dict[str, Field[Any]]:

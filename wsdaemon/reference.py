@@ -15,15 +15,6 @@ _INI_HEAD = """\
 # that have none. Paths are relative to this file. `wsdaemon check-config FILE` says what is wrong with a file.
 """
 
-_EXAMPLES = {
-    ("server", "docroot"): "../static",
-    ("server", "endpoints"): "\n#     unix:/run/wsdaemon.sock",
-    ("server", "content_security_policy"): "default-src 'self'; base-uri 'none'; form-action 'none'; "
-    "frame-ancestors 'none'; object-src 'none'",
-    ("tls", "certificate"): "auto",
-    ("tls", "private_key"): "key.pem",
-    ("tls", "client_ca"): "clients-ca.pem",
-}
 _IN_USE = {("server", "docroot")}  # conf/ws.ini serves our own pages
 
 
@@ -67,11 +58,11 @@ def _own(section: type[WebSocketSettings]) -> Iterator[Field[Any]]:
 
 def _ini_option(section: str, option: Field[Any], default: Any) -> str:
     kind: Kind = option.metadata["kind"]
-    example = _EXAMPLES.get((section, option.name))
-    value = kind.show(default) if example is None else example
-    off = "" if example is None or (section, option.name) in _IN_USE else "# "
+    example = option.metadata["example"]
+    off = "# " if example and (section, option.name) not in _IN_USE else ""
+    value = (example or kind.show(default)).replace("\n", f"\n{off}")
     separator = "=" if value.startswith("\n") else "= "
-    comment = _comment(f"{option.metadata['why']} ({_what(kind)})")
+    comment = _comment(f"{_why(option)} ({_what(kind)})")
     return f"{comment}{off}{option.name} {separator}{value}\n"
 
 
@@ -82,9 +73,14 @@ def _table(title: str, section: type[Any], options: Iterable[Field[Any]]) -> str
         kind: Kind = option.metadata["kind"]
         shown = kind.show(option.default).strip()
         default = f"`{shown}`" if shown else "none"
-        cells = (f"`{option.name}`", default, option.metadata["why"], _what(kind))
+        cells = (f"`{option.name}`", default, _why(option), _what(kind))
         rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return "\n".join(rows) + "\n"
+
+
+def _why(option: Field[Any]) -> str:
+    why: str = option.metadata["why"]
+    return f"{why} A change needs a restart." if option.metadata["needs_restart"] else why
 
 
 def _what(kind: Kind) -> str:

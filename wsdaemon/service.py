@@ -19,21 +19,22 @@ from twisted.python.failure import Failure
 
 from wsdaemon import systemd
 from wsdaemon.admin.snapshot import Watched
-from wsdaemon.config import ConfigError, Configuration
+from wsdaemon.config import Configuration
+from wsdaemon.errors import StartupError
 from wsdaemon.listening import (
     CurrentContext,
     Listener,
-    StartupError,
     admin_listener,
     auto_file,
     explain,
     listeners,
     tls_options,
 )
+from wsdaemon.loading import needing_a_restart
 from wsdaemon.observe.lag import LoopLag
 from wsdaemon.observe.tally import Tally
-from wsdaemon.reloading import needing_a_restart
 from wsdaemon.routing.registry import Registry, SubprotocolError
+from wsdaemon.settings import PAGES_POLICY
 from wsdaemon.site.accepting import guard_listening
 from wsdaemon.site.behaviours import behaviour_pages
 from wsdaemon.site.files import Docroot
@@ -46,9 +47,6 @@ from wsdaemon.websocket.connection import Connection
 from wsdaemon.websocket.eager import make_eager
 from wsdaemon.websocket.hub import Hub
 from wsdaemon.websocket.readers import Readers, can_read_together
-
-PAGES_POLICY = "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; object-src 'none'"
-"""The Content-Security-Policy of the pages that come with wsdaemon."""
 
 
 class DaemonService(MultiService):
@@ -171,7 +169,7 @@ class DaemonService(MultiService):
         try:
             self._apply(self.read())
             self.log.info("reloaded {file}", file=self._configuration.file, event="reloaded")
-        except (ConfigError, StartupError) as error:
+        except StartupError as error:
             for line in str(error).splitlines():
                 self.log.error("not reloaded: {problem}", problem=line, event="not-reloaded")
         except Exception:  # nothing that a file holds may end the daemon

@@ -1,11 +1,9 @@
-"""twistd's door: the options of `twistd wsdaemon`, and the service. The only import of the global reactor."""
+"""twistd's door: the options of `twistd wsdaemon`, its signals and its log."""
 
 from __future__ import annotations
 
 import signal
 import sys
-from functools import partial
-from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -14,10 +12,11 @@ from twisted.logger import ILogObserver
 from twisted.python.logfile import LogFile
 from twisted.python.usage import Options as UsageOptions
 
-from wsdaemon.config import ConfigError, Configuration, defaults, read_file
-from wsdaemon.listening import StartupError, endpoint_problems
+from wsdaemon.config import Configuration
+from wsdaemon.errors import StartupError
+from wsdaemon.loading import load
 from wsdaemon.observe.log import make_observer
-from wsdaemon.routing.registry import SubprotocolError, find_all, settings_classes
+from wsdaemon.routing.registry import find_all
 from wsdaemon.service import DaemonService, make_service
 
 
@@ -35,12 +34,18 @@ class Options(UsageOptions):
     configuration: Configuration
 
     def postOptions(self) -> None:
-        """Read and check everything, so that what is wrong shows as plain lines and nothing is started."""
+        """Read and check the configuration; exits with all its problems, a line for each."""
         try:
-            self.configuration = load(self["config"], port=self["port"], docroot=self["docroot"])
+            self.configuration = self.load()
             self.configuration.require()
-        except (ConfigError, SubprotocolError) as error:
+        except StartupError as error:
             raise SystemExit(str(error)) from None
+
+    def load(self) -> Configuration:
+        """Return the configuration, read anew."""
+        from twisted.internet import reactor
+
+        return load(self["config"], reactor, port=self["port"], docroot=self["docroot"])
 
     def make_observer(self) -> ILogObserver | None:
         """Return the log observer of our settings, writing to where twistd says; None to leave it all to twistd."""
@@ -56,17 +61,6 @@ class Options(UsageOptions):
         return make_observer("debug" if self["verbose"] else log.level, log.format, stream)
 
 
-def load(config: str | None, *, port: str | None = None, docroot: str | None = None) -> Configuration:
-    """Read the configuration and look at the machine; every problem is in the result."""
-    from twisted.internet import reactor
-
-    known = settings_classes(find_all())
-    configuration = defaults(known) if config is None else read_file(Path(config), known)
-    given = {"port": (port, "--port"), "docroot": (docroot, "--docroot")}
-    overrides = {name: (text, place) for name, (text, place) in given.items() if text is not None}
-    return configuration.overridden(**overrides).check_machine(endpoint_problems(configuration, reactor))
-
-
 def makeService(options: Options) -> IService:  # twistd's name
     """Return the daemon, ready to be started."""
     from twisted.internet import reactor
@@ -74,8 +68,7 @@ def makeService(options: Options) -> IService:  # twistd's name
     sys.excepthook = _plain_startup_errors
     verbose = bool(options["verbose"]) or options.configuration.settings.log.level == "debug"
     try:
-        read = partial(load, options["config"], port=options["port"], docroot=options["docroot"])
-        service = make_service(options.configuration, find_all(), reactor, verbose=verbose, read=read)
+        service = make_service(options.configuration, find_all(), reactor, verbose=verbose, read=options.load)
     except StartupError as error:
         raise SystemExit(str(error)) from None
     service.observer = options.make_observer()

@@ -27,7 +27,8 @@ from tests.support.certificates import Identity
 from tests.support.daemon import Daemon
 from tests.support.memory import MemorySite
 from wsdaemon.config import parse
-from wsdaemon.listening import Listener, StartupError
+from wsdaemon.errors import StartupError
+from wsdaemon.listening import Listener
 from wsdaemon.service import DaemonService
 
 pytestmark = pytest.mark.traced

@@ -14,7 +14,7 @@ from twisted.web.resource import IResource
 from wsdaemon.admin.metrics import Metrics
 from wsdaemon.admin.snapshot import EVERY, Watched
 from wsdaemon.routing.registry import Choice
-from wsdaemon.settings import AdminSettings, ServerSettings, Settings, WebSocketSettings
+from wsdaemon.settings import PAGES_POLICY, AdminSettings, ServerSettings, Settings, WebSocketSettings
 from wsdaemon.site.files import Docroot
 from wsdaemon.site.site import Site
 from wsdaemon.site.upgrade import Upgrade
@@ -23,7 +23,6 @@ from wsdaemon.websocket.factory import ConnectionFactory
 from wsdaemon.websocket.handshake import Handshake, HandshakeRefused
 from wsdaemon.websocket.hub import Hub
 
-POLICY = "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; object-src 'none'"
 _LOCAL = ("localhost", "127.0.0.1", "[::1]")
 
 
@@ -88,7 +87,7 @@ def make_admin_site(
         host = f"[{settings.interface}]" if ":" in settings.interface else settings.interface
         names = (*_LOCAL, host, *settings.host_names)
     docroot = Docroot(
-        Path(__file__).parent, listing=False, policy=POLICY, pages=pages, only=(".html", ".css", ".js", ".svg")
+        Path(__file__).parent, listing=False, policy=PAGES_POLICY, pages=pages, only=(".html", ".css", ".js", ".svg")
     )
     own = Settings(server=ServerSettings(host_names=names, max_connections=100))
     return AdminSite(docroot, Upgrade(OnlyFeed(watched, hub)), own, reactor, hub)

@@ -10,7 +10,7 @@ from typing import ClassVar
 from urllib.parse import urlsplit
 
 from wsdaemon.behaviours.kinds import Hex, Milliseconds, ShortText, Status
-from wsdaemon.behaviours.parameters import Given, ParameterError, parameter
+from wsdaemon.behaviours.parameters import Family, Given, ParameterError, parameter
 from wsdaemon.options import Choice, Size
 from wsdaemon.settings import BehaviourSettings
 from wsdaemon.websocket.handshake import Handshake, accept_token
@@ -23,7 +23,7 @@ MOST_DRIBBLED = 4096
 class HandshakeParameters:
     """The answer to the opening handshake: its status, when it comes, and what is wrong with it."""
 
-    family: ClassVar[str] = "handshake"
+    family: ClassVar = Family(3, "handshake", "how the opening handshake is answered")
 
     status: int = parameter(
         Status(), 101, "The status to answer with; any but 101 refuses the handshake.", example="503",

@@ -17,6 +17,7 @@ from wsdaemon.behaviours.compressing import CompressionParameters, compressed
 from wsdaemon.behaviours.framing import FrameParameters, frames_of, spoiled
 from wsdaemon.behaviours.opening import Opening
 from wsdaemon.behaviours.ordering import Order, OrderParameters, Reply
+from wsdaemon.behaviours.parameters import Family
 from wsdaemon.behaviours.timing import Delay, Pace, TimeParameters
 from wsdaemon.options import Size, option
 from wsdaemon.settings import WebSocketSettings
@@ -47,7 +48,7 @@ AS_USUAL = FrameParameters()
 class Behaving(Opening):
     """A subprotocol that URLs choose, with parameters. A subclass says what it is, and what it answers."""
 
-    family: ClassVar[str] = ""
+    family: ClassVar[Family]
     path: ClassVar[str] = ""
     """The first segment of its URLs; its short name where this is empty."""
     summary: ClassVar[str] = ""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from wsdaemon.behaviours.kinds import CloseCodeOrNone, Milliseconds, ShortText
-from wsdaemon.behaviours.parameters import Given, parameter
+from wsdaemon.behaviours.parameters import Family, Given, parameter
 from wsdaemon.options import Choice, Number, Switch
 from wsdaemon.websocket.codes import Opcode
 from wsdaemon.websocket.frames import frame_header
@@ -19,7 +19,7 @@ HALF_FRAME = frame_header(Opcode.TEXT, 100) + b"only the start"
 class CloseParameters:
     """How and when the server ends the connection. Any of these but `how=never` makes it do so."""
 
-    family: ClassVar[str] = "close"
+    family: ClassVar = Family(2, "close", "how a connection ends")
 
     code: int = parameter(
         CloseCodeOrNone(), 1000, "The close code, also a reserved one; none for a Close with an empty body.",

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from autobahn.websocket.compress import PerMessageDeflate
 
-from wsdaemon.behaviours.parameters import parameter
+from wsdaemon.behaviours.parameters import Family, parameter
 from wsdaemon.options import Choice, Number
 from wsdaemon.settings import WebSocketSettings
 from wsdaemon.websocket.compression import Compressors, Deflate, read_offers
@@ -23,7 +23,7 @@ _STREAM = "RFC 7692 section 7.2"
 class CompressionParameters:
     """What is agreed on for permessage-deflate, and how replies are compressed."""
 
-    family: ClassVar[str] = "compression"
+    family: ClassVar = Family(8, "compression", "permessage-deflate forced, declined or wrong")
 
     compression: str = parameter(
         Choice(("agree", "decline", "force")), "agree",

@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import ClassVar, NamedTuple
 
 from wsdaemon.behaviours.kinds import Sizes
-from wsdaemon.behaviours.parameters import ParameterError, parameter
+from wsdaemon.behaviours.parameters import Family, ParameterError, parameter
 from wsdaemon.options import Choice, Number, Switch
 from wsdaemon.websocket.codes import Opcode
 from wsdaemon.websocket.frames import apply_mask
@@ -25,7 +25,7 @@ _FIN, _MASK = 0x80, 0x80
 class FrameParameters:
     """How each reply is cut into frames, and what is wrong with them."""
 
-    family: ClassVar[str] = "frames"
+    family: ClassVar = Family(6, "frames", "how messages are cut into frames, and frames that are wrong")
 
     fragment: int = parameter(
         Number(1, MOST_FRAMES), 1, "Into how many frames of about the same size; a text may be cut within a character.",

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from wsdaemon.behaviours.parameters import parameter
+from wsdaemon.behaviours.parameters import Family, parameter
 from wsdaemon.options import Number
 
 _EVERY = Number(0, 1_000_000)
@@ -21,7 +21,7 @@ Reply = tuple[bytes, bool]
 class OrderParameters:
     """What becomes of every Nth reply. Where several fall together, they are done in the order in which they stand."""
 
-    family: ClassVar[str] = "order"
+    family: ClassVar = Family(7, "order", "replies dropped, doubled, swapped or corrupted")
 
     corrupt: int = parameter(
         _EVERY, 0, "Of every Nth reply one byte is another; a text's stays UTF-8. 0: of none.", example="3",

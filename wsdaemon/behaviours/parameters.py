@@ -26,6 +26,14 @@ class ParameterError(ValueError):
         self.name = name
 
 
+class Family(NamedTuple):
+    """A family of behaviours and parameters, with a line about it; lists are in the order of `rank`."""
+
+    rank: int
+    name: str
+    summary: str
+
+
 def parameter(kind: Kind, default: Any, why: str, *, example: str = "", rfc: str = "", cap: str = "") -> Any:
     """Declare a parameter: a field of a dataclass that knows its kind and, in a line, what it does.
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 from time import perf_counter
 
 from wsdaemon.behaviours.behaving import Behaving
+from wsdaemon.behaviours.parameters import Family
+
+STREAM = Family(5, "stream", "what comes without being asked for, and what only goes in")
 
 
 class Producing(Behaving):

@@ -11,7 +11,7 @@ from typing import ClassVar
 
 from wsdaemon.behaviours.kinds import Milliseconds
 from wsdaemon.behaviours.ordering import Reply
-from wsdaemon.behaviours.parameters import parameter
+from wsdaemon.behaviours.parameters import Family, parameter
 from wsdaemon.options import Choice, Number, Size
 from wsdaemon.websocket.deadlines import Deadlines
 
@@ -27,7 +27,7 @@ _OVERHEAD = 256
 class TimeParameters:
     """When replies and pongs go out, how fast, and what is never sent or read."""
 
-    family: ClassVar[str] = "time"
+    family: ClassVar = Family(4, "time", "late, slow, stalled, and pongs as they should not be")
 
     delay: int = parameter(
         Milliseconds(0, _LONG), 0, "How long each reply waits; the order is kept.", example="200", cap="max_wait"

@@ -11,9 +11,9 @@ from typing import Any
 
 from wsdaemon.behaviours.answering import check_redirect
 from wsdaemon.behaviours.behaving import REPLIES, Behaving
-from wsdaemon.behaviours.parameters import Described, Given, ParameterError, describe, read_query
+from wsdaemon.behaviours.parameters import Described, Family, Given, ParameterError, describe, read_query
 from wsdaemon.options import Choice, Switch
-from wsdaemon.settings import FAMILIES, BehaviourSettings
+from wsdaemon.settings import BehaviourSettings
 from wsdaemon.websocket.connection import Connection
 from wsdaemon.websocket.handshake import Handshake, HandshakeRefused
 
@@ -30,13 +30,18 @@ class Catalogue:
         """The paths of the others."""
         self._taken = {each: (*each.own, *filter(self._is_enabled, each.parts)) for each in self.all}
 
+    @property
+    def families(self) -> list[Family]:
+        """All families, in their order."""
+        return sorted({each.family for each in (*self.all, *REPLIES)})
+
     def is_there(self, subprotocol: type[Connection]) -> bool:
         """Say whether a subprotocol is enabled; all but behaviours are."""
         if not issubclass(subprotocol, Behaving):
             return True
-        words = {"all", *subprotocol.names, path_of(subprotocol), subprotocol.family}
+        words = {"all", *subprotocol.names, path_of(subprotocol), subprotocol.family.name}
         if path_of(subprotocol) == "echo":  # it is there for the parts
-            words |= {part.family for part in subprotocol.parts}
+            words |= {part.family.name for part in subprotocol.parts}
         return not words.isdisjoint(self.settings.enabled)
 
     def read(self, behaviour: type[Behaving], query: str, handshake: Handshake) -> Given:
@@ -63,16 +68,16 @@ class Catalogue:
 
     def document(self) -> dict[str, Any]:
         """Return all there is to know, as it goes into JSON."""
-        groups = {part.family: self._group(part) for part in REPLIES if self._is_enabled(part)}
-        behaviours = sorted(self.all, key=lambda each: (list(FAMILIES).index(each.family), path_of(each)))
+        groups = {part.family.name: self._group(part) for part in REPLIES if self._is_enabled(part)}
+        behaviours = sorted(self.all, key=lambda each: (each.family, path_of(each)))
         return {
-            "families": dict(FAMILIES),
+            "families": {each.name: each.summary for each in self.families},
             "groups": groups,
             "behaviours": [self._behaviour(each) for each in behaviours],
         }
 
     def _is_enabled(self, part: type[Any]) -> bool:
-        return not {"all", part.family}.isdisjoint(self.settings.enabled)
+        return not {"all", part.family.name}.isdisjoint(self.settings.enabled)
 
     def _group(self, part: type[Any]) -> dict[str, Any]:
         return {"summary": _summary(part), "parameters": self._parameters(part)}
@@ -81,14 +86,14 @@ class Catalogue:
         return {
             "name": path_of(each),
             "path": "/" + path_of(each),
-            "family": each.family,
+            "family": each.family.name,
             "summary": each.summary,
             "description": _text(each),
             "rfc": each.rfc,
             "example": each.example,
             "subprotocols": [name for name in _paths(each) if name != "echo"],
             "parameters": [told for own in each.own for told in self._parameters(own)],
-            "groups": [part.family for part in self._taken[each] if part not in each.own],
+            "groups": [part.family.name for part in self._taken[each] if part not in each.own],
             "enabled": self.is_there(each),
         }
 

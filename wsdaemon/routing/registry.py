@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from wsdaemon import subprotocols
 from wsdaemon.behaviours.parameters import Given
+from wsdaemon.errors import StartupError
 from wsdaemon.routing.catalogue import Catalogue
 from wsdaemon.settings import Settings, WebSocketSettings
 from wsdaemon.websocket.connection import Connection
@@ -21,7 +22,7 @@ from wsdaemon.websocket.hub import Hub
 ENTRY_POINTS = "wsdaemon.subprotocols"
 
 
-class SubprotocolError(Exception):
+class SubprotocolError(StartupError):
     """A subprotocol cannot be used; the text names it and says why."""
 
 
@@ -80,7 +81,7 @@ class Registry:
         default = settings.server.default_subprotocol
         if default not in self._by_name:
             raise SubprotocolError(
-                f"default_subprotocol = {default}, but [behaviours] enabled has it not; write another"
+                f"default_subprotocol = {default}, but [behaviours] enabled does not include it; write another"
             )
         self._default = self._by_name[default]
         self._refuse_unknown = settings.server.unknown_subprotocol == "refuse"

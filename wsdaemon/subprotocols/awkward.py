@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from wsdaemon.behaviours.behaving import Behaving
+from wsdaemon.behaviours.timing import TimeParameters
 
 
 class AwkwardEcho(Behaving):
@@ -10,7 +11,7 @@ class AwkwardEcho(Behaving):
 
     names = ("echo-awkward",)
     path = "echo"
-    family = "time"
+    family = TimeParameters.family
     summary = "Every message comes back, as all the parameters together say."
     example = "/echo?delay=200&jitter=50&throttle=10k"
     rfc = "RFC 6455 section 5"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from wsdaemon.behaviours.behaving import STREAMS, Behaving
-from wsdaemon.behaviours.compressing import zeros
+from wsdaemon.behaviours.compressing import CompressionParameters, zeros
 from wsdaemon.behaviours.framing import raw_frame
 from wsdaemon.behaviours.parameters import parameter
 from wsdaemon.options import Size
@@ -26,7 +26,7 @@ class Bomb(Behaving):
     """Sends one binary message of zeros, compressed a thousand times, then echoes. The client has to offer deflate."""
 
     names = ("bomb",)
-    family = "compression"
+    family = CompressionParameters.family
     summary = "One compressed message a thousandth of its size: does the client bound what it inflates? Then echo."
     example = "/bomb?size=64m"
     rfc = "RFC 7692 section 8"

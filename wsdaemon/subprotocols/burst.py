@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from wsdaemon.behaviours.parameters import parameter
-from wsdaemon.behaviours.producing import Producing
+from wsdaemon.behaviours.producing import STREAM, Producing
 from wsdaemon.options import Choice, Number, Size
 
 
@@ -24,7 +24,7 @@ class Burst(Producing):
     """Sends numbered messages without a pause; what the client sends comes back, also between them."""
 
     names = ("burst",)
-    family = "stream"
+    family = STREAM
     summary = "Many numbered messages as fast as the client takes them; and echo."
     example = "/burst?count=1000&size=1k"
     rfc = "RFC 6455 section 5.6"

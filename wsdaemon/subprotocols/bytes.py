@@ -11,7 +11,7 @@ from wsdaemon.behaviours.behaving import STREAMS
 from wsdaemon.behaviours.ordering import Reply
 from wsdaemon.behaviours.paced import LATER
 from wsdaemon.behaviours.parameters import parameter
-from wsdaemon.behaviours.producing import Producing
+from wsdaemon.behaviours.producing import STREAM, Producing
 from wsdaemon.options import Choice, Number, Size
 from wsdaemon.websocket.codes import Opcode
 from wsdaemon.websocket.frames import frame_header
@@ -46,7 +46,7 @@ class Bytes(Producing):
     """Sends the message, then a text message with its size, frames and SHA-256 as JSON; then echoes."""
 
     names = ("bytes",)
-    family = "stream"
+    family = STREAM
     summary = "One message of any size with a pattern, then its size, frames and SHA-256 as JSON; then echo."
     example = "/bytes?size=1g&frame=64k&pattern=counter"
     rfc = "RFC 6455 section 5.4"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from wsdaemon.behaviours.behaving import Behaving
+from wsdaemon.behaviours.closing import CloseParameters
 
 
 class Close(Behaving):
     """Echo, until the connection ends: at once, after a time, or after some replies."""
 
     names = ("close",)
-    family = "close"
+    family = CloseParameters.family
     closes = True
     summary = "The server ends the connection: with any code or none, without a Close, in a frame's middle, or never."
     example = "/close?code=1013&reason=try+again+later&after=500"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from wsdaemon.behaviours.behaving import Behaving
-from wsdaemon.behaviours.framing import summary
+from wsdaemon.behaviours.framing import FrameParameters, summary
 from wsdaemon.behaviours.kinds import Hex
 from wsdaemon.behaviours.parameters import ParameterError, parameter
 from wsdaemon.behaviours.wrong import WRONG, Frames
@@ -46,7 +46,7 @@ class RawFrames(Behaving):
     """Sends the frames at the start, then echoes; or sends them in answer to each message."""
 
     names = ("frames",)
-    family = "frames"
+    family = FrameParameters.family
     summary = "Frames as they are given, right or wrong: by name, as JSON, or as bytes in hex."
     example = "/frames?wrong=masked"
     rfc = "RFC 6455 section 5"

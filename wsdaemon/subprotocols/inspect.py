@@ -9,6 +9,7 @@ from typing import Any
 
 from wsdaemon.behaviours.answering import HandshakeParameters
 from wsdaemon.behaviours.behaving import Behaving
+from wsdaemon.behaviours.parameters import Family
 from wsdaemon.websocket.codes import Opcode
 from wsdaemon.websocket.handshake import Handshake
 from wsdaemon.websocket.transport import tls_details
@@ -23,7 +24,7 @@ class Inspect(Behaving):
     """
 
     names = ("inspect",)
-    family = "look"
+    family = Family(1, "look", "what the server sees of a client")
     summary = "Your handshake as JSON; then each message comes back as JSON with its frames, sizes and masking keys."
     example = "/inspect"
     rfc = "RFC 6455 sections 4 and 5"

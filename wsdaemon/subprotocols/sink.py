@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from wsdaemon.behaviours.behaving import STREAMS, Behaving
 from wsdaemon.behaviours.kinds import Milliseconds
 from wsdaemon.behaviours.parameters import parameter
+from wsdaemon.behaviours.producing import STREAM
 from wsdaemon.options import Number
 from wsdaemon.settings import StreamingSettings
 from wsdaemon.websocket.codes import Opcode
@@ -32,7 +33,7 @@ class Sink(Behaving):
     """
 
     names = ("sink",)
-    family = "stream"
+    family = STREAM
     settings_class = StreamingSettings
     summary = "Swallows everything; reports messages, frames, bytes and rates as JSON, now and then and at the end."
     example = "/sink?every=500"

@@ -9,6 +9,7 @@ from heapq import nlargest
 from typing import ClassVar
 
 from wsdaemon.behaviours.behaving import Behaving, BehavingSettings
+from wsdaemon.behaviours.parameters import Family
 from wsdaemon.options import Origins, option
 from wsdaemon.websocket.engine import Engine
 
@@ -33,7 +34,7 @@ class Status(Behaving):
     """
 
     names = ("lws-status", "status")
-    family = "status"
+    family = Family(9, "status", "who is connected")
     settings_class = StatusSettings
     summary = "Who is connected, as JSON, at once and again on every change."
     example = "/status"

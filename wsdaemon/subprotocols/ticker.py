@@ -8,6 +8,7 @@ from functools import partial
 from wsdaemon.behaviours.behaving import Behaving
 from wsdaemon.behaviours.kinds import Milliseconds
 from wsdaemon.behaviours.parameters import parameter
+from wsdaemon.behaviours.producing import STREAM
 from wsdaemon.options import Number
 from wsdaemon.websocket.codes import CloseCode
 
@@ -31,7 +32,7 @@ class Ticker(Behaving):
     """
 
     names = ("dumb-increment-protocol", "ticker")
-    family = "stream"
+    family = STREAM
     summary = "A counter as text messages; the message `reset` sets it to 0, and `closeme` ends the connection."
     example = "/ticker?interval=1000&count=10"
     rfc = "RFC 6455 section 5.6"

@@ -18,11 +18,11 @@ from tests.support.wire import request
 from wsdaemon.behaviours.behaving import REPLIES, Behaving
 from wsdaemon.behaviours.parameters import Given, describe
 from wsdaemon.cli import main
-from wsdaemon.listening import StartupError
+from wsdaemon.errors import StartupError
 from wsdaemon.reference import behaviours_markdown
 from wsdaemon.routing.catalogue import Catalogue, path_of
 from wsdaemon.routing.registry import _own
-from wsdaemon.settings import FAMILIES, BehaviourSettings
+from wsdaemon.settings import BehaviourSettings
 from wsdaemon.websocket.handshake import read_handshake
 
 OWN = tuple(_own())
@@ -62,9 +62,12 @@ def read(target: str) -> Given:
     return CATALOGUE.read(CATALOGUE.by_path[path.strip("/")], query, handshake)
 
 
-def test_every_family_of_the_table_has_a_behaviour_or_parameters() -> None:
+def test_every_family_is_declared_once() -> None:
+    """By a group of parameters, or beside the behaviours; it has a rank of its own in every list."""
     found = {each["family"] for each in BEHAVIOURS} | DOCUMENT["groups"].keys()
-    assert found == set(FAMILIES) == set(DOCUMENT["families"])
+    assert found == set(DOCUMENT["families"])
+    for kind in (lambda each: each.rank, lambda each: each.name):
+        assert len({kind(each) for each in CATALOGUE.families}) == len(CATALOGUE.families)
 
 
 @pytest.mark.parametrize("behaviour", BEHAVIOURS, ids=lambda each: each["name"])
@@ -211,15 +214,15 @@ def test_caps_hold_and_can_be_raised(option: str, value: str, target: str, compl
     assert status(MemorySite(f"[behaviours]\n{option} = {value[0]}00{value[1:].strip('.5')}\n"), target)[0] == 101
 
 
-@pytest.mark.parametrize("group", REPLIES, ids=lambda group: group.family)
+@pytest.mark.parametrize("group", REPLIES, ids=lambda group: group.family.name)
 def test_every_part_belongs_to_a_family(group: type[Any]) -> None:
-    assert group.family in FAMILIES
+    assert group.family in CATALOGUE.families
     assert describe(group, BehaviourSettings())
 
 
 @pytest.mark.parametrize("each", [each for each in OWN if issubclass(each, Behaving)], ids=lambda each: path_of(each))
 def test_every_behaviour_says_what_it_is(each: type[Behaving]) -> None:
-    assert each.family in FAMILIES
+    assert each.family in CATALOGUE.families
     assert each.summary.endswith(".")
     assert each.example.startswith(f"/{path_of(each)}")
     assert each.rfc.startswith("RFC ")
@@ -232,5 +235,5 @@ def test_a_default_that_is_not_enabled_is_an_error_that_says_so(tmp_path: Path) 
     with pytest.raises(StartupError) as caught:
         Server(tmp_path, ini)
     assert str(caught.value) == (
-        "test.ini:3: [server] default_subprotocol = ticker, but [behaviours] enabled has it not; write another"
+        "test.ini:3: [server] default_subprotocol = ticker, but [behaviours] enabled does not include it; write another"
     )

@@ -1,0 +1,42 @@
+"""Loading the configuration of a daemon: what needs all subprotocols to be known, and what needs a restart."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from twisted.internet.testing import MemoryReactor
+
+from wsdaemon.config import Configuration
+from wsdaemon.loading import load, needing_a_restart
+
+
+def read(folder: Path, text: str) -> Configuration:
+    path = folder / "ws.ini"
+    path.write_text(text)
+    return load(str(path), MemoryReactor())
+
+
+@pytest.mark.parametrize("words", ["all", "none", "look, status", "ticker close", "echo"])
+def test_families_and_behaviours_can_be_enabled(tmp_path: Path, words: str) -> None:
+    assert read(tmp_path, f"[behaviours]\nenabled = {words}\n").problems == ()
+
+
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        ("tickers", "'tickers' is no family or behaviour; did you mean ticker?"),
+        ("streams", "'streams' is no family or behaviour; did you mean stream?"),
+        ("qqq", "'qqq' is no family or behaviour; known are all, none, look, close, handshake, time, stream, frames"),
+    ],
+)
+def test_an_unknown_family_is_a_problem_at_its_place(tmp_path: Path, word: str, message: str) -> None:
+    (problem,) = read(tmp_path, f"[behaviours]\n\nenabled = look {word}\n").problems
+    assert str(problem).startswith(f"{tmp_path}/ws.ini:3: [behaviours] enabled: {message}")
+
+
+def test_what_needs_a_restart_is_named_with_its_place(tmp_path: Path) -> None:
+    old = read(tmp_path, "")
+    new = read(tmp_path, "[server]\nport = 1\nlisting = no\n[log]\nlevel = warn\n[admin]\nport = 8081\n")
+    path = f"{tmp_path}/ws.ini"
+    assert list(needing_a_restart(old, new)) == [(f"{path}:2", "[server] port"), (f"{path}:5", "[log] level")]
