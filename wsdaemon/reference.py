@@ -8,6 +8,7 @@ from dataclasses import Field
 from typing import Any
 
 from wsdaemon.options import Kind, Location, options_of
+from wsdaemon.routing.catalogue import Section, sections
 from wsdaemon.settings import SECTIONS, WebSocketSettings
 
 _INI_HEAD = """\
@@ -92,62 +93,64 @@ def _comment(text: str | None) -> str:
 
 
 def behaviours_text(document: dict[str, Any], name: str = "") -> str:
-    """Return the list of behaviours for a terminal; with `name` (a path or family), all about those.
+    """Return the list of behaviours for a terminal; with the name or path of one, or a family, all about it.
 
-    Raises `KeyError` where there is none of that name.
+    Raises `KeyError` for an unknown name.
     """
-    behaviours = [each for each in document["behaviours"] if each["enabled"]]
-    chosen = [each for each in behaviours if name in (each["name"], each["path"])]
     if not name:
-        lines = []
-        for family, summary in document["families"].items():
-            own = [each for each in behaviours if each["family"] == family]
-            group = document["groups"].get(family)
-            if own or group:
-                lines += [f"{family}: {summary}"]
-                lines += [_wrapped(f"  {each['path']:<12} ", each["summary"]) for each in own]
-            if group:
-                lines += [_wrapped("  parameters   ", _names(group))]
-        return "\n".join([*lines, "", "`wsdaemon behaviours NAME` tells all about one or a family.", ""])
-    group = document["groups"].get(name)
-    chosen = chosen or [each for each in behaviours if each["family"] == name]
-    if not chosen and group is None:
-        raise KeyError(name)
-    parts = []
-    for each in chosen:
-        parts.append(_wrapped(f"{each['path']}: ", f"{each['summary']} {each['description']}"))
-        parts.append(
-            f"  example: {each['example']}\n  subprotocols: {', '.join(each['subprotocols'])}\n  {each['rfc']}"
+        return "\n".join(
+            [*map(_overview, sections(document)), "", "`wsdaemon behaviours NAME` shows all about one or a family.", ""]
         )
-        parts += map(_parameter_text, each["parameters"])
-        groups = {other: document["groups"][other] for other in each["groups"]}
-        parts += [
-            f"  and of {other}: {', '.join(one['name'] for one in it['parameters'])}" for other, it in groups.items()
-        ]
-    if group is not None:
-        parts.append(_wrapped(f"{name}: ", group["summary"]))
-        parts += map(_parameter_text, group["parameters"])
+    parts: list[str] = []
+    groups = document["groups"]
+    for section in sections(document):
+        found = [each for each in section.behaviours if name in (each["name"], each["path"])]
+        shown = found or (section.behaviours if name == section.family else ())
+        parts += [_behaviour_text(each, groups) for each in shown]
+    if name in groups:
+        parts.append(_wrapped(f"{name}: ", groups[name]["summary"]))
+        parts += map(_parameter_text, groups[name]["parameters"])
+    if not parts:
+        raise KeyError(name)
     return "\n".join(parts) + "\n"
 
 
 def behaviours_markdown(document: dict[str, Any]) -> str:
     """Return the reference in `docs/behaviours.md`."""
     parts = []
-    for family, summary in document["families"].items():
-        parts.append(f"## {family}: {summary}\n")
-        for each in document["behaviours"]:
-            if each["family"] == family:
-                names = ", ".join(f"`{name}`" for name in each["subprotocols"])
-                parts.append(f"### `{each['path']}`\n\n{each['summary']} {each['description']}\n")
-                parts.append(f"For example `{each['example']}`; as a subprotocol {names}; {each['rfc']}.\n")
-                if each["parameters"]:
-                    parts.append(_parameter_table(each["parameters"]))
-        group = document["groups"].get(family)
-        if group:
-            takers = ", ".join(f"`{each['path']}`" for each in document["behaviours"] if family in each["groups"])
-            parts.append(f"### Parameters of {family}\n\n{group['summary']} For {takers}.\n")
-            parts.append(_parameter_table(group["parameters"]))
+    for section in sections(document):
+        parts.append(f"## {section.family}: {section.summary}\n")
+        for each in section.behaviours:
+            names = ", ".join(f"`{name}`" for name in each["subprotocols"])
+            parts.append(f"### `{each['path']}`\n\n{each['summary']} {each['description']}\n")
+            parts.append(f"For example `{each['example']}`; as a subprotocol {names}; {each['rfc']}.\n")
+            if each["parameters"]:
+                parts.append(_parameter_table(each["parameters"]))
+        if section.group:
+            takers = ", ".join(f"`{path}`" for path in section.takers)
+            parts.append(f"### Parameters of {section.family}\n\n{section.group['summary']} For {takers}.\n")
+            parts.append(_parameter_table(section.group["parameters"]))
     return "\n".join(parts)
+
+
+def _overview(section: Section) -> str:
+    lines = [f"{section.family}: {section.summary}"]
+    lines += [_wrapped(f"  {each['path']:<12} ", each["summary"]) for each in section.behaviours]
+    if section.group:
+        lines.append(_wrapped("  parameters   ", _names(section.group)))
+    return "\n".join(lines)
+
+
+def _behaviour_text(each: dict[str, Any], groups: dict[str, Any]) -> str:
+    lines = [
+        _wrapped(f"{each['path']}: ", f"{each['summary']} {each['description']}"),
+        f"  example: {each['example']}",
+        f"  subprotocols: {', '.join(each['subprotocols'])}",
+        f"  {each['rfc']}",
+        *map(_parameter_text, each["parameters"]),
+    ]
+    lines += [f"  and of {family}: {_names(groups[family])}" for family in each["groups"]]
+    return "\n".join(lines)
 
 
 def _names(group: dict[str, Any]) -> str:

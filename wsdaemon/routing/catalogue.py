@@ -6,8 +6,8 @@ declarations that read the parameters: so they cannot disagree.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
 
 from wsdaemon.behaviours.answering import check_redirect
 from wsdaemon.behaviours.behaving import REPLIES, Behaving
@@ -99,6 +99,26 @@ class Catalogue:
 
     def _parameters(self, group: type[Any]) -> list[dict[str, Any]]:
         return [_told(each) for each in describe(group, self.settings)]
+
+
+class Section(NamedTuple):
+    """One family of a document: its enabled behaviours, its parameters if it has any, and the paths that take these."""
+
+    family: str
+    summary: str
+    behaviours: list[dict[str, Any]]
+    group: dict[str, Any] | None
+    takers: list[str]
+
+
+def sections(document: dict[str, Any]) -> Iterator[Section]:
+    """Yield what `Catalogue.document` returned family by family, without those of which nothing is enabled."""
+    enabled = [each for each in document["behaviours"] if each["enabled"]]
+    for family, summary in document["families"].items():
+        own = [each for each in enabled if each["family"] == family]
+        group = document["groups"].get(family)
+        if own or group:
+            yield Section(family, summary, own, group, [each["path"] for each in enabled if family in each["groups"]])
 
 
 def path_of(behaviour: type[Behaving]) -> str:

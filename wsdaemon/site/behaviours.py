@@ -9,6 +9,7 @@ from html import escape
 from typing import Any
 from urllib.parse import quote
 
+from wsdaemon.routing.catalogue import sections
 from wsdaemon.site.pages import frame, send_page
 
 Page = Callable[[Any], bytes]
@@ -39,17 +40,12 @@ def _body(document: dict[str, Any], *, has_lab: bool) -> str:
         + (f', and to try in <a href="{_LAB}">the lab</a>' if has_lab else "")
         + ".</p>"
     ]
-    for family, summary in document["families"].items():
-        own = [each for each in document["behaviours"] if each["family"] == family and each["enabled"]]
-        group = document["groups"].get(family)
-        if not own and group is None:
-            continue
-        parts.append(f'<h2 id="{family}">{escape(family)}: {escape(summary)}</h2>')
-        parts += [_behaviour(each, document["groups"], has_lab=has_lab) for each in own]
-        if group is not None:
-            takers = [each["path"] for each in document["behaviours"] if family in each["groups"] and each["enabled"]]
-            parts.append(f"<p>{_inline(group['summary'])} For {escape(', '.join(takers))}.</p>")
-            parts.append(_table(group["parameters"]))
+    for section in sections(document):
+        parts.append(f'<h2 id="{section.family}">{escape(section.family)}: {escape(section.summary)}</h2>')
+        parts += [_behaviour(each, document["groups"], has_lab=has_lab) for each in section.behaviours]
+        if section.group:
+            parts.append(f"<p>{_inline(section.group['summary'])} For {escape(', '.join(section.takers))}.</p>")
+            parts.append(_table(section.group["parameters"]))
     return "\n".join(parts)
 
 
