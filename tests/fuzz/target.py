@@ -93,7 +93,7 @@ class Target:
     def _make_server(self) -> None:
         self._server = Server(self._tree.root, INI)
         self._server.site.requestFactory = self._request
-        upgrade = self._server.site.upgrade.upgrade
+        upgrade = self._server.site.upgrade.open
 
         def recorded(channel: Any, target: bytes, version: bytes, headers: Any, early: bytes = b"") -> None:
             upgrade(channel, target, version, headers, early)
@@ -103,7 +103,7 @@ class Target:
                     by_name.setdefault(name.lower(), []).append(value)
                 self.asked.append(Asked(b"GET", target, by_name))
 
-        self._server.site.upgrade.upgrade = recorded
+        self._server.site.upgrade.open = recorded
         self._schedule = self._server.clock.callLater
         self._server.clock.callLater = self._call_later  # type: ignore[method-assign]
 

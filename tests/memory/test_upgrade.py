@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.support.http_client import Peer, Response, Server, failures, request, take_response, wait
 from tests.support.memory import MemorySite
 from tests.support.wire import PING, TEXT, Frame, take_frames
-from wsdaemon.site.site import origin_form
+from wsdaemon.site.targets import origin_form
 
 KEY = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="
 UPGRADE = ("Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13", KEY)

@@ -1,78 +1,89 @@
-"""One HTTP connection: its deadlines, what it refuses before anyone looks, and its way to become a WebSocket."""
+"""HTTP connection: its deadlines, requests one after the other, what it refuses itself, and its upgrade."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from http import HTTPStatus
 from time import perf_counter
-from typing import Any
+from typing import Any, Protocol
 
-from twisted.internet.interfaces import IHandshakeListener, IReactorTime, ISSLTransport, ITransport
-from twisted.internet.protocol import Protocol, connectionDone
-from twisted.protocols.policies import ProtocolWrapper
+from twisted.internet.interfaces import IHandshakeListener, IProtocol, IReactorTime, ISSLTransport
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.http import HTTPChannel
 from zope.interface import implementer
 
 from wsdaemon.observe.tally import Cause
-from wsdaemon.origins import host_allowed
-from wsdaemon.settings import LimitSettings, ServerSettings, WebSocketSettings
+from wsdaemon.settings import Settings
+from wsdaemon.site.refusing import bare_response
+from wsdaemon.site.targets import names_server
+from wsdaemon.site.upgrade import HandedOver, Upgrade, asks_for_websocket
 from wsdaemon.websocket.deadlines import Deadlines
-from wsdaemon.websocket.eager_tls import EagerTls
-from wsdaemon.websocket.engine import Engine
-from wsdaemon.websocket.handshake import HandshakeRefused, split_plain_upgrade, wants_upgrade
+from wsdaemon.websocket.hub import Hub
 from wsdaemon.websocket.intake import LITTLE
 from wsdaemon.websocket.lease import Lease
-from wsdaemon.websocket.transport import finish_sending, show_peer, watch_progress
+from wsdaemon.websocket.transport import finish_sending, hand_over, show_peer, watch_progress
 
 GRACE = 1.0
-"""How long a connection that is new when the server ends has to send its request, in seconds."""
+"""How long a new connection has to send its request once the server drains, in seconds."""
 
 
-def _bare_answer(status: int, more: str = "") -> bytes:
-    """Return a response without a body, the last of its connection."""
-    headers = "X-Content-Type-Options: nosniff\r\nContent-Length: 0\r\nConnection: close\r\n"
-    return f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n{more}{headers}\r\n".encode()
+class ChannelSite(Protocol):
+    """The site, as far as its channels need it."""
+
+    reactor: IReactorTime
+    hub: Hub
+    upgrade: Upgrade
+    log_events: Logger
+    requestFactory: Any
+
+    def left(self, channel: Channel) -> None:
+        """Note that a connection has ended or become a WebSocket."""
 
 
 @implementer(IHandshakeListener)
 class Channel(HTTPChannel):
     """Twisted's HTTP/1 channel with deadlines that a slow peer cannot push back.
 
-    `headers` runs from the connection's start, the TLS handshake included, or the first byte of a later request until
-    the request is complete; `idle` between requests; `stall` while a response waits for the peer to read; `close` from
-    the end of the last response until the transport is gone. Pipelined requests are answered one after the other, as
-    fast as the peer reads, for at most `turn_budget` in a turn of the loop.
+    `headers` runs until a request is complete: from the start of the connection, TLS handshake included, or from the
+    first byte of a later request. `idle` runs between requests; `stall` while a response waits for the peer to read;
+    `close` from the end of the last response until the transport is gone. Pipelined requests are answered one after
+    the other, as fast as the peer reads, for at most `turn_budget` in one turn of the loop.
     """
 
-    site: Any  # the Site, whose buildProtocol sets these
-    server_settings: ServerSettings
-    websocket_settings: WebSocketSettings
-    limits: LimitSettings
+    site: ChannelSite
     transport: Any
-    _is_first = True  # whether nothing came in yet
-    handshaken = False  # whether the TLS handshake is done, where there is one
+    handshaken = False  # whether the TLS handshake is done, if there is one
+    timeOut = None  # every byte would push Twisted's own deadline back
+    _is_first = True  # whether nothing has arrived yet
+    _is_answering = False  # whether a request is complete and its response is not
+    _is_paused = False  # whether the peer does not read what is sent
     _answered: Any = None  # a request that is answered while the next must wait
-    _has_turn = False  # whether it waits for a turn of the loop
+    _has_turn = False  # whether the next waits for a turn of the loop
     _turn_ends = 0.0
-    _ends = False  # whether the last response is written, but not taken yet
-    lease: Lease | None = None  # its place among all connections; a WebSocket takes it along
-    timeOut = None  # Twisted's own is pushed back by every byte
+    _ends = False  # whether the last response is written, but the peer has not read it yet
+
+    def __init__(self, site: ChannelSite, settings: Settings, lease: Lease) -> None:
+        super().__init__()
+        self.site = self.factory = site
+        self.requestFactory = site.requestFactory
+        self._settings = settings
+        self._lease: Lease | None = lease
+        self.MAX_LENGTH = self.totalHeadersSize = settings.limits.header_limit
+        self.maxHeaders = settings.limits.max_headers
+        self._request_line = b""
+        self._head_size = 0
+        self._header_lines: list[tuple[bytes, bytes]] = []
+        self.deadlines = Deadlines(site.reactor)
 
     def connectionMade(self) -> None:
-        """Start the clock."""
+        """Start the deadline of the first request."""
         super().connectionMade()
-        self.deadlines = Deadlines(self.site.reactor)
-        self.totalHeadersSize = self.limits.header_limit
-        self.maxHeaders = self.limits.max_headers
-        self.MAX_LENGTH = self.limits.header_limit
-        self.header_lines: list[tuple[bytes, bytes]] = []
-        """The current request's headers, as they came."""
         self._expect_headers()
 
     def handshakeCompleted(self) -> None:
         """TLS is ready (called by the transport)."""
         self.handshaken = True
+
+    # -- requests -----------------------------------------------------------------------------------------------------
 
     def dataReceived(self, data: bytes) -> None:
         """Take bytes of a request."""
@@ -80,124 +91,82 @@ class Channel(HTTPChannel):
             self.deadlines.cancel("idle")
             self._expect_headers()
         begun = perf_counter()
-        self._turn_ends = begun if self.site.hub.turns.over else begun + self.site.hub.turns.share
+        turns = self.site.hub.turns
+        self._turn_ends = begun if turns.over else begun + turns.share
         first, self._is_first = self._is_first, False
-        if not first or not self._upgrade_at_once(data):
+        if not first or not self.site.upgrade.open_at_once(self, data, self._settings.limits):
             super().dataReceived(data)
         took = perf_counter() - begun
         if took > LITTLE:
-            self.site.hub.turns.spend(took)
+            turns.spend(took)
 
-    def _upgrade_at_once(self, data: bytes) -> bool:
-        """Make a WebSocket of the connection if `data` is a plain request for that; says whether it was.
-
-        Twisted's parser takes as long as all the rest together. What it is to refuse is left to it, and so is every
-        request that is not plain.
-        """
-        limits = self.limits
-        plain = split_plain_upgrade(data, limit=limits.header_limit, max_headers=limits.max_headers)
-        if plain is None:
-            return False
-        target, headers, early = plain
-        hosts = [value for name, value in headers if name.lower() == b"host"]
-        if len(hosts) != 1 or not self._is_for_us(hosts, target):
-            return False
-        try:
-            self.site.upgrade.upgrade(self, target, b"HTTP/1.1", headers, early)
-        except HandshakeRefused:
-            return False
-        return True
-
-    def allHeadersReceived(self) -> None:
-        """Refuse what no resource should have to think about: a body, and anything but one Host."""
-        self.deadlines.cancel("headers")
-        self.deadlines.cancel("idle")
-        headers = self.requests[-1].requestHeaders
-        hosts = headers.getRawHeaders(b"host", [])
-        upgrade = wants_upgrade(self._command, [(b"upgrade", each) for each in headers.getRawHeaders(b"upgrade", [])])
-        if len(hosts) > 1 or (not hosts and self._version == b"HTTP/1.1"):
+    def lineReceived(self, line: bytes) -> None:
+        """Take a line of a request's head; a folded header is refused (RFC 9112 section 5.2)."""
+        self._head_size += len(line)
+        if line[:1] in (b" ", b"\t"):
             self.refuse(400)
-        elif not self._is_for_us(hosts, self._path):
-            self.refuse(421)
-        elif self.length != 0:
-            self.refuse(400 if upgrade else 413)
+        elif self._head_size > self.totalHeadersSize:
+            self.refuse(431)
         else:
-            super().allHeadersReceived()
-
-    def allContentReceived(self) -> None:
-        """Answer a request that is complete."""
-        super().allContentReceived()
-        self.header_lines = []
-
-    def _is_for_us(self, hosts: list[bytes], target: bytes) -> bool:
-        """Whether the request names this server, where its names are configured: by Host, and by a target's."""
-        names = self.server_settings.host_names
-        if not names:
-            return True
-        scheme, separator, rest = target.partition(b"://")
-        if separator and not scheme.startswith(b"/"):
-            hosts = [*hosts, rest.partition(b"/")[0].partition(b"?")[0]]
-        return bool(hosts) and all(
-            host_allowed(host.decode("latin-1").strip(" \t"), self.isSecure(), names) for host in hosts
-        )
+            self._request_line = self._request_line or line
+            super().lineReceived(line)
 
     def headerReceived(self, line: bytes) -> bool:
         """Take a header; says whether it is one."""
         name, _, value = line.partition(b":")
-        self.header_lines.append((name, value.strip(b" \t")))
+        self._header_lines.append((name, value.strip(b" \t")))
+        if len(self._header_lines) > self.maxHeaders:
+            self.refuse(431)
+            return False
         try:
             return bool(super().headerReceived(line))
         except ValueError:  # a Content-Length of more digits than Python reads
             self.refuse(400)
             return False
 
-    def lineReceived(self, line: bytes) -> None:
-        """Take a line of the headers; one that goes on with the line before is refused (RFC 9112 section 5.2)."""
-        if line[:1] in (b" ", b"\t"):
+    def allHeadersReceived(self) -> None:
+        """Refuse a body, and anything but one Host that is ours, before any resource sees it."""
+        self.deadlines.cancel("headers")
+        self.deadlines.cancel("idle")
+        method, target, version = self._request_line.split(b" ")
+        headers = self.requests[-1].requestHeaders
+        hosts = headers.getRawHeaders(b"host", [])
+        if len(hosts) > 1 or (not hosts and version == b"HTTP/1.1"):
             self.refuse(400)
+        elif not self.is_for_us(target, hosts):
+            self.refuse(421)
+        elif self.length != 0:
+            self.refuse(400 if asks_for_websocket(method, headers) else 413)
         else:
-            super().lineReceived(line)
+            super().allHeadersReceived()
 
-    def lineLengthExceeded(self, line: bytes) -> None:
-        """Refuse a line that is longer than all headers may be."""
-        self.refuse(431)
-
-    def _respondToBadRequestAndDisconnect(self) -> None:
-        """Refuse what is no HTTP. Twisted writes as much, but goes on to parse what a TLS transport still hands on."""
-        too_large = self._receivedHeaderSize > self.totalHeadersSize or self._receivedHeaderCount > self.maxHeaders
-        self.refuse(431 if too_large else 400)
-
-    def refuse(self, status: int) -> None:
-        """Answer with `status` alone and take nothing more."""
-        for taker in ("dataReceived", "lineReceived", "rawDataReceived"):
-            setattr(self, taker, _ignore)
-        self.length = None
-        self.requests.clear()
-        self.clearLineBuffer()
-        self.site.hub.tally.note(
-            Cause.HTTP_REFUSED, "{peer}: request refused with {status}", status=status, peer=show_peer(self.getPeer())
-        )
-        self.site.hub.traffic.responses[status] += 1
-        self.transport.write(_bare_answer(status))
-        self._start_closing()
-        self.transport.unregisterProducer()
-        self._networkProducer.resumeProducing()  # what is unread would make a reset of our end
-        finish_sending(self.transport)
+    def allContentReceived(self) -> None:
+        """Answer a request that is complete."""
+        self._is_answering = True
+        self.requests[-1].header_lines = self._header_lines
+        self._request_line, self._head_size, self._header_lines = b"", 0, []
+        super().allContentReceived()
 
     def rawDataReceived(self, data: bytes) -> None:
-        """Keep what comes in behind the request that is being answered, but read no more where the peer does not.
+        """Keep what arrives behind the request that is being answered, but stop reading if the peer does not read.
 
         Twisted would go on reading in that one case.
         """
         super().rawDataReceived(data)
-        if self._handlingRequest and self._waitingForTransport:
-            self._networkProducer.pauseProducing()
+        if self._is_answering and self._is_paused:
+            self.transport.pauseProducing()
+
+    def is_for_us(self, target: bytes, hosts: list[bytes]) -> bool:
+        """Say whether a request names this server, where its names are configured."""
+        return names_server(target, hosts, self.isSecure(), self._settings.server.host_names)
+
+    # -- the next request ---------------------------------------------------------------------------------------------
 
     def requestDone(self, request: Any) -> None:
-        """Go on to the next request: once the peer takes its responses, and others have had their turn."""
-        if self.persistent and (self._waitingForTransport or perf_counter() > self._turn_ends):
+        """Go on to the next request: once the peer reads its responses, and others have had their turn."""
+        if self.persistent and (self._is_paused or perf_counter() > self._turn_ends):
             self._answered = request
-            if not self._waitingForTransport:
+            if not self._is_paused:
                 self._go_on_later()
         else:
             self._expect_next(request)
@@ -214,24 +183,94 @@ class Channel(HTTPChannel):
         self._turn_ends = perf_counter() + self.site.hub.turns.share
         try:
             self._expect_next(request)
-        except Exception:  # as a transport does with what its protocol raises
+        except Exception:  # as a transport does when its protocol raises
             self.site.log_events.failure("{peer}: failed", peer=show_peer(self.getPeer()))
-            if self.transport is not None:
-                self.transport.abortConnection()
+            self.abort()
 
     def _expect_next(self, request: Any) -> None:
-        """Wait for the next request, but not for ever."""
+        self._is_answering = not self.persistent
         super().requestDone(request)
-        if not self.persistent or self._handlingRequest or self.deadlines.running("headers"):
+        if self._is_answering or self.deadlines.running("headers"):
             return
-        if self._buffer.strip(b"\r\n"):
-            self._expect_headers()  # half of the next is there already
+        if self._request_line or self._buffer.strip(b"\r\n"):
+            self._expect_headers()  # half of the next is here already
         else:
-            self.deadlines.set("idle", self.server_settings.idle_timeout, self.loseConnection)
+            self.deadlines.set("idle", self._settings.server.idle_timeout, self.loseConnection)
+
+    # -- a peer that does not read ------------------------------------------------------------------------------------
+
+    def registerProducer(self, producer: object, streaming: bool) -> None:
+        """Take a response's body, but not before the peer has read what is written already."""
+        super().registerProducer(producer, streaming)
+        if self._is_paused:
+            super().pauseProducing()
+
+    def pauseProducing(self) -> None:
+        """The peer does not read its response: wait, but not for ever.
+
+        A transport calls this at each write, but `resumeProducing` only once.
+        """
+        if not self._is_paused:
+            self._is_paused = True
+            super().pauseProducing()
+            watch_progress(self.deadlines, self.transport, self._settings.server.stall_timeout, self._stalled)
+
+    def resumeProducing(self) -> None:
+        """The peer reads again."""
+        self.deadlines.cancel("stall")
+        self._is_paused = False
+        super().resumeProducing()
+        if self._ends:
+            self.loseConnection()
+        if self._answered is not None and not self._has_turn:
+            self._go_on_later()
+
+    def _stalled(self) -> None:
+        self._note(Cause.STALLED_DOWNLOAD, "stopped reading a response")
+        self.transport.abortConnection()
+
+    # -- refusals and the end -----------------------------------------------------------------------------------------
+
+    def _respondToBadRequestAndDisconnect(self) -> None:
+        """Refuse what is not HTTP. Twisted would go on to parse what a TLS transport still hands on."""
+        self.refuse(400)
+
+    def lineLengthExceeded(self, line: bytes) -> None:
+        """Refuse a line that is longer than all headers may be."""
+        self.refuse(431)
+
+    def refuse(self, status: int) -> None:
+        """Respond with `status` alone and ignore whatever follows."""
+        for taker in ("dataReceived", "lineReceived", "rawDataReceived"):
+            setattr(self, taker, _ignore)
+        self.length = None
+        self.requests.clear()
+        self.clearLineBuffer()
+        self._note(Cause.HTTP_REFUSED, "request refused with {status}", status=status)
+        self.site.hub.traffic.responses[status] += 1
+        self.transport.write(bare_response(status))
+        self._start_closing()
+        self.transport.unregisterProducer()
+        self.transport.resumeProducing()  # if we end with input unread, TCP sends a reset
+        finish_sending(self.transport)
+
+    def _note(self, cause: Cause, text: str, **fields: object) -> None:
+        self.site.hub.tally.note(cause, "{peer}: " + text, peer=show_peer(self.getPeer()), **fields)
+
+    def _expect_headers(self) -> None:
+        self.deadlines.set("headers", self._settings.websocket.handshake_timeout, self._headers_late)
+
+    def _headers_late(self) -> None:
+        if ISSLTransport.providedBy(self.transport) and not self.handshaken:
+            # Without TLS we cannot respond, and a TLS shutdown would wait for the same peer again.
+            self._note(Cause.NO_TLS, "no TLS handshake in time")
+            self.transport.abortConnection()
+        else:
+            self.refuse(408)
 
     def loseConnection(self) -> None:
-        """End the connection: once the peer has taken what it was sent, for which it has as long as for a download."""
-        if self._waitingForTransport and self.deadlines.running("stall"):
+        """End once the peer has read everything; `stall_timeout` bounds that, as for a download."""
+        if self._is_paused and self.deadlines.running("stall"):
             self._ends = True
             return
         self._start_closing()
@@ -242,127 +281,50 @@ class Channel(HTTPChannel):
         for name in ("headers", "idle", "stall"):
             self.deadlines.cancel(name)
         if self.transport is not None and not self.deadlines.running("close"):
-            self.deadlines.set("close", self.websocket_settings.close_timeout, self.transport.abortConnection)
-
-    def registerProducer(self, producer: object, streaming: bool) -> None:
-        """Take a response's body, not before the peer has read what is written already."""
-        super().registerProducer(producer, streaming)
-        if self._waitingForTransport and self._requestProducer is not None:
-            self._requestProducer.pauseProducing()
-
-    def pauseProducing(self) -> None:
-        """The peer does not read its response: wait, but not for ever.
-
-        A transport says so at each write, but only once that it goes on, and Twisted counts.
-        """
-        if not self._waitingForTransport:
-            super().pauseProducing()
-            watch_progress(self.deadlines, self.transport, self.server_settings.stall_timeout, self._stalled)
-
-    def resumeProducing(self) -> None:
-        """The peer reads again."""
-        self.deadlines.cancel("stall")
-        super().resumeProducing()
-        if self._ends:
-            self.loseConnection()
-        if self._answered is not None and not self._has_turn:
-            self._go_on_later()
-
-    def connectionLost(self, reason: Failure) -> None:  # type: ignore[override]  # Twisted leaves it untyped
-        """Let go of everything."""
-        self.deadlines.clear()
-        if self._answered is not None:
-            self.requests.remove(self._answered)
-            self._answered = None
-        if self.lease is not None:
-            self.lease.release()
-        self.site.left(self)
-        super().connectionLost(reason)
+            self.deadlines.set("close", self._settings.websocket.close_timeout, self.transport.abortConnection)
 
     def drain(self) -> None:
-        """The server ends: finish the response that is on its way, wait a moment for a request, else go."""
+        """The server ends: finish the response that is under way, wait a moment for a request, else end."""
         self.persistent = False
         if self.deadlines.running("idle"):
             self.loseConnection()
         elif self.deadlines.running("headers"):
-            self.deadlines.set("headers", min(GRACE, self.websocket_settings.handshake_timeout), self._headers_late)
+            grace = min(GRACE, self._settings.websocket.handshake_timeout)
+            self.deadlines.set("headers", grace, self._headers_late)
 
     def abort(self) -> None:
         """End at once."""
         if self.transport is not None:
             self.transport.abortConnection()
 
-    def hand_over(self, protocol: Engine) -> tuple[ITransport, bytes]:
-        """Give the transport to `protocol` for good; returns it, and what came in behind the request.
+    def connectionLost(self, reason: Failure) -> None:  # type: ignore[override]  # Twisted leaves it untyped
+        """Release everything."""
+        self.deadlines.clear()
+        if self._answered is not None:
+            self.requests.remove(self._answered)
+            self._answered = None
+        if self._lease is not None:
+            self._lease.release()
+        self.site.left(self)
+        super().connectionLost(reason)
 
-        This is the one place that knows how a transport finds its protocol.
-        """
+    # -- the upgrade --------------------------------------------------------------------------------------------------
+
+    def hand_over(self, protocol: IProtocol) -> HandedOver:
+        """Give the transport to `protocol` for good."""
         transport, self.transport = self.transport, None
-        protocol.lease, self.lease = self.lease, None
+        lease, self._lease = self._lease, None
         self.deadlines.clear()
         self.requests.clear()
         transport.unregisterProducer()
-        transport.resumeProducing()  # it may be paused, for the sake of earlier responses
-        if isinstance(transport, ProtocolWrapper):
-            transport.wrappedProtocol = protocol  # TLS
-            if isinstance(transport, EagerTls):
-                transport.send_at_once()
-        elif isinstance(getattr(transport, "protocol", None), ProtocolWrapper):
-            transport.protocol.wrappedProtocol = protocol
-        elif hasattr(transport, "protocol"):
-            transport.protocol = protocol
-        else:
-            self.dataReceived = protocol.dataReceived  # type: ignore[method-assign]
-            self.connectionLost = protocol.connectionLost  # type: ignore[method-assign]
-        return transport, self.clearLineBuffer()
+        transport.resumeProducing()  # earlier responses may have paused it
+        hand_over(transport, self, protocol)
+        return HandedOver(transport, self.clearLineBuffer(), lease)
 
-    def _expect_headers(self) -> None:
-        self.deadlines.set("headers", self.websocket_settings.handshake_timeout, self._headers_late)
-
-    def _headers_late(self) -> None:
-        if ISSLTransport.providedBy(self.transport) and not self.handshaken:
-            # Nothing could be said to such a peer, and to end TLS in good order would be to wait for it once more.
-            self.site.hub.tally.note(Cause.NO_TLS, "{peer}: no TLS handshake in time", peer=show_peer(self.getPeer()))
-            self.transport.abortConnection()
-        else:
-            self.refuse(408)
-
-    def _stalled(self) -> None:
-        self.site.hub.tally.note(
-            Cause.STALLED_DOWNLOAD, "{peer}: stopped reading a response", peer=show_peer(self.getPeer())
-        )
-        self.transport.abortConnection()
+    def upgraded(self) -> None:
+        """The WebSocket has begun."""
+        self.site.left(self)
 
 
 def _ignore(*_: object) -> None:
     """Take nothing more."""
-
-
-class NoRoom(Protocol):
-    """A connection beyond a cap: it gets a 503 and ends, whatever it sends, within `close_timeout`.
-
-    With `quiet` it is cut at once.
-    """
-
-    def __init__(
-        self, clock: IReactorTime, close_timeout: float, gone: Callable[[], None], *, quiet: bool = False
-    ) -> None:
-        self._quiet = quiet
-        self._deadlines = Deadlines(clock)
-        self._close_timeout = close_timeout
-        self._gone = gone
-
-    def connectionMade(self) -> None:
-        """Say it and go."""
-        transport: Any = self.transport
-        if self._quiet:
-            transport.abortConnection()
-            return
-        transport.write(_bare_answer(503, "Retry-After: 1\r\n"))
-        self._deadlines.set("close", self._close_timeout, transport.abortConnection)
-        finish_sending(transport)
-
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """It is gone."""
-        self._deadlines.clear()
-        self._gone()

@@ -17,32 +17,27 @@ from wsdaemon.observe.log import shorten
 from wsdaemon.observe.tally import Cause
 from wsdaemon.settings import Settings
 from wsdaemon.site.admission import Admission
-from wsdaemon.site.channel import Channel, NoRoom
+from wsdaemon.site.channel import Channel
 from wsdaemon.site.pages import send_error
-from wsdaemon.site.upgrade import Upgrade
-from wsdaemon.websocket.handshake import wants_upgrade
+from wsdaemon.site.refusing import OverCap
+from wsdaemon.site.targets import origin_form
+from wsdaemon.site.upgrade import Upgrade, UpgradeResource, asks_for_websocket
 from wsdaemon.websocket.hub import Hub
-
-
-def origin_form(target: bytes) -> bytes:
-    """Return the path and query of a request target, which may be a whole URL (RFC 9112 section 3.2.2)."""
-    scheme, separator, rest = target.partition(b"://")
-    if not separator or scheme.lower() not in (b"http", b"https", b"ws", b"wss"):
-        return target
-    ends = [at for at in (rest.find(b"/"), rest.find(b"?")) if at >= 0]
-    path = rest[min(ends) :] if ends else b""
-    return path if path.startswith(b"/") else b"/" + path
 
 
 class Request(server.Request):
     """One request and its response."""
 
     channel: Any
+    site: Any
     defaultContentType = None
+    header_lines: list[tuple[bytes, bytes]]
+    """The headers, as they were sent."""
     refusal = ""  # why an upgrade was refused, for the log
 
     def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
-        """Take a whole request. Nothing here looks at a query's fields, so they are not taken apart."""
+        """Take a whole request. Nothing here looks at a query's fields, so they are not parsed."""
+        self.site = self.channel.site
         self.args: dict[bytes, list[bytes]] = {}
         self.stack: list[Any] = []
         self.method, self.uri, self.path, self.clientproto = command, path, path, version
@@ -57,14 +52,14 @@ class Request(server.Request):
         self.prepath: list[bytes] = []
         self.postpath = list(map(unquote_to_bytes, self.path.removeprefix(b"/").split(b"/")))
         try:
-            self.render(self.channel.site.getResourceFor(self))
+            self.render(self.site.getResourceFor(self))
         except Exception:  # whatever goes wrong in a resource must not end the daemon
             self.processingFailed(Failure())
 
     def processingFailed(self, reason: Failure) -> Failure:
         """Log what went wrong; tell the client only that it did."""
-        self.channel.site.log_events.failure("{method} {path}: failed", reason, method=self.method, path=self.path)
-        if not self.finished and not self._disconnected:
+        self.site.log_events.failure("{method} {path}: failed", reason, method=self.method, path=self.path)
+        if not self.finished and self.channel is not None:
             if not self.startedWriting:
                 self.write(send_error(self, 500, "Something went wrong here; it is in the log."))
             self.finish()
@@ -126,35 +121,30 @@ class Site(server.Site):
             drained, self._drained = self._drained, None
             drained.callback(None)
 
-    def buildProtocol(self, addr: IAddress | None) -> Channel | NoRoom:  # type: ignore[override]  # see above
+    def buildProtocol(self, addr: IAddress | None) -> Channel | OverCap:  # type: ignore[override]  # see above
         """Return the channel of a new connection; beyond a cap one that says 503 and goes."""
         host = str(getattr(addr, "host", ""))
         place = self.admission.admit(host, self.reactor.seconds())
         if isinstance(place, str):
             return self._refuse(place, host)
-        channel: Channel = super().buildProtocol(addr)
-        channel.lease = place
-        channel.server_settings = self._settings.server
-        channel.websocket_settings = self._settings.websocket
-        channel.limits = self._settings.limits
+        channel = Channel(self, self._settings, place)
         self.channels.add(channel)
         return channel
 
-    def _refuse(self, cause: str, host: str) -> NoRoom:
+    def _refuse(self, cause: str, host: str) -> OverCap:
         self.hub.traffic.responses[503] += 1
         self.hub.tally.note(Cause.OVER_CAP, "{peer}: connection refused, over {cap}", peer=host, cap=cause)
         self._refusing += 1
         quiet = self._refusing > self._settings.limits.max_refusing
-        return NoRoom(self.reactor, self._settings.websocket.close_timeout, self._refused, quiet=quiet)
+        return OverCap(self.reactor, self._settings.websocket.close_timeout, self._refused, quiet=quiet)
 
     def _refused(self) -> None:
         self._refusing -= 1
 
     def getResourceFor(self, request: Any) -> IResource:
         """Choose between WebSockets and files."""
-        upgrade = request.requestHeaders.getRawHeaders(b"upgrade", [])
-        if wants_upgrade(request.method, [(b"upgrade", each) for each in upgrade]):
-            return self.upgrade
+        if asks_for_websocket(request.method, request.requestHeaders):
+            return UpgradeResource(self.upgrade)
         return self.resource  # type: ignore[no-any-return]  # Twisted leaves it untyped
 
     def acceptableProtocols(self) -> list[bytes]:

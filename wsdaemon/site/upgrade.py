@@ -1,72 +1,147 @@
-"""The way from a request that wants an upgrade to an open WebSocket."""
+"""The upgrade: from a request that asks for a WebSocket to an open connection, or to the response that refuses it."""
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Protocol
 
+from twisted.internet.interfaces import IAddress, IProtocol
+from twisted.web.http_headers import Headers
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
 
 from wsdaemon.observe.tally import Cause
 from wsdaemon.origins import origin_allowed
 from wsdaemon.routing.registry import Choice
+from wsdaemon.settings import LimitSettings
 from wsdaemon.websocket.connection import Connection
-from wsdaemon.websocket.handshake import Handshake, HandshakeRefused, read_handshake
+from wsdaemon.websocket.handshake import (
+    Handshake,
+    HandshakeRefused,
+    read_handshake,
+    split_plain_upgrade,
+    wants_upgrade,
+)
+from wsdaemon.websocket.lease import Lease
+from wsdaemon.websocket.transport import Transport
 
 
 class Chooser(Protocol):
-    """Says which connection a handshake gets."""
+    """Decides which connection a handshake gets."""
 
     def choose(self, handshake: Handshake) -> Choice:
         """Return it; raises `HandshakeRefused`."""
 
 
-class Upgrade(Resource):
-    """Answers a request that wants an upgrade: with a WebSocket, or with the status that says why not."""
+class HandedOver(NamedTuple):
+    """What an HTTP connection leaves to the WebSocket."""
 
-    isLeaf = True
+    transport: Transport
+    early: bytes
+    """What arrived behind the request."""
+    lease: Lease | None
 
-    def __init__(self, registry: Chooser) -> None:
-        super().__init__()
-        self._registry = registry
 
-    def render(self, request: Any) -> bytes | int:
-        """Hand the connection over, or say why not."""
-        channel = request.channel
+class Upgradable(Protocol):
+    """An HTTP connection, as far as an upgrade needs it."""
+
+    def is_for_us(self, target: bytes, hosts: list[bytes]) -> bool:
+        """Say whether a request names this server."""
+
+    def isSecure(self) -> bool:
+        """Say whether it is over TLS."""
+
+    def getPeer(self) -> IAddress:
+        """Return the peer's address."""
+
+    def hand_over(self, protocol: IProtocol) -> HandedOver:
+        """Give the transport to `protocol` for good."""
+
+    def upgraded(self) -> None:
+        """The WebSocket has begun."""
+
+
+class Upgrade:
+    """Opens WebSockets on HTTP connections."""
+
+    def __init__(self, chooser: Chooser) -> None:
+        self._chooser = chooser
+
+    def open_at_once(self, channel: Upgradable, data: bytes, limits: LimitSettings) -> bool:
+        """Open a WebSocket if `data` is a plain request for one; says whether it was.
+
+        Twisted's parser takes as long as all the rest together. It gets every request that is not plain, or is to be
+        refused.
+        """
+        plain = split_plain_upgrade(data, limit=limits.header_limit, max_headers=limits.max_headers)
+        if plain is None:
+            return False
+        target, headers, early = plain
+        hosts = [value for name, value in headers if name.lower() == b"host"]
+        if len(hosts) != 1 or not channel.is_for_us(target, hosts):
+            return False
         try:
-            self.upgrade(channel, request.uri, request.clientproto, channel.header_lines)
-        except HandshakeRefused as refused:
-            channel.site.hub.tally.count(Cause.HANDSHAKE_REFUSED, status=refused.status)
-            channel.site.hub.traffic.handshakes[refused.status] += 1
-            return _refuse(request, refused)
-        return NOT_DONE_YET
+            self.open(channel, target, b"HTTP/1.1", headers, early)
+        except HandshakeRefused:
+            return False
+        return True
 
-    def upgrade(
-        self, channel: Any, target: bytes, version: bytes, headers: list[tuple[bytes, bytes]], early: bytes = b""
+    def open(
+        self,
+        channel: Upgradable,
+        target: bytes,
+        version: bytes,
+        headers: Sequence[tuple[bytes, bytes]],
+        early: bytes = b"",
     ) -> None:
-        """Make a WebSocket of a connection, `early` being what came in behind the request, beside what `channel` holds.
+        """Answer a handshake with a WebSocket; `early` arrived behind the request, beside what `channel` holds.
 
         Raises `HandshakeRefused`, before anything is done.
         """
         handshake = read_handshake(target, version, headers)
-        factory, subprotocol, given = self._registry.choose(handshake)
+        factory, subprotocol, given = self._chooser.choose(handshake)
         allowed = factory.settings.allowed_origins
         if not origin_allowed(handshake.origin, handshake.host, channel.isSecure(), allowed):
             raise HandshakeRefused(403, "Pages of this origin may not connect here.")
         connection: Connection = factory.buildProtocol(channel.getPeer())  # type: ignore[assignment]  # never None
         if given is not None:
             connection.given = given  # type: ignore[attr-defined]  # a behaviour, which has parameters
-        transport, buffered = channel.hand_over(connection)
+        transport, held, connection.lease = channel.hand_over(connection)
         connection.makeConnection(transport)
         try:
-            connection.accept(handshake, subprotocol, buffered + early)
-        except Exception:  # not to a request, which has no connection any more
+            connection.accept(handshake, subprotocol, held + early)
+        except Exception:  # not to the HTTP request, which has no connection any more
             connection.crashed()
-        channel.site.left(channel)  # only now: while the server ends, it waits for one or the other
+        channel.upgraded()  # only now: a site that drains waits for the one or the other
+
+
+class UpgradeResource(Resource):
+    """The resource of every request that asks for a WebSocket: refuses with a reason, or upgrades."""
+
+    isLeaf = True
+
+    def __init__(self, upgrade: Upgrade) -> None:
+        super().__init__()
+        self._upgrade = upgrade
+
+    def render(self, request: Any) -> bytes | int:
+        """Upgrade, or say why not."""
+        channel = request.channel
+        try:
+            self._upgrade.open(channel, request.uri, request.clientproto, request.header_lines)
+        except HandshakeRefused as refused:
+            channel.site.hub.tally.count(Cause.HANDSHAKE_REFUSED, status=refused.status)
+            channel.site.hub.traffic.handshakes[refused.status] += 1
+            return _refuse(request, refused)
+        return NOT_DONE_YET
+
+
+def asks_for_websocket(method: bytes, headers: Headers) -> bool:
+    """Say whether a parsed request asks for a WebSocket."""
+    return wants_upgrade(method, [(b"upgrade", value) for value in headers.getRawHeaders(b"upgrade", [])])
 
 
 def _refuse(request: Any, refused: HandshakeRefused) -> bytes:
-    body = refused.reason.encode() + b"\n"
     request.setResponseCode(refused.status)
     for name, value in refused.headers:
         request.setHeader(name.encode(), value.encode())
@@ -76,4 +151,4 @@ def _refuse(request: Any, refused: HandshakeRefused) -> bytes:
     request.setHeader(b"connection", b"close")
     request.channel.persistent = False
     request.refusal = refused.reason
-    return body
+    return refused.reason.encode() + b"\n"

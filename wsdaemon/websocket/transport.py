@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Protocol
 
-from twisted.internet.interfaces import ISSLTransport
+from twisted.internet.interfaces import IProtocol, ISSLTransport
 from twisted.protocols.policies import ProtocolWrapper
 
 from wsdaemon.websocket.deadlines import Deadlines
@@ -71,6 +71,24 @@ def finish_sending(transport: Transport) -> None:
         half_close()
     else:
         transport.loseConnection()
+
+
+def hand_over(transport: Any, old: Any, new: IProtocol) -> None:
+    """Deliver what arrives on `transport` from now on, and its end, to the protocol `new` in place of `old`.
+
+    This is the one place that knows how a transport finds its protocol.
+    """
+    if isinstance(transport, ProtocolWrapper):  # TLS
+        transport.wrappedProtocol = new
+        eager = getattr(transport, "send_at_once", None)
+        if eager is not None:
+            eager()
+    elif isinstance(getattr(transport, "protocol", None), ProtocolWrapper):
+        transport.protocol.wrappedProtocol = new
+    elif hasattr(transport, "protocol"):
+        transport.protocol = new
+    else:
+        old.dataReceived, old.connectionLost = new.dataReceived, new.connectionLost
 
 
 def send_soon(transport: Transport) -> None:
