@@ -52,12 +52,10 @@ def tests(session: nox.Session) -> None:
 
 @nox.session(python=OLDEST)
 def lowest(session: nox.Session) -> None:
-    """The lowest versions that setup.cfg allows of what the product needs; what the tests need is pinned."""
+    """The lowest versions that setup.cfg allows of what the product needs."""
     install(session, ".[speed]", "--resolution", "lowest-direct")
-    floors = Path(session.create_tmp()) / "floors.txt"
-    frozen = session.run("uv", "pip", "freeze", "--exclude-editable", external=True, silent=True)
-    floors.write_text(str(frozen))
-    install(session, ".[speed,test]", "--constraint", str(floors))
+    install(session, ".[speed,test]")  # what is installed already stays
+    session.run("uv", "pip", "list", external=True)
     run_tests(session, *TESTS)
 
 

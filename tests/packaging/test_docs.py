@@ -17,7 +17,7 @@ from wsdaemon.settings import Settings
 ROOT = Path(__file__).resolve().parent.parent.parent
 KNOWN = settings_classes(_own())  # what this project brings, whatever else is installed
 EXAMPLE = ROOT / "docs" / "examples" / "wsdaemon-shout"
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
 
 
 def test_ini_is_current() -> None:
