@@ -1,4 +1,4 @@
-"""Writes what is generated from the code: `conf/ws.ini`, and the tables of docs/configuration.md and behaviours.md."""
+"""Generate `conf/ws.ini` and the tables of docs/configuration.md and docs/behaviours.md from the code."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MARK = "<!-- What follows is written by `make docs` from the code. -->\n"
 
 
 def main() -> None:
-    """Write both files; what stands above the mark in the docs is kept."""
+    """Write the files; the text above the mark in the docs is kept."""
     found = find_all()
     known = settings_classes(found)
     (ROOT / "conf" / "ws.ini").write_text(ini(known))

@@ -17,7 +17,7 @@ from wsdaemon.load.command import add_load_parser
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit code."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    if arguments[:1] == ["ping"]:  # its -h is the host, as Jetty's
+    if arguments[:1] == ["ping"]:  # its -h is the host, as in Jetty's client
         from wsdaemon.client.cli import main_ping
 
         return main_ping(arguments[1:], "wsdaemon ping")
@@ -35,25 +35,27 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"wsdaemon {version('wsdaemon')}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     serve = commands.add_parser("serve", help="run the server in the foreground")
-    serve.add_argument("--config", "-c", metavar="FILE", help="an INI file; without one, the defaults hold")
+    serve.add_argument("--config", "-c", metavar="FILE", help="an INI file (default: the built-in defaults)")
     serve.add_argument("--port", "-p", metavar="N", help="the port for http and ws (default: 8080)")
     serve.add_argument("--docroot", "-d", metavar="DIR", help="the folder of static files (default: our own pages)")
     serve.add_argument("--verbose", "-v", action="store_true", help="log every frame, message and close")
     serve.set_defaults(run=_serve)
-    commands.add_parser("ping", help="measure a WebSocket endpoint, as the command wsping does", add_help=False)
+    commands.add_parser("ping", help="measure a WebSocket endpoint; the same as wsping", add_help=False)
     add_load_parser(commands)
-    behaviours = commands.add_parser("behaviours", help="list the behaviours that URLs choose, and their parameters")
-    behaviours.add_argument("name", nargs="?", default="", metavar="NAME", help="all about one of them, or a family")
-    behaviours.add_argument("--json", action="store_true", help="all about all of them, as the server's JSON")
-    behaviours.add_argument("--config", "-c", metavar="FILE", help="an INI file, whose [behaviours] section holds")
+    behaviours = commands.add_parser("behaviours", help="list the behaviours, which URLs choose, and their parameters")
+    behaviours.add_argument(
+        "name", nargs="?", default="", metavar="NAME", help="describe a behaviour or family in full"
+    )
+    behaviours.add_argument("--json", action="store_true", help="the whole catalogue as JSON, as the server sends it")
+    behaviours.add_argument("--config", "-c", metavar="FILE", help="an INI file with a [behaviours] section")
     behaviours.set_defaults(run=_behaviours)
-    check = commands.add_parser("check-config", help="say what is wrong with an INI file, or OK")
+    check = commands.add_parser("check-config", help="check an INI file: prints its problems, or OK")
     check.add_argument("file", metavar="FILE")
     check.set_defaults(run=_check_config)
-    complete = commands.add_parser("completion", help="print the script that makes a shell complete these commands")
+    complete = commands.add_parser("completion", help="print a script that makes a shell complete these commands")
     complete.add_argument("shell", choices=completion.SHELLS)
     complete.add_argument(
-        "command", nargs="?", choices=completion.COMMANDS, help="only of this command (default: of both)"
+        "command", nargs="?", choices=completion.COMMANDS, help="complete only this command (default: both)"
     )
     complete.set_defaults(run=_completion)
     return parser
@@ -83,7 +85,7 @@ def _behaviours(options: argparse.Namespace) -> int:
     try:
         print(json.dumps(document, indent=1) if options.json else behaviours_text(document, options.name).rstrip())
     except KeyError:
-        print(f"no behaviour or family is called {options.name!r}; `wsdaemon behaviours` lists them", file=sys.stderr)
+        print(f"{options.name!r} is not a behaviour or family; `wsdaemon behaviours` lists them", file=sys.stderr)
         return 1
     return 0
 

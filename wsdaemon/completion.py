@@ -1,4 +1,4 @@
-"""What makes a shell complete `wsdaemon` and `wsping`: a script made from their parsers, so that nothing is missing."""
+"""Shell completion for `wsdaemon` and `wsping`: scripts generated from their parsers."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ _FOLDERS = frozenset(("DIR",))
 
 
 def completion_script(shell: str, daemon_parser: argparse.ArgumentParser, command: str | None = None) -> str:
-    """Return what one of `SHELLS` has to read to complete a command, or both; `daemon_parser` is that of `wsdaemon`.
+    """Return the script that makes one of `SHELLS` complete a command, or both; `daemon_parser` is that of `wsdaemon`.
 
-    Options whose value is called a file or a folder are completed with those that are there.
+    Values named as files or folders are completed with file names.
     """
-    import shtab  # only here: no other command should wait for it
+    import shtab  # imported here: no other command should wait for it
 
     scripts = []
     for name in COMMANDS if command is None else (command,):
         parser = ping_parser(name) if name == "wsping" else daemon_parser
         for each in _with_commands(parser):
             if each.prog == f"{daemon_parser.prog} ping":
-                add_ping_options(each)  # `wsdaemon` itself has it read all of its words with another parser
+                add_ping_options(each)  # `wsdaemon` itself passes its arguments to another parser
             for action in each._actions:
                 if action.metavar in _FILES | _FOLDERS:
                     where = shtab.FILE if action.metavar in _FILES else shtab.DIRECTORY
@@ -36,7 +36,7 @@ def completion_script(shell: str, daemon_parser: argparse.ArgumentParser, comman
 
 
 def _with_commands(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
-    """Yield a parser and those of its commands."""
+    """Yield a parser and the parsers of its commands."""
     yield parser
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):

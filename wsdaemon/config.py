@@ -1,6 +1,6 @@
-"""INI text -> frozen Settings, or every error at once, each with file, line, section, option, value and remedy.
+"""INI parser: text to frozen settings, or all problems at once, each with its file, line, option and remedy.
 
-Nothing here starts anything; `check_machine` only looks whether the files and folders that are named can be read.
+Only `check_machine` looks beyond the text: whether the files and folders can be read.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ SUBPROTOCOL = "subprotocol:"
 MAX_BYTES = 1 << 20
 MAX_BAD_LINES = 100
 
-# What `str.splitlines` takes for a line's end and an editor does not: so that our line numbers are the editor's.
-# NUL is ours: it marks a header that we put in place of one that was wrong.
+# Characters at which `str.splitlines` ends a line and an editor does not; without them our line numbers are the
+# editor's. NUL is free for our own use: it marks a header that replaces a wrong one.
 _HEADER = re.compile(r"\[(?:[0-9]+\0)?([^]#;]*)")
 _NO_LINE_ENDS = dict.fromkeys(map(ord, "\0\v\f\x1c\x1d\x1e\x85\u2028\u2029"), " ")
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something wrong with the configuration; `str` is the line to show."""
+    """A problem of the configuration; `str` is the line to show."""
 
     place: str  # "conf/ws.ini:12", or "--port"
     section: str
@@ -44,7 +44,7 @@ class Problem:
 
 
 class ConfigError(StartupError):
-    """The configuration has problems; `problems` holds them all, `str` is the report, a line for each."""
+    """All problems of a configuration, in `problems`; `str` is the report, a line for each."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(problems)
@@ -53,7 +53,7 @@ class ConfigError(StartupError):
 
 @dataclass(frozen=True, kw_only=True)
 class Configuration:
-    """Settings, where each was given, and what was wrong with those that could not be used."""
+    """Settings, the places where they were given, and the problems found."""
 
     settings: Settings
     places: Mapping[tuple[str, str], str] = field(default_factory=lambda: MappingProxyType({}))
@@ -61,13 +61,13 @@ class Configuration:
     file: str = "the built-in defaults"
 
     def place(self, section: str, name: str) -> str:
-        """Return where an option was given, or the file as a whole where it was not."""
+        """Return where an option was given, else where its section begins, else the file."""
         return self.places.get((section, name)) or self.places.get((section, "")) or self.file
 
     def overridden(self, **server: tuple[str, str]) -> Configuration:
-        """Return the configuration with options of [server] replaced: each a value as text and where it was given.
+        """Return the configuration with options of [server] replaced; each is a text and the place it was given.
 
-        Paths are relative to the current folder. A problem that the file had with the option no longer counts.
+        Paths are relative to the current folder. Problems that the file had with these options are dropped.
         """
         values, places = {}, dict(self.places)
         problems = [each for each in self.problems if not (each.section == "server" and each.option in server)]
@@ -81,7 +81,7 @@ class Configuration:
         return replace(self, settings=settings, places=places, problems=tuple(problems))
 
     def check_machine(self, more: Iterable[Problem] = ()) -> Configuration:
-        """Return the configuration with what can't be had here added to its problems: ports, files, TLS, `more`."""
+        """Return the configuration with the problems that it has on this machine added: ports, files, TLS, `more`."""
         found = [*_same_port(self), *_missing_files(self), *more]
         if self.settings.tls.enabled:
             reported = {each.option for each in (*self.problems, *found) if each.section == "tls"}
@@ -91,14 +91,14 @@ class Configuration:
         return replace(self, problems=(*self.problems, *found))
 
     def require(self) -> Settings:
-        """Return the settings; raises `ConfigError` where there is any problem."""
+        """Return the settings; raises `ConfigError` if there is any problem."""
         if self.problems:
             raise ConfigError(sorted(self.problems, key=_line))
         return self.settings
 
 
 def read_file(path: Path, subprotocols: Mapping[str, type[WebSocketSettings]]) -> Configuration:
-    """Read an INI file. A file that can't be read is a problem of the result, not an exception."""
+    """Read an INI file. If it cannot be read, that is a problem of the result, not an exception."""
     try:
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
@@ -109,16 +109,16 @@ def read_file(path: Path, subprotocols: Mapping[str, type[WebSocketSettings]]) -
         return _failed(path, f"cannot be read: {(error.strerror or 'error').lower()}", subprotocols)
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
-        return _failed(f"{path}:{line}", "holds bytes that are not UTF-8; save it as UTF-8", subprotocols)
+        return _failed(f"{path}:{line}", "contains bytes that are not UTF-8; save it as UTF-8", subprotocols)
     return parse(text, subprotocols, file=str(path), base=path.resolve().parent)
 
 
 def parse(text: str, subprotocols: Mapping[str, type[WebSocketSettings]], *, file: str, base: Path) -> Configuration:
     """Parse INI text.
 
-    `subprotocols` maps each known subprotocol's short name to the class of its settings; `base` is the folder that
-    relative paths start from. For a subprotocol, what [subprotocol:NAME] says comes first, then what its class sets,
-    then [websocket], then the default.
+    `subprotocols` maps the short name of each known subprotocol to the class of its settings; `base` is the folder that
+    paths are relative to. An option of a subprotocol is taken from [subprotocol:NAME], else from its class if that has
+    another default than `WebSocketSettings`, else from [websocket], else it has the general default.
     """
     problems: list[Problem] = []
     ini = _tolerant_ini(text, file, problems)
@@ -130,7 +130,7 @@ def parse(text: str, subprotocols: Mapping[str, type[WebSocketSettings]], *, fil
         known = _known_section(section, subprotocols)
         if known is None:
             names = [*SECTIONS, *(SUBPROTOCOL + name for name in subprotocols)]
-            if section:  # one without a name has been noted already
+            if section:  # one without a name has been reported already
                 problems.append(Problem(place, section, "", f"unknown section{nearest(section, names)}"))
             continue
         values.setdefault(section, {})
@@ -156,7 +156,7 @@ def parse(text: str, subprotocols: Mapping[str, type[WebSocketSettings]], *, fil
 
 
 def defaults(subprotocols: Mapping[str, type[WebSocketSettings]]) -> Configuration:
-    """Return the configuration that holds without a file."""
+    """Return the configuration without a file."""
     return Configuration(settings=_assemble({}, subprotocols))
 
 
@@ -165,9 +165,9 @@ def _failed(place: object, message: str, subprotocols: Mapping[str, type[WebSock
 
 
 def _tolerant_ini(text: str, file: str, problems: list[Problem]) -> IniConfig:
-    """Parse `text`, noting each line that is not INI as a problem and going on without it, so that all are found.
+    """Parse `text` without the lines that are not INI; each of them becomes a problem.
 
-    In place of a wrong header stands one of its own, `NUMBER NUL NAME`: what follows is checked as that section's.
+    A wrong header is replaced by one of our own, `NUMBER NUL NAME`, so that the options below it are still checked.
     """
     lines = text.translate(_NO_LINE_ENDS).splitlines()
     for _ in range(MAX_BAD_LINES):
@@ -187,14 +187,14 @@ def _tolerant_ini(text: str, file: str, problems: list[Problem]) -> IniConfig:
 
 def _explain(message: str, line: str) -> str:
     if line.startswith("[") and message.startswith("unexpected value"):
-        return "is a section's name without the ] at its end"
+        return "is a section name without its closing ]"
     remedies = {
-        "empty section": "names no section; write its name between the brackets",
-        "no section header": "stands before any [section]; write a section's name in brackets above it",
+        "empty section": "has no section name; write one between the brackets",
+        "no section header": "is not in a section; write a section name in brackets above it",
         "unexpected line": "is neither [section], option = value, nor a comment that begins with #",
-        "unexpected value continuation": "is indented, but continues no value; begin it at the line's start",
+        "unexpected value continuation": "is indented but does not continue a value; remove the indentation",
         "duplicate name": "is given twice in this section; keep one",
-        "duplicate section": f"{message.partition('section ')[2]} stands twice; join the two",
+        "duplicate section": f"{message.partition('section ')[2]} is given twice; merge the two sections",
     }
     return next((remedy for start, remedy in remedies.items() if message.startswith(start)), message)
 
@@ -221,7 +221,7 @@ def _contradictions(
     subprotocols: Mapping[str, type[WebSocketSettings]],
     given: Mapping[tuple[str, str], Any],
 ) -> Iterator[Problem]:
-    """Find what is wrong between options that are each right in themselves."""
+    """Yield the problems between options that are each valid."""
     settings, tls = configuration.settings, configuration.settings.tls
 
     def problem(section: str, name: str, message: str) -> Problem:
@@ -229,9 +229,8 @@ def _contradictions(
 
     name = settings.server.default_subprotocol
     if name not in subprotocols:
-        yield problem(
-            "server", "default_subprotocol", f"no subprotocol is called {name!r}{nearest(name, subprotocols)}"
-        )
+        message = f"{name!r} is not a subprotocol{nearest(name, subprotocols)}"
+        yield problem("server", "default_subprotocol", message)
     for name, message in _half_configured(tls, ("tls", "enabled") in configuration.places):
         if ("tls", name) not in configuration.places or ("tls", name) in given:
             yield problem("tls", name, message)
@@ -242,15 +241,15 @@ def _half_configured(tls: TlsSettings, decided: bool) -> Iterator[tuple[str, str
     if not tls.enabled:
         given = next((name for name, value in files.items() if value is not None), None)
         if given and not decided:
-            yield given, "is given, but nothing says whether TLS is on; write enabled = yes, or enabled = no"
+            yield given, "is given, but enabled is not; write enabled = yes or enabled = no"
         return
     if tls.certificate is None:
-        yield "certificate", "is missing, but enabled = yes; write the path of a PEM file, or auto"
+        yield "certificate", "is missing, but TLS is enabled; write the path of a PEM file, or auto"
     elif tls.certificate == "auto":
         if tls.private_key is not None:
-            yield "private_key", "goes with a certificate of your own; remove it, or write that certificate's path"
+            yield "private_key", "does not go with certificate = auto; remove it, or write the path of its certificate"
     elif tls.private_key is None:
-        yield "private_key", "is missing, but certificate is given; write the path of its key in PEM"
+        yield "private_key", "is missing; write the path of the certificate's key in PEM"
 
 
 def _same_port(configuration: Configuration) -> Iterator[Problem]:
@@ -259,7 +258,7 @@ def _same_port(configuration: Configuration) -> Iterator[Problem]:
     places = [configuration.places.get((section, "port")) for section in ("server", "tls")]
     if tls.enabled and tls.port == server.port != 0 and wrong.isdisjoint(filter(None, places)):
         other = places[0] if places[0] == "--port" else "[server]"
-        message = f"{tls.port} is the port of {other} too; write another"
+        message = f"{tls.port} is also the port of {other}; write another"
         yield Problem(configuration.place("tls", "port"), "tls", "port", message)
 
 

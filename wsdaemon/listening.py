@@ -1,4 +1,4 @@
-"""Where the daemon listens: its ports, the endpoints of the INI file, and the sockets that systemd passed."""
+"""Listening places of the daemon: its ports, the endpoints of the INI file, and sockets passed by systemd."""
 
 from __future__ import annotations
 
@@ -36,19 +36,19 @@ class Listener:
 
 @implementer(IOpenSSLContextFactory)
 class CurrentContext:
-    """The TLS context that new connections get; another takes its place when the certificate changes."""
+    """The TLS context of new connections; a reload replaces it when the certificate changes."""
 
     def __init__(self, options: CertificateOptions) -> None:
         self.options = options
 
     def getContext(self) -> Any:
-        """Return what OpenSSL needs (called by Twisted for each connection)."""
+        """Return the OpenSSL context (called by Twisted for each connection)."""
         return self.options.getContext()
 
 
 @implementer(IStreamServerEndpoint)
 class PassedSocket:
-    """A socket that listens already, and goes on to when we do not: who connects meanwhile waits in it."""
+    """A socket passed by systemd. It listens also while the daemon is down; clients then wait in its backlog."""
 
     def __init__(self, reactor: Any, passed: socket.socket, context: CurrentContext | None) -> None:
         self._reactor = reactor
@@ -56,13 +56,13 @@ class PassedSocket:
         self._context = context
 
     def listen(self, protocolFactory: IProtocolFactory) -> Deferred[IListeningPort]:
-        """Take connections from it."""
+        """Accept connections from it."""
         return execute(self._listen, protocolFactory)
 
     def _listen(self, factory: Any) -> IListeningPort:
         if self._context is not None:
             factory = TLSMemoryBIOFactory(self._context, False, factory)
-        with self._socket:  # what listens is a copy
+        with self._socket:  # the port listens on a copy
             port: IListeningPort = self._reactor.adoptStreamPort(self._socket.fileno(), self._socket.family, factory)
         return port
 
@@ -73,7 +73,7 @@ def listeners(
     context: CurrentContext | None,
     passed: Iterable[tuple[str, socket.socket]] = (),
 ) -> Iterator[Listener]:
-    """Yield the places to listen on; a passed socket stands in for the port that it is for."""
+    """Yield the places to listen on; a passed socket replaces the port that it is meant for."""
     settings = configuration.settings
     interface = settings.server.interface
     host = (f"[{interface}]" if ":" in interface else interface).replace("{", "{{").replace("}", "}}")
@@ -97,7 +97,7 @@ def listeners(
 
 
 def admin_listener(configuration: Configuration, reactor: Any) -> Listener:
-    """Return the place of the admin listener."""
+    """Return the admin listener."""
     admin = configuration.settings.admin
     host = (f"[{admin.interface}]" if ":" in admin.interface else admin.interface).replace("{", "{{").replace("}", "}}")
     endpoint = endpoints.TCP4ServerEndpoint(reactor, admin.port, interface=admin.interface)
@@ -105,7 +105,7 @@ def admin_listener(configuration: Configuration, reactor: Any) -> Listener:
 
 
 def endpoint_problems(configuration: Configuration, reactor: Any) -> Iterator[Problem]:
-    """Find the descriptions in `endpoints` that mean nothing."""
+    """Yield a problem for each invalid description in `endpoints`."""
     for description in configuration.settings.server.endpoints:
         message = attempt(lambda: endpoints.serverFromString(reactor, description))  # noqa: B023  # called at once
         if message:
@@ -114,7 +114,7 @@ def endpoint_problems(configuration: Configuration, reactor: Any) -> Iterator[Pr
 
 
 def tls_options(configuration: Configuration) -> CertificateOptions:
-    """Return what TLS needs; raises `StartupError` where it cannot be made."""
+    """Return the TLS context factory; raises `StartupError` if it cannot be made."""
     made: list[CertificateOptions] = []
     message = attempt(lambda: made.append(make_context(configuration.settings.tls, auto_file(configuration))))
     if message:
@@ -124,14 +124,14 @@ def tls_options(configuration: Configuration) -> CertificateOptions:
 
 
 def auto_file(configuration: Configuration) -> Path:
-    """Return where `certificate = auto` keeps its certificate: the service's state folder, or beside the INI file."""
+    """Return where `certificate = auto` keeps its certificate: in systemd's state folder, else beside the INI file."""
     state = os.environ.get("STATE_DIRECTORY", "").partition(":")[0]
     folder = Path(state) if state else Path(configuration.file).resolve().parent
     return folder / AUTO_FILE
 
 
 def explain(configuration: Configuration, listener: Listener, error: BaseException | None) -> str:
-    """Return the line that says why a place cannot be listened on, and which option it comes from."""
+    """Return the error line for a place that cannot be listened on, with the option that it comes from."""
     reason = error
     section, option = listener.section, listener.option
     if isinstance(error, CannotListenError):
@@ -147,10 +147,10 @@ def explain(configuration: Configuration, listener: Listener, error: BaseExcepti
 
 
 def attempt(action: Callable[[], object]) -> str | None:
-    """Do something that reads files or text which people wrote; returns what is wrong with it, or None."""
+    """Call `action`, which reads files or text that people wrote; returns its error message, or None."""
     try:
         action()
-    except Exception as error:  # plugins, OpenSSL and the system raise what they like
+    except Exception as error:  # plugins, OpenSSL and the system raise anything
         return f"{error or type(error).__name__}"
     return None
 
@@ -158,7 +158,7 @@ def attempt(action: Callable[[], object]) -> str | None:
 def _sort(
     passed: Iterable[tuple[str, socket.socket]], port: int, tls_port: int, *, tls_enabled: bool
 ) -> tuple[list[socket.socket], list[socket.socket]]:
-    """Sort passed sockets into plain and TLS: by name, else by port, else the second is for TLS where there is any."""
+    """Sort passed sockets into plain and TLS: by name, else by port, else the second is for TLS if that is enabled."""
     plain: list[socket.socket] = []
     secure: list[socket.socket] = []
     for name, each in passed:

@@ -44,5 +44,5 @@ def _unknown_behaviours(configuration: Configuration, found: Iterable[type[Conne
     known = ("all", "none", *(each.name for each in families), *settings.subprotocols)
     for word in settings.behaviours.enabled:
         if word not in known:
-            message = f"{word!r} is no family or behaviour{nearest(word, known)}"
+            message = f"{word!r} is not a family or behaviour{nearest(word, known)}"
             yield Problem(configuration.place("behaviours", "enabled"), "behaviours", "enabled", message)

@@ -1,7 +1,7 @@
-"""The kinds of value that an INI option can have: text in, checked value out, and how to say both to a person.
+"""Kinds of value of an INI option or URL parameter: from text to a checked value, and back to text for people.
 
-A kind's `parse` raises `ValueError` with what is wrong and what to write. `check` looks at the machine (does the
-folder exist?) and is asked only once everything could be parsed; it returns what is wrong, or None.
+`Kind.parse` raises `ValueError` with what is wrong and what to write. `Kind.check` looks at the machine (does the
+folder exist?) once everything is parsed.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class Number(Kind):
 
 @dataclass(frozen=True)
 class Seconds(Kind):
-    """A time in seconds from `low` to `high`, fractions allowed; 0 where `low` is 0 switches it off."""
+    """A time in seconds from `low` to `high`, fractions allowed; if `low` is 0, that means off."""
 
     low: float
     high: float
@@ -110,7 +110,7 @@ class Seconds(Kind):
 
 @dataclass(frozen=True)
 class Size(Kind):
-    """A number of bytes from `low` to `high`, with an optional k, m or g (1024 each); 0 stands for no limit."""
+    """A number of bytes from `low` to `high`, with an optional k, m or g (1024 each)."""
 
     name: ClassVar[str] = "size"
     low: int
@@ -173,7 +173,7 @@ class Choice(Kind):
     def parse(self, text: str, base: Path) -> str:
         """Return the word."""
         if text.lower() not in self.words:
-            raise ValueError(f"{quote(text)} is none of them; write {self.what}")
+            raise ValueError(f"{quote(text)} is not one of them; write {self.what}")
         return text.lower()
 
 
@@ -199,10 +199,10 @@ class Location(Kind):
         try:
             return (base / Path(text).expanduser()).resolve()
         except RuntimeError:  # ~NAME where nobody is called NAME, or a loop of links
-            raise ValueError(f"{quote(text)} leads nowhere; write {self.what}") from None
+            raise ValueError(f"{quote(text)} cannot be resolved; write {self.what}") from None
 
     def check(self, value: Path | str | None) -> str | None:
-        """Say whether the folder or file is there and can be read."""
+        """Return why the folder or file cannot be read, or None."""
         if value is None or isinstance(value, str):
             return None
         try:
@@ -259,7 +259,7 @@ class Origins(Kind):
         """Return the origins in their normal form, always with the port."""
         words = text.replace(",", " ").split()
         if not words:
-            raise ValueError(f"names no origin; write {self.what}")
+            raise ValueError(f"is empty; write {self.what}")
         return tuple(word.lower() if word.lower() in ("*", "same") else str(parse_origin(word)) for word in words)
 
     def show(self, value: tuple[str, ...]) -> str:
@@ -290,7 +290,7 @@ class Hosts(Kind):
 
 
 def quote(text: str) -> str:
-    """Return `text` as it can stand in an error report: on one line, and not endless."""
+    """Return `text` quoted for an error message: on one line, and cut to 60 characters."""
     return repr(text if len(text) <= 60 else text[:57] + "...")
 
 
@@ -302,10 +302,10 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 
 def option(kind: Kind, default: Any, why: str, *, example: str = "", needs_restart: bool = False) -> Any:
-    """Declare an option: a dataclass field that knows its kind and, in a line, why one would change it.
+    """Declare an option: a dataclass field with its kind and a line for the reference on what it is for.
 
-    `example` is what conf/ws.ini shows where there is no default; `needs_restart` marks an option that a reload leaves
-    as it is.
+    `example` is what conf/ws.ini shows where there is no default; `needs_restart` marks an option that a
+    reload leaves unchanged.
     """
     return field(
         default=default, metadata={"kind": kind, "why": why, "example": example, "needs_restart": needs_restart}

@@ -1,7 +1,7 @@
-"""Web origins (RFC 6454) and who may open a WebSocket: pure comparisons of scheme, host and port.
+"""Web origins (RFC 6454) and which of them may open a WebSocket: comparisons of scheme, host and port.
 
-A browser tells the page's origin with every upgrade, so an allow-list keeps other sites' pages out of the chat; it
-keeps no other client out, as those send what they like.
+A browser sends the page's origin with every upgrade, so an allow-list keeps the pages of other sites out. It keeps no
+other client out: those can send any origin.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ class Origin:
 
 @lru_cache(maxsize=256)
 def parse_host(text: str, default_port: int) -> tuple[str, int]:
-    """Return the host and port that a Host header or an origin's authority names.
+    """Return the host and port in a Host header or in the authority of an origin.
 
-    Raises `ValueError` where `text` is not `host`, `host:port`, or the same with an IPv6 address in brackets.
+    Raises `ValueError` if `text` is not `host`, `host:port`, or the same with an IPv6 address in brackets.
     """
     match = re.fullmatch(r"(\[[0-9a-fA-F:.]+\]|[^\[\]:/@?#\\\x00-\x20\x7f-\U0010ffff]+)(?::([0-9]{1,5}))?", text)
     if match is None:
@@ -41,12 +41,12 @@ def parse_host(text: str, default_port: int) -> tuple[str, int]:
         host = f"[{ipaddress.IPv6Address(host[1:-1]).compressed}]"
     port = default_port if match[2] is None else int(match[2])
     if not 0 < port < 65536:
-        raise ValueError(f"{text!r} names no possible port")
+        raise ValueError(f"{text!r} has no valid port")
     return host, port
 
 
 def host_allowed(host: str, is_secure: bool, names: Sequence[str]) -> bool:
-    """Say whether a Host header is one of `names` (normal forms, each with a port or for every port); any if empty."""
+    """Return whether a Host header is one of `names` (normal forms, with a port or for all ports); empty allows all."""
     if not names:
         return True
     try:
@@ -57,7 +57,7 @@ def host_allowed(host: str, is_secure: bool, names: Sequence[str]) -> bool:
 
 
 def parse_origin(text: str) -> Origin:
-    """Return the origin that `text` serialises (RFC 6454 section 6.2); raises `ValueError` for anything else."""
+    """Parse a serialized origin (RFC 6454 section 6.2); raises `ValueError` for anything else."""
     scheme, separator, rest = text.partition("://")
     if not separator or not re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*", scheme):
         raise ValueError(f"{text!r} is not an origin as https://example.org")
@@ -70,11 +70,10 @@ def parse_origin(text: str) -> Origin:
 
 
 def origin_allowed(origin: str | None, host: str, is_secure: bool, allowed: Sequence[str]) -> bool:
-    """Say whether a client that sent this Origin header may connect.
+    """Return whether a client that sent this Origin header may connect.
 
-    `allowed` holds normal forms of origins, `same` (the origin of the address that was asked for: this transport's
-    scheme and the Host header), or `*`. A client that sends no Origin is not a browser and passes; `null` (a sandboxed
-    or local page) passes only with `*`.
+    `allowed` contains normal forms of origins, `same` (the scheme of this transport with the Host header), or `*`. A
+    client without an Origin is not a browser and is allowed; `null` (a sandboxed or local page) needs `*`.
     """
     if origin is None or "*" in allowed:
         return True

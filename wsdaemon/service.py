@@ -1,4 +1,4 @@
-"""Settings -> a service: the one place where the parts are put together."""
+"""The daemon's service: its life cycle, and the one place where the parts are put together."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ from wsdaemon.websocket.readers import Readers, can_read_together
 
 
 class DaemonService(MultiService):
-    """The daemon. It listens on all its places or on none."""
+    """The daemon: listens on all its places or on none, reloads, and shuts down within a deadline."""
 
     log = Logger(namespace="wsdaemon")
 
@@ -74,27 +74,27 @@ class DaemonService(MultiService):
         reactor = getattr(site, "reactor", None)
         self._readers = Readers(reactor) if can_read_together(reactor) else None
         self.admin: tuple[Listener, Site] | None = None
-        """Where the operator looks, and what is there."""
+        """The admin listener and its site."""
         self._lag = LoopLag(hub.clock, configuration.settings.log.lag_threshold)
         self._watchdog = LoopingCall(systemd.notify, "WATCHDOG=1")
         self.ports: list[IListeningPort] = []
         self.observer: ILogObserver | None = None
         self.read: Callable[[], Configuration] | None = None
-        """Reads the configuration anew; without it there is nothing to reload."""
+        """Reads the configuration again; None: there is nothing to reload."""
         self.is_ready = self.stopping = False
 
     def watched(self) -> Watched:
-        """Return what an operator looks at."""
+        """Return what the admin pages show."""
         return Watched(self._hub, self._site, self._lag)
 
     def setServiceParent(self, parent: Any) -> None:
-        """Become part of twistd's application, which then logs by our observer."""
+        """Set our log observer on twistd's application."""
         super().setServiceParent(parent)
         if self.observer is not None and isinstance(parent, Componentized):
             parent.setComponent(ILogObserver, self.observer)
 
     def privilegedStartService(self) -> None:
-        """Listen, while we may still be root; raises `StartupError` where one place cannot be had."""
+        """Listen, while the process may still be root; raises `StartupError` if it cannot."""
         for listener in (*self._listeners, *((self.admin[0],) if self.admin else ())):
             site = self.admin[1] if self.admin is not None and listener is self.admin[0] else self._site
             listening: Deferred[IListeningPort] = listener.endpoint.listen(site)
@@ -106,14 +106,14 @@ class DaemonService(MultiService):
         super().privilegedStartService()
 
     def startService(self) -> None:
-        """Say that all is ready."""
+        """Start serving."""
         super().startService()
         self._lag.start()
         keep_blocks()
-        # What is there now stays: to look through it at every full collection would hold the loop for 30 to 60 ms.
+        # What exists now stays; to traverse it in every full collection would block the loop for 30 to 60 ms.
         gc.collect()
         gc.freeze()
-        # Not before the signals have their handlers, which is done once the reactor runs.
+        # The signal handlers are installed once the reactor runs.
         getattr(self._site.reactor, "callWhenRunning", _now)(self._tell_ready)
 
     def _tell_ready(self) -> None:
@@ -128,19 +128,19 @@ class DaemonService(MultiService):
 
     @inlineCallbacks
     def stopService(self) -> Generator[Deferred[Any], Any, None]:
-        """Stop accepting, send 1001 to every WebSocket and finish HTTP responses.
+        """Stop accepting, close every WebSocket with 1001 and finish HTTP responses.
 
-        Fires once all are gone, at the latest after `shutdown_timeout`.
+        Fires when no connection is left, at the latest after `shutdown_timeout`.
         """
         self.stopping, self.is_ready = True, False
-        systemd.notify("STOPPING=1", "STATUS=sending everyone off")
+        systemd.notify("STOPPING=1", "STATUS=closing connections")
         yield super().stopService()
         self._stop_listening()
         patience: IDelayedCall = self._site.reactor.callLater(
             self._configuration.settings.server.shutdown_timeout * 0.9, self.hurry
         )
         yield gatherResults([self._site.drain(), self._hub.drain(CloseCode.GOING_AWAY, "the server is shutting down")])
-        yield self._hub.drain(CloseCode.GOING_AWAY, self._hub.farewell)  # those whose request was on its way
+        yield self._hub.drain(CloseCode.GOING_AWAY, self._hub.farewell)  # those whose upgrade was under way
         if patience.active():
             patience.cancel()
         if self._watchdog.running:
@@ -153,14 +153,14 @@ class DaemonService(MultiService):
             self.log.info("refused and cut: {summary}", summary=self._hub.tally.summary(), event="summary")
 
     def hurry(self) -> None:
-        """While stopping, wait for no peer any more."""
+        """While stopping, abort what is left instead of waiting for it."""
         self._hub.abort()
         self._site.abort()
 
     def reload(self) -> None:
-        """Read the configuration and the certificates anew; new connections get what they say, the others stay.
+        """Read the configuration and certificates again and use them for new connections.
 
-        Where anything is wrong with them, all stays as it is.
+        If there is any problem with them, nothing changes.
         """
         if self.read is None or self.stopping:
             return
@@ -172,7 +172,7 @@ class DaemonService(MultiService):
         except StartupError as error:
             for line in str(error).splitlines():
                 self.log.error("not reloaded: {problem}", problem=line, event="not-reloaded")
-        except Exception:  # nothing that a file holds may end the daemon
+        except Exception:  # nothing in a file may stop the daemon
             self.log.failure("not reloaded", event="not-reloaded")
         systemd.notify("READY=1", "STATUS=serving")
 
@@ -182,7 +182,7 @@ class DaemonService(MultiService):
         if self._context is not None and settings.tls.enabled:
             options = tls_options(configuration)
         docroot, upgrade = _parts(self._found, configuration, self._hub)
-        # From here on nothing can fail.
+        # Nothing below can fail.
         for place, name in needing_a_restart(self._configuration, configuration):
             self.log.warn("{place}: {name} needs a restart", place=place, name=name, event="needs-restart")
         if options is not None and self._context is not None:
@@ -222,9 +222,9 @@ def make_service(
     verbose: bool = False,
     read: Callable[[], Configuration] | None = None,
 ) -> DaemonService:
-    """Put the daemon together; raises `StartupError` where a part can't be made, `ConfigError` for bad settings.
+    """Put the daemon together; raises `StartupError` if a part cannot be made or the configuration has problems.
 
-    `read` reads the configuration anew, for a reload.
+    `read` reads the configuration again, for a reload.
     """
     settings = configuration.require()
     found = tuple(found)
@@ -249,7 +249,7 @@ def make_service(
 
 
 def pages_folder() -> Path:
-    """Return the folder of the pages that come with wsdaemon: beside the code once installed, else in the checkout."""
+    """Return the folder of the pages that come with wsdaemon: in the package if installed, else in the checkout."""
     installed = Path(str(files("wsdaemon") / "static"))
     return installed if installed.is_dir() else Path(__file__).resolve().parent.parent / "static"
 
@@ -260,7 +260,7 @@ def _now(action: Callable[[], None]) -> None:
 
 
 def _parts(found: Iterable[type[Connection]], configuration: Configuration, hub: Hub) -> tuple[Docroot, Upgrade]:
-    """Return what answers requests: the files, and the upgrades; raises `StartupError` where they cannot be made."""
+    """Return the resources for files and upgrades; raises `StartupError` if they cannot be made."""
     settings = configuration.settings
     own_pages = settings.server.docroot in (None, pages_folder())
     try:

@@ -1,4 +1,4 @@
-"""What systemd and a service say to each other (sd_listen_fds(3), sd_notify(3)): a few variables and a datagram."""
+"""systemd's protocol for services (sd_listen_fds(3), sd_notify(3)): passed sockets, notifications, watchdog."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from pathlib import Path
 _taken = False
 
 FIRST = 3
-"""The first descriptor that is passed (SD_LISTEN_FDS_START)."""
+"""The first passed descriptor (SD_LISTEN_FDS_START)."""
 
 
 def inherited_sockets(environ: MutableMapping[str, str] | None = None) -> list[tuple[str, socket.socket]]:
-    """Return the listening sockets that were passed to this process, each with its name or nothing.
+    """Return the listening sockets passed to this process, each with its name or an empty text.
 
-    They can be asked for once. What is no stream socket that listens is left alone.
+    They can be taken once. A descriptor that is not a listening stream socket is left alone.
     """
     if environ is None:
-        # Not as it is by now: Twisted takes these variables out of it when it looks through its plugins.
+        # Twisted has removed these variables from os.environ while it loaded its plugins.
         environ = _first_environment()
     pid, count, names = (environ.pop(name, "") for name in ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"))
     if pid != str(os.getpid()) or not count.isdigit():
@@ -40,7 +40,7 @@ def inherited_sockets(environ: MutableMapping[str, str] | None = None) -> list[t
 
 
 def _first_environment() -> MutableMapping[str, str]:
-    """Return the environment that this process was started with; once, as what it names can be had once."""
+    """Return the environment that this process was started with; empty from the second call on."""
     global _taken
     if _taken:
         return {}
@@ -53,7 +53,7 @@ def _first_environment() -> MutableMapping[str, str]:
 
 
 def notify(*states: str, environ: Mapping[str, str] | None = None) -> bool:
-    """Tell systemd what is so, as `READY=1`; says whether there was someone to tell."""
+    """Send states such as `READY=1` to systemd; returns whether they were sent."""
     address = (os.environ if environ is None else environ).get("NOTIFY_SOCKET", "")
     if not address.startswith(("/", "@")):
         return False
@@ -67,7 +67,7 @@ def notify(*states: str, environ: Mapping[str, str] | None = None) -> bool:
 
 
 def watchdog_interval(environ: Mapping[str, str] | None = None) -> float:
-    """Return how often the watchdog wants to hear of us, in seconds: half of what it waits; 0 for never."""
+    """Return the seconds between watchdog notifications: half of its timeout; 0 without a watchdog."""
     environ = os.environ if environ is None else environ
     microseconds = environ.get("WATCHDOG_USEC", "")
     if environ.get("WATCHDOG_PID", str(os.getpid())) != str(os.getpid()) or not microseconds.isdigit():

@@ -21,7 +21,7 @@ from wsdaemon.service import DaemonService, make_service
 
 
 class Options(UsageOptions):
-    """What `twistd wsdaemon` takes; -p, -d and -v are those of Jetty's TestServer and win over the file."""
+    """Options of `twistd wsdaemon`; -p, -d and -v are those of Jetty's TestServer and win over the file."""
 
     synopsis = "[--config FILE] [--port N] [--docroot DIR] [--verbose]"
     optParameters = [  # noqa: RUF012  # Twisted's name and type
@@ -48,7 +48,7 @@ class Options(UsageOptions):
         return load(self["config"], reactor, port=self["port"], docroot=self["docroot"])
 
     def make_observer(self) -> ILogObserver | None:
-        """Return the log observer of our settings, writing to where twistd says; None to leave it all to twistd."""
+        """Return the log observer of our settings, writing where twistd logs; None if twistd has one of its own."""
         twistd: UsageOptions | None = self.parent
         if twistd is None or twistd.get("logger") or twistd.get("syslog"):
             return None
@@ -62,7 +62,7 @@ class Options(UsageOptions):
 
 
 def makeService(options: Options) -> IService:  # twistd's name
-    """Return the daemon, ready to be started."""
+    """Return the daemon, not yet started."""
     from twisted.internet import reactor
 
     sys.excepthook = _plain_startup_errors
@@ -77,9 +77,9 @@ def makeService(options: Options) -> IService:  # twistd's name
 
 
 def _stop_on_signals(reactor: Any, service: DaemonService) -> None:
-    """Have SIGTERM and Ctrl-C end the daemon with exit code 0, where twistd would end it by the signal; SIGHUP reloads.
+    """Stop on SIGTERM and Ctrl-C, with exit code 0 where twistd would die of the signal; reload on SIGHUP.
 
-    The second signal does not wait for the peers any more.
+    A second signal stops without waiting for the peers.
     """
 
     def stop(*_: object) -> None:
@@ -94,9 +94,9 @@ def _stop_on_signals(reactor: Any, service: DaemonService) -> None:
 
 
 def _plain_startup_errors(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> Any:
-    """Show a `StartupError`, which twistd lets through, as the one line that it is."""
+    """Print a `StartupError`, which twistd does not catch, without a traceback."""
     if issubclass(kind, StartupError):
-        # Into the log, where twistd has sent sys.stderr, and to the terminal, where someone waits to see it start.
+        # To the log, where twistd has redirected sys.stderr, and to the terminal.
         for stream in (sys.stderr, sys.__stderr__):
             print(error, file=stream)
     else:

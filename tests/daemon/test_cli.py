@@ -59,7 +59,7 @@ def test_an_unusable_certificate_does_not_hide_what_is_wrong_with_the_others(
     path.write_text("[tls]\nenabled = yes\nport = 8080\ncertificate = none.pem\nprivate_key = secret.key\n")
     assert main(["check-config", str(path)]) == 1
     assert capsys.readouterr().err.splitlines() == [
-        f"{path}:3: [tls] port: 8080 is the port of [server] too; write another",
+        f"{path}:3: [tls] port: 8080 is also the port of [server]; write another",
         f"{path}:4: [tls] certificate: there is no {tmp_path}/none.pem",
         f"{path}:5: [tls] private_key: {tmp_path}/secret.key is protected by a passphrase; "
         "write the path of a key without one",

@@ -75,7 +75,7 @@ def refuses(port: int) -> bool:
         (("--config=none.ini",), None, "none.ini: cannot be read: no such file or directory"),
         ((), "[server]\nprot = 1\n\n[log]\nlevel = loud\n",
             "ws.ini:2: [server] prot: unknown option; did you mean port?\n"
-            "ws.ini:5: [log] level: 'loud' is none of them; write debug or info or warn or error or critical"),
+            "ws.ini:5: [log] level: 'loud' is not one of them; write debug or info or warn or error or critical"),
         (("--port=0",), "[tls]\nenabled = yes\ncertificate = none.pem\nprivate_key = one.key\n",
             "ws.ini:3: [tls] certificate: there is no {folder}/none.pem"),
         (("--port=0",), "[tls]\nenabled = yes\ncertificate = one.key\nprivate_key = one.key\n",

@@ -166,8 +166,8 @@ def test_an_option_is_found_where_it_was_given() -> None:
 @pytest.mark.parametrize(
     ("data", "line"),
     [
-        (b"[server]\nport = 81\n# \xff\n", "{path}:3: holds bytes that are not UTF-8; save it as UTF-8"),
-        ("[server]\n".encode("utf-16"), "{path}:1: holds bytes that are not UTF-8; save it as UTF-8"),
+        (b"[server]\nport = 81\n# \xff\n", "{path}:3: contains bytes that are not UTF-8; save it as UTF-8"),
+        ("[server]\n".encode("utf-16"), "{path}:1: contains bytes that are not UTF-8; save it as UTF-8"),
         (b"#" * (MAX_BYTES + 1), f"{{path}}: is larger than {MAX_BYTES} bytes, so it is not an INI file"),
         # Cut in the middle of a character, it is still too large and not badly encoded.
         (b"#" * MAX_BYTES + "é".encode(), f"{{path}}: is larger than {MAX_BYTES} bytes, so it is not an INI file"),

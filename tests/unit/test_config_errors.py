@@ -11,8 +11,8 @@ from wsdaemon.settings import ServerSettings
 
 PORT = "write a whole number from 0 to 65535"
 NOT_INI = "is neither [section], option = value, nor a comment that begins with #"
-ALONE = "stands before any [section]; write a section's name in brackets above it"
-INDENTED = "is indented, but continues no value; begin it at the line's start"
+ALONE = "is not in a section; write a section name in brackets above it"
+INDENTED = "is indented but does not continue a value; remove the indentation"
 SECTIONS = "known are server, tls, websocket, behaviours, limits, admin, log, subprotocol:"
 
 
@@ -40,25 +40,25 @@ SECTIONS = "known are server, tls, websocket, behaviours, limits, admin, log, su
         ("[server]\nport =", [f"2: [server] port: '' is not a whole number; {PORT}"]),
         ("[tls]\nport = 65536", [f"2: [tls] port: 65536 is out of range; {PORT}"]),
         ("[log]\nlevel = loud", [
-            "2: [log] level: 'loud' is none of them; write debug or info or warn or error or critical"]),
+            "2: [log] level: 'loud' is not one of them; write debug or info or warn or error or critical"]),
         ("[server]\nlisting = perhaps", ["2: [server] listing: 'perhaps' is neither; write yes or no"]),
         ("[server]\nport=1\n\nport=2", ["4: [server] port: is given twice in this section; keep one"]),
         ("[server]\nport=1\n[tls]\n[server]\nlisting=x", [
-            "4: 'server' stands twice; join the two",
+            "4: 'server' is given twice; merge the two sections",
             "5: [server] listing: 'x' is neither; write yes or no"]),
         ("[log]\ngarbage\nlevel=info", [f"2: {NOT_INI}"]),
         ("[log]\nlevel=info\ngarbage", [f"3: {NOT_INI}"]),
         ("[log]\n  level=info", [f"2: {INDENTED}"]),
         ("port=1\nlevel=2\n[log]\n", [f"1: {ALONE}", f"2: {ALONE}"]),
         ("[server\nport=x", [
-            "1: is a section's name without the ] at its end",
+            "1: is a section name without its closing ]",
             f"2: [server] port: 'x' is not a whole number; {PORT}"]),
-        ("[]\nport=1", ["1: names no section; write its name between the brackets"]),
+        ("[]\nport=1", ["1: has no section name; write one between the brackets"]),
         ("[server]\n# \u2028 \f \x85 \x1c \v\n\nport=x", [f"4: [server] port: 'x' is not a whole number; {PORT}"]),
         ("[server]\ndefault_subprotocol=ecko", [
-            "2: [server] default_subprotocol: no subprotocol is called 'ecko'; did you mean echo?"]),
+            "2: [server] default_subprotocol: 'ecko' is not a subprotocol; did you mean echo?"]),
         ("[server]\ndocroot = ~no-such-user/x", [
-            "2: [server] docroot: '~no-such-user/x' leads nowhere; write the path of a folder"]),
+            "2: [server] docroot: '~no-such-user/x' cannot be resolved; write the path of a folder"]),
     ],
 )  # fmt: skip
 def test_an_error_is_reported_where_it_stands(text: str, lines: list[str]) -> None:
@@ -80,10 +80,10 @@ def test_all_errors_are_in_one_report_by_line() -> None:
 
 # -- TLS ----------------------------------------------------------------------------------------------------------
 
-MISSING = "[tls] certificate: is missing, but enabled = yes; write the path of a PEM file, or auto"
-NO_KEY = "[tls] private_key: is missing, but certificate is given; write the path of its key in PEM"
-AUTO_KEY = "[tls] private_key: goes with a certificate of your own; remove it, or write that certificate's path"
-UNDECIDED = "is given, but nothing says whether TLS is on; write enabled = yes, or enabled = no"
+MISSING = "[tls] certificate: is missing, but TLS is enabled; write the path of a PEM file, or auto"
+NO_KEY = "[tls] private_key: is missing; write the path of the certificate's key in PEM"
+AUTO_KEY = "[tls] private_key: does not go with certificate = auto; remove it, or write the path of its certificate"
+UNDECIDED = "is given, but enabled is not; write enabled = yes or enabled = no"
 
 
 @pytest.mark.parametrize("client_ca", [False, True])
@@ -128,10 +128,10 @@ def test_a_wrong_value_is_not_taken_for_a_missing_one(text: str, lines: list[str
 @pytest.mark.parametrize(
     ("text", "option", "line"),
     [
-        ("[server]\nport=99\n[tls]\nport=99", None, "ws.ini:4: [tls] port: 99 is the port of [server] too; {}"),
-        ("[tls]\nport=8080", None, "ws.ini:2: [tls] port: 8080 is the port of [server] too; {}"),
-        ("[server]\nport=8443\n[tls]", None, "ws.ini:3: [tls] port: 8443 is the port of [server] too; {}"),
-        ("[tls]", "8443", "ws.ini:1: [tls] port: 8443 is the port of --port too; {}"),
+        ("[server]\nport=99\n[tls]\nport=99", None, "ws.ini:4: [tls] port: 99 is also the port of [server]; {}"),
+        ("[tls]\nport=8080", None, "ws.ini:2: [tls] port: 8080 is also the port of [server]; {}"),
+        ("[server]\nport=8443\n[tls]", None, "ws.ini:3: [tls] port: 8443 is also the port of [server]; {}"),
+        ("[tls]", "8443", "ws.ini:1: [tls] port: 8443 is also the port of --port; {}"),
         ("[server]\nport=99\n[tls]\nport=99", "98", ""),
         ("[server]\nport=0\n[tls]\nport=0", None, ""),
         ("[server]\nport=8443\n[tls]\nport=x", None, f"ws.ini:4: [tls] port: 'x' is not a whole number; {PORT}"),

@@ -25,9 +25,12 @@ def test_families_and_behaviours_can_be_enabled(tmp_path: Path, words: str) -> N
 @pytest.mark.parametrize(
     ("word", "message"),
     [
-        ("tickers", "'tickers' is no family or behaviour; did you mean ticker?"),
-        ("streams", "'streams' is no family or behaviour; did you mean stream?"),
-        ("qqq", "'qqq' is no family or behaviour; known are all, none, look, close, handshake, time, stream, frames"),
+        ("tickers", "'tickers' is not a family or behaviour; did you mean ticker?"),
+        ("streams", "'streams' is not a family or behaviour; did you mean stream?"),
+        (
+            "qqq",
+            "'qqq' is not a family or behaviour; known are all, none, look, close, handshake, time, stream",
+        ),
     ],
 )
 def test_an_unknown_family_is_a_problem_at_its_place(tmp_path: Path, word: str, message: str) -> None:

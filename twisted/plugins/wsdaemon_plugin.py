@@ -1,4 +1,4 @@
-"""Makes `wsdaemon` a twistd command; everything is in wsdaemon.tap."""
+"""The twistd command `wsdaemon`; everything is in `wsdaemon.tap`."""
 
 from twisted.application.service import ServiceMaker
 

@@ -139,7 +139,7 @@ def test_the_page_the_json_and_the_command_say_the_same(tmp_path: Path, capsys: 
 
 def test_the_command_says_that_a_name_is_unknown(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["behaviours", "nothing"]) == 1
-    assert capsys.readouterr().err.startswith("no behaviour or family is called 'nothing'")
+    assert capsys.readouterr().err.startswith("'nothing' is not a behaviour or family")
 
 
 def test_a_file_of_the_docroot_goes_before_our_pages(tmp_path: Path) -> None:
