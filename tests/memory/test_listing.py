@@ -123,7 +123,7 @@ def test_links_that_cannot_be_followed_are_not_shown(tmp_path: Path) -> None:
 def test_empty(tmp_path: Path) -> None:
     """An empty folder says so; below the docroot it still links to its parent."""
     (tmp_path / "empty").mkdir()
-    assert b"Nothing is here" in Server(tmp_path / "empty").ask("/").body
+    assert b"This folder is empty" in Server(tmp_path / "empty").ask("/").body
     assert listing(tmp_path, "/empty/").links == ["../"]
 
 

@@ -16,6 +16,7 @@ from wsdaemon.admin.snapshot import EVERY, Watched
 from wsdaemon.routing.registry import Choice
 from wsdaemon.settings import PAGES_POLICY, AdminSettings, ServerSettings, Settings, WebSocketSettings
 from wsdaemon.site.files import Docroot
+from wsdaemon.site.pages import send_body
 from wsdaemon.site.site import Site
 from wsdaemon.site.upgrade import Upgrade
 from wsdaemon.websocket.connection import Connection
@@ -100,9 +101,7 @@ def _plain(answer: Callable[[], tuple[int, bytes]], kind: str = "text/plain; cha
     def send(request: Any) -> bytes:
         status, body = answer()
         request.setResponseCode(status)
-        request.setHeader(b"content-type", kind.encode())
-        request.setHeader(b"content-length", b"%d" % len(body))
         request.setHeader(b"cache-control", b"no-store")
-        return b"" if request.method == b"HEAD" else body
+        return send_body(request, kind, body)
 
     return send

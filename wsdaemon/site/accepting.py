@@ -1,4 +1,4 @@
-"""Accepting connections where the system cannot: neither a loop that spins nor a log line for each."""
+"""Accept errors: a port that cannot accept neither spins nor logs a line per connection."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from twisted.internet.interfaces import IReactorTime
 from wsdaemon.observe.tally import Cause, Tally
 
 PAUSE = 0.5
-"""How long nothing is accepted, in seconds, where the next try would fail too."""
+"""How long a port accepts nothing if the next try would fail too, in seconds."""
 
 PATIENCE = 100
-"""How many errors in a row may be those of connections that were gone before they were accepted."""
+"""How many errors in a row may come from connections that ended before they were accepted."""
 
 _SCARCE = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
 
 
 def guard_listening(port: Any, clock: IReactorTime, tally: Tally) -> None:
-    """Have a port of Twisted's accept through a `ListeningSocket`; another kind of port is left as it is."""
+    """Make a Twisted port accept through a `ListeningSocket`; another kind of port is left as it is."""
     if isinstance(getattr(port, "socket", None), socket.socket):
         port.socket = ListeningSocket(port, clock, tally)
 
 
 class ListeningSocket:
-    """Stands before the socket of a Twisted port, which hears of no error but that there is no connection (yet).
+    """Wrapper of a Twisted port's socket that turns every error of accept into "no connection yet".
 
-    Twisted would log several lines for each connection at the limit of descriptors, and try again at once, for ever,
-    where that cannot help. Here a descriptor is kept in reserve, by which a connection too many is closed; where that
-    fails too, nothing is accepted for a while.
+    At the limit of file descriptors, Twisted would log several lines for each connection and try again at once, for
+    ever. Here a descriptor is kept in reserve: it is used to accept and close one connection too many. If that fails
+    too, nothing is accepted for `PAUSE`.
     """
 
     def __init__(self, port: Any, clock: IReactorTime, tally: Tally) -> None:
@@ -47,7 +47,7 @@ class ListeningSocket:
         return getattr(self._socket, name)
 
     def accept(self) -> tuple[socket.socket, Any]:
-        """Return the next connection; raises `BlockingIOError` where there is none to be had now."""
+        """Return the next connection; raises `BlockingIOError` if none can be accepted now."""
         try:
             accepted = self._socket.accept()
         except BlockingIOError:
@@ -60,7 +60,7 @@ class ListeningSocket:
         return accepted
 
     def close(self) -> None:
-        """Listen no more."""
+        """Stop listening."""
         self._release_reserve()
         self._socket.close()
 
@@ -75,7 +75,7 @@ class ListeningSocket:
         raise BlockingIOError(errno.EAGAIN, "no connection can be accepted now") from error
 
     def _close_one(self) -> bool:
-        """Close the connection that waits first, by the descriptor in reserve; says whether that went well."""
+        """Close the first connection that waits, using the descriptor in reserve; says whether that worked."""
         if self._reserve is None:
             return False
         self._release_reserve()

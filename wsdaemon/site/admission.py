@@ -1,4 +1,4 @@
-"""Who may connect: caps on connections in all, from one address, and new ones a second. No I/O, reads no clock."""
+"""Caps on connections: in total, per address, and new ones per second. No I/O, reads no clock."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from wsdaemon.settings import ServerSettings
 from wsdaemon.websocket.lease import Lease
 
 PREFIX_V6 = 64
-"""An IPv6 customer gets at least a /64, so that is what counts as one address."""
+"""A provider gives an IPv6 customer at least a /64, so a /64 counts as one address."""
 
 
 class Admission:
@@ -23,9 +23,9 @@ class Admission:
         self._buckets: dict[str, tuple[float, float]] = {}  # group -> (tokens left, when that was)
 
     def admit(self, host: str, now: float) -> Lease | str:
-        """Give a place to a connection from the address `host` at `now` (seconds), or say by which cap it has none.
+        """Return a lease for a connection from the address `host` at `now` (seconds), or the cap that refuses it.
 
-        An empty host stands for a local socket, which counts in all but is nobody's address.
+        An empty host stands for a local socket, which counts in total but for no address.
         """
         group = address_group(host)
         cause = self._refusal(group, now)
@@ -49,7 +49,7 @@ class Admission:
         return None
 
     def _take_token(self, group: str, now: float) -> bool:
-        """Take a token from the group's bucket, which holds what comes in in a second."""
+        """Take a token from the group's bucket, which fills up in one second."""
         rate = float(self.settings.max_new_per_second)
         tokens, since = self._buckets.get(group, (rate, now))
         tokens = min(rate, tokens + (now - since) * rate)
@@ -58,7 +58,7 @@ class Admission:
             return False
         self._buckets[group] = (tokens - 1, now)
         if len(self._buckets) > 2 * self.settings.max_connections:
-            # A bucket that is full again says nothing: forget all of those that rested for a second.
+            # After a second without use a bucket is full again: forget it.
             self._buckets = {key: value for key, value in self._buckets.items() if now - value[1] < 1}
         return True
 
@@ -72,7 +72,7 @@ class Admission:
 
 @lru_cache(maxsize=1024)
 def address_group(host: str) -> str:
-    """Return what counts as one address: an IPv4 address, also where it is mapped into IPv6, or an IPv6 /64."""
+    """Return what counts as one address: an IPv4 address, even if mapped into IPv6, or an IPv6 /64."""
     try:
         address = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:

@@ -1,4 +1,4 @@
-"""The list of behaviours, as JSON and as a page, both made from the catalogue."""
+"""List of behaviours, as JSON and as an HTML page, made from the catalogue's document."""
 
 from __future__ import annotations
 
@@ -10,34 +10,31 @@ from typing import Any
 from urllib.parse import quote
 
 from wsdaemon.routing.catalogue import sections
-from wsdaemon.site.pages import frame, send_page
+from wsdaemon.site.pages import frame, send_body, send_page
 
 Page = Callable[[Any], bytes]
-"""Takes a request for GET or HEAD and returns what `render` is to return."""
+"""Answers a GET or HEAD request; returns what `render` has to return."""
 
 PATH = "behaviours"
 _LAB = "/lab.html"
 
 
 def behaviour_pages(document: dict[str, Any], *, has_lab: bool) -> Mapping[bytes, Page]:
-    """Return the pages that tell of a server's behaviours, by the name that each has in the root of the site."""
+    """Return the pages on a server's behaviours by their names in the root of the site."""
     as_json = json.dumps(document, ensure_ascii=False, indent=1).encode()
     page = frame("WebSocket behaviours", _body(document, has_lab=has_lab))
-
-    def send_json(request: Any) -> bytes:
-        request.setHeader(b"content-type", b"application/json")
-        request.setHeader(b"content-length", b"%d" % len(as_json))
-        return b"" if request.method == b"HEAD" else as_json
-
-    return {f"{PATH}.json".encode(): send_json, PATH.encode(): lambda request: send_page(request, page)}
+    return {
+        f"{PATH}.json".encode(): lambda request: send_body(request, "application/json", as_json),
+        PATH.encode(): lambda request: send_page(request, page),
+    }
 
 
 def _body(document: dict[str, Any], *, has_lab: bool) -> str:
     parts = [
-        "<p>Each is an address for WebSockets on this server; the parameters stand in its query, and compose: "
-        "<code>/echo?delay=200&amp;fragment=3</code>. A wrong one is answered with 400 and what is wrong with it. "
-        f'The same as <a href="/{PATH}.json">JSON</a>'
-        + (f', and to try in <a href="{_LAB}">the lab</a>' if has_lab else "")
+        "<p>Each behaviour is the URL of a WebSocket on this server. Its parameters go into the query and can be "
+        "combined: <code>/echo?delay=200&amp;fragment=3</code>. A wrong parameter gets a 400 that says what is wrong. "
+        f'The list is also <a href="/{PATH}.json">JSON</a>'
+        + (f', and <a href="{_LAB}">the lab</a> is the place to try it' if has_lab else "")
         + ".</p>"
     ]
     for section in sections(document):
@@ -60,7 +57,7 @@ def _behaviour(each: dict[str, Any], groups: dict[str, Any], *, has_lab: bool) -
     if each["parameters"]:
         parts.append(_table(each["parameters"]))
     if takes:
-        parts.append(f"<p>It takes the parameters of {takes} too.</p>")
+        parts.append(f"<p>It also takes the parameters of {takes}.</p>")
     return "\n".join(parts)
 
 
@@ -77,5 +74,5 @@ def _table(parameters: list[dict[str, Any]]) -> str:
 
 
 def _inline(text: str) -> str:
-    """Return a text in HTML, what stands between backticks as code."""
+    """Return a text as HTML, with code between backticks."""
     return re.sub("`([^`]*)`", r"<code>\1</code>", escape(text))

@@ -10,7 +10,7 @@ from math import ceil
 from twisted.web.http_headers import Headers
 
 _TAG = re.compile(rb'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"')
-_RANGE = re.compile(rb"([0-9]{0,18})-([0-9]{0,18})")
+_RANGE = re.compile(rb"([0-9]{1,18})-([0-9]{0,18})|-([0-9]{1,18})")
 
 
 def entity_tag(size: int, modified: float) -> bytes:
@@ -30,37 +30,41 @@ def is_not_modified(headers: Headers, tag: bytes, modified: float) -> bool:
 
 
 def usable_range(headers: Headers, tag: bytes, modified: float, size: int, most: int) -> bytes | None:
-    """Return the Range header to answer, in plain absolute form, or None to send the whole file.
+    """Return the Range header to answer, with absolute positions, or None to send the whole file.
 
-    At most `most` ranges, that together are no larger than the file and do not overlap; anything else, a wrong syntax
-    or an If-Range that does not hold, is as if there were no Range. A range beyond the file's end stays as it is, for
-    a 416.
+    A Range of more than `most` ranges, ranges that overlap, a wrong syntax, or an If-Range that does not match counts
+    as no Range. If no range is in the file, the result is one beyond its end, for a 416.
     """
     given = headers.getRawHeaders(b"range", [])
     if len(given) != 1 or not _if_range_holds(headers, tag, modified):
         return None
     unit, _, rest = given[0].partition(b"=")
-    specs = [spec.strip() for spec in rest.split(b",")]
+    specs = rest.split(b",")
     if unit.strip().lower() != b"bytes" or len(specs) > most:
         return None
-    spans = []
-    for spec in specs:
-        match = _RANGE.fullmatch(spec)
-        if match is None or not any(match.groups()):
-            return None
-        first, last = match.groups()
-        start = int(first) if first else max(0, size - int(last))
-        end = min(int(last), size - 1) if first and last else size - 1
-        if first and last and int(last) < start:
-            return None
-        if start < size and not (not first and int(last) == 0):
-            spans.append((start, end))
+    try:
+        spans = [span for spec in specs if (span := _span(spec.strip(), size))]
+    except ValueError:
+        return None
+    ordered = sorted(spans, key=lambda span: span.start)
+    if any(later.start < earlier.stop for earlier, later in itertools.pairwise(ordered)):
+        return None
     if not spans:
         return b"bytes=%d-" % size
-    ordered = sorted(spans)
-    if any(later[0] <= earlier[1] for earlier, later in itertools.pairwise(ordered)):
-        return None
-    return b"bytes=" + b",".join(b"%d-%d" % span for span in spans)
+    return b"bytes=" + b",".join(b"%d-%d" % (span.start, span.stop - 1) for span in spans)
+
+
+def _span(spec: bytes, size: int) -> range:
+    """Return the positions that one range of a Range header selects, perhaps none; raises `ValueError`."""
+    match = _RANGE.fullmatch(spec)
+    if match is None:
+        raise ValueError("no byte range")
+    first, last, suffix = match.groups()
+    if suffix:
+        return range(max(0, size - int(suffix)), size)
+    if last and int(last) < int(first):
+        raise ValueError("it ends before it begins")
+    return range(int(first), min(int(last) + 1, size) if last else size)
 
 
 def _if_range_holds(headers: Headers, tag: bytes, modified: float) -> bool:

@@ -1,4 +1,4 @@
-"""Static files below the docroot, which is a wall: nothing outside it, hidden in it, or not a plain file is served."""
+"""Static files: only regular files below the docroot are served, and no names that begin with a dot."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from wsdaemon.site.pages import MISSING, is_not_there, send_error, send_failure
 from wsdaemon.site.producer import FileProducer
 
 INDEX = "index.html"
-_VISIBLE = "".join(map(chr, range(0x21, 0x7F)))  # ASCII that may stand in a header as it is
+_VISIBLE = "".join(map(chr, range(0x21, 0x7F)))  # ASCII that needs no quoting in a header
 _LAST_DATE = 253402300799.0  # the year 9999 ends
 
 # Not the machine's table: a file has the same type everywhere.
@@ -45,15 +45,15 @@ for _ending, _type in {
 
 
 def content_type(name: str) -> str:
-    """Return the Content-Type for a file's name; `application/octet-stream` for what is not known."""
-    _TYPES.encodings_map.clear()  # a .tar.gz is sent as the file that it is, not as a tar that happens to be packed
+    """Return the Content-Type for a file's name; `application/octet-stream` if it is not known."""
+    _TYPES.encodings_map.clear()  # a .tar.gz is a gzip file, not a tar file in a content coding
     kind = _TYPES.guess_type(name)[0] or "application/octet-stream"
     text = kind.startswith("text/") or kind in ("application/json", "application/xml", "image/svg+xml")
     return f"{kind}; charset=utf-8" if text else kind
 
 
 class Found(NamedTuple):
-    """A file or folder below the docroot, by its real path."""
+    """A file or folder below the docroot: its real path."""
 
     path: str
     is_folder: bool
@@ -86,7 +86,7 @@ class Docroot(Resource):
         """Answer a request for a file or folder."""
         if request.method not in (b"GET", b"HEAD"):
             request.setHeader(b"allow", b"GET, HEAD")
-            return send_error(request, 405, "Only GET and HEAD are answered here.")
+            return send_error(request, 405, "Only GET and HEAD are allowed here.")
         segments: list[bytes] = list(request.postpath)
         try:
             return self._answer(request, segments)
@@ -112,15 +112,15 @@ class Docroot(Resource):
         return self._send_listing(self._listings, request, found.path, segments)
 
     def resolve(self, segments: list[bytes]) -> Found | None:
-        """Return what the segments of a URL (unquoted) name below the docroot, or None.
+        """Return the file or folder that the segments of a URL (unquoted) name below the docroot, or None.
 
-        Links are followed as long as they stay inside. Names that begin with a dot, and whatever is neither file nor
-        folder, are not there. Raises `OSError` where the system cannot say.
+        Links are followed as long as they stay inside. Names that begin with a dot do not exist, nor does anything that
+        is neither a regular file nor a folder. Raises `OSError` if the file system fails.
         """
         if any(not each or each.startswith(b".") or b"/" in each or b"\0" in each for each in segments):
             return None
         try:
-            # Strictly: a link that could not be read would be taken for a plain name, and then followed anywhere.
+            # Strict: otherwise a link that cannot be read would count as a plain name, and open() could follow it out.
             path = os.path.realpath(os.path.join(self._root, *map(os.fsdecode, segments)), strict=True)
             inside = os.path.relpath(path, self._root)
             if path != self._root and any(part.startswith(".") for part in inside.split(os.sep)):
@@ -159,7 +159,7 @@ class Docroot(Resource):
 
 
 def open_file(path: str) -> tuple[IO[bytes], os.stat_result]:
-    """Open a file; never waits, and raises `OSError` where it is not a regular one (any more)."""
+    """Open a file; never blocks, and raises `OSError` if it is not, or no longer, a regular file."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         status = os.fstat(descriptor)
@@ -172,9 +172,9 @@ def open_file(path: str) -> tuple[IO[bytes], os.stat_result]:
 
 
 class PlainFile(File):
-    """One regular file, with what Twisted's File leaves out or gets wrong: ETag, If-Range, odd ranges, FIFOs, types.
+    """A regular file as a response, with what Twisted's File lacks: ETag, If-Range, odd ranges, FIFOs, types.
 
-    It is opened once, and all that is said of it is of what was opened: another file may have its name meanwhile.
+    The file is opened once, and everything in the response is about that open file, whatever has its name meanwhile.
     """
 
     def __init__(self, path: str, file: IO[bytes], status: os.stat_result, max_ranges: int) -> None:
@@ -185,14 +185,14 @@ class PlainFile(File):
         self._status = status
 
     def restat(self, reraise: bool = True) -> None:
-        """Know it already."""
+        """Do nothing: the status was read when the file was opened."""
 
     def exists(self) -> bool:
-        """It is open."""
+        """Return True: it is open."""
         return True
 
     def isdir(self) -> bool:
-        """It is none."""
+        """Return False: it is a regular file."""
         return False
 
     def getsize(self) -> int:
@@ -200,7 +200,7 @@ class PlainFile(File):
         return self._status.st_size
 
     def getModificationTime(self) -> float:
-        """Return the time that the file system gives, or the nearest that an HTTP date can say."""
+        """Return the file system's time, or the nearest that an HTTP date can express."""
         return min(max(0.0, self._status.st_mtime), _LAST_DATE)
 
     def openForReading(self) -> IO[bytes]:
@@ -208,7 +208,7 @@ class PlainFile(File):
         return self._file
 
     def makeProducer(self, request: IRequest, fileForReading: IO[bytes]) -> FileProducer:
-        """Set the headers as Twisted does, and return what sends the body that they announce."""
+        """Set the headers as Twisted does, and return a producer of the body that they announce."""
         announced = super().makeProducer(request, fileForReading)
         if isinstance(announced, MultipleRangeStaticProducer):
             parts = announced.rangeInfo
@@ -219,18 +219,18 @@ class PlainFile(File):
         return FileProducer(request, fileForReading, parts, self.path)
 
     def render_GET(self, request: IRequest) -> Any:
-        """Answer with the file, a part of it, or that it has not changed."""
+        """Answer with the file, parts of it, or a 304."""
         size, modified = self.getsize(), self.getModificationTime()
         tag = entity_tag(size, modified)
         headers = request.requestHeaders
         request.setHeader(b"etag", tag)
         not_modified = is_not_modified(headers, tag, modified)
-        headers.removeHeader(b"if-modified-since")  # has had its say; Twisted would parse it again, and fail at some
+        headers.removeHeader(b"if-modified-since")  # done with; Twisted would parse it again, and fails at some
         if not_modified:
             self._file.close()
             request.setLastModified(modified)
             request.setResponseCode(304)
-            request.finish()  # not by returning no body, which would announce its length: that is not the file's
+            request.finish()  # returning b"" would announce a length of 0, which is not the file's
             return NOT_DONE_YET
         byte_range = usable_range(headers, tag, modified, size, self._max_ranges)
         headers.removeHeader(b"range")
@@ -240,8 +240,8 @@ class PlainFile(File):
 
 
 def _redirect_to_folder(request: IRequest, segments: list[bytes]) -> bytes:
-    """Add the slash that makes a folder's relative links work; the Location is a path, so it never leaves the site."""
+    """Redirect to the folder's URL with a slash, for its relative links. Location is a path: it stays on the site."""
     query = quote(b"".join(request.uri.partition(b"?")[1:]), safe=_VISIBLE)
     location = "/" + "/".join(quote(segment, safe="") for segment in segments) + "/"
     request.setHeader(b"location", (location + query).encode())
-    return send_error(request, 301, f"It is at {location}")
+    return send_error(request, 301, f"The folder is at {location}")

@@ -1,4 +1,4 @@
-"""The listing of a folder: what may be fetched from it, with sizes and times."""
+"""Folder listing: the files and folders that a client may fetch, with sizes and times."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from wsdaemon.site.pages import frame
 
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 
-# A thread that works is in the loop's way: Python gives the interpreter to one of them at a time, for 5 ms, and the
-# loop asks for it anew after every system call. So the one that makes a listing rests often.
+# A busy thread slows the loop down: Python runs one thread at a time, for 5 ms, and the loop has to wait for its turn
+# after every system call. So the thread that makes a listing rests often.
 _REST_EVERY = 50
 _REST = 0.0001
 _T = TypeVar("_T")
@@ -26,7 +26,7 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A file or folder; `name` is as the file system has it, size in bytes, time in seconds since 1970."""
+    """A file or folder: its name in the file system, its size in bytes, its time in seconds since 1970."""
 
     name: str
     is_folder: bool
@@ -35,10 +35,10 @@ class Entry:
 
 
 def read_folder(path: str, is_served: Callable[[str], bool], most: int) -> tuple[list[Entry], int]:
-    """Return what a folder holds: folders first, then by name; `most` entries, and how many more there are.
+    """Return a folder's entries, folders first, then by name: at most `most`, and how many more there are.
 
-    Dot files, devices and the like are left out, and symbolic links whose name `is_served` does not say yes to. Raises
-    `OSError` where the folder cannot be read. It may take long: call it in a thread.
+    Names that begin with a dot, devices and the like are left out, and so are symbolic links that `is_served` denies.
+    Raises `OSError` if the folder cannot be read. It may take long: call it in a thread.
     """
     with os.scandir(path) as found:
         shown = _entries(each for each in _resting(found) if not each.is_symlink() or is_served(each.name))
@@ -48,7 +48,7 @@ def read_folder(path: str, is_served: Callable[[str], bool], most: int) -> tuple
 
 
 def listing_page(url_path: str, entries: list[Entry], more: int = 0) -> bytes:
-    """Return the page; `url_path` is the folder's path as a person reads it, with a slash at its end."""
+    """Return the page; `url_path` is the folder's path, unquoted, with a slash at its end."""
     rows = [] if url_path == "/" else ['<tr><td><a href="../">../</a><td><td class="time">']
     rows += [_row(entry) for entry in _resting(entries)]
     body = (
@@ -57,11 +57,11 @@ def listing_page(url_path: str, entries: list[Entry], more: int = 0) -> bytes:
         + "</table>"
     )
     rest = f"<p>{more:,} more are not shown.</p>" if more else ""
-    return frame(f"Index of {url_path}", body + rest if rows else "<p>Nothing is here.</p>")
+    return frame(f"Index of {url_path}", body + rest if rows else "<p>This folder is empty.</p>")
 
 
 def _resting(items: Iterable[_T]) -> Iterator[_T]:
-    """Yield the items, and let other threads work in between."""
+    """Yield the items, and let other threads run in between."""
     for number, item in enumerate(items, 1):
         yield item
         if number % _REST_EVERY == 0:
@@ -95,7 +95,7 @@ def _row(entry: Entry) -> str:
 def _time(modified: float) -> str:
     try:
         return datetime.datetime.fromtimestamp(modified, datetime.UTC).strftime("%Y-%m-%d %H:%M")
-    except (ValueError, OverflowError, OSError):  # a file's time may be one that no calendar has
+    except (ValueError, OverflowError, OSError):  # the time of a file can be outside of the calendar
         return ""
 
 

@@ -1,4 +1,4 @@
-"""Answering with the listing of a folder, which may be long: made by one thread, sent as fast as the peer reads."""
+"""Responses with a folder listing, which may be long: made in one thread, sent as fast as the peer reads."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from wsdaemon.websocket.turns import Turns
 
 
 class _Asked(NamedTuple):
-    """A listing that is asked for: the folder's path, its path in the URL, and what of it is served."""
+    """A request for a listing: the folder's path, its path in the URL, and which of its names are served."""
 
     request: Any
     path: str
     url_path: str
     is_served: Callable[[str], bool]
     turns: Turns
-    gone: list[Failure]  # why nobody waits for it any more
+    gone: list[Failure]  # the reason if the peer is gone
 
 
 class Listings:
-    """Makes one listing at a time; who waits for the same folder meanwhile gets the same page, each in its turn."""
+    """Makes one listing at a time. Requests for the same folder that wait meanwhile get the same page, one per turn."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -38,7 +38,7 @@ class Listings:
         self._page: tuple[str, str, bytes] | None = None  # the folder, as it was asked for, and the page
 
     def send(self, request: Any, path: str, url_path: str, is_served: Callable[[str], bool]) -> None:
-        """Answer `request`, now or later, with what the folder at `path` holds; see `read_folder` for `is_served`."""
+        """Answer `request`, now or later, with the folder at `path`; see `read_folder` for `is_served`."""
         asked = _Asked(request, path, url_path, is_served, request.channel.site.hub.turns, [])
         request.notifyFinish().addErrback(asked.gone.append)
         self._waiting.append(asked)
@@ -47,7 +47,7 @@ class Listings:
             self._serve()
 
     def _serve(self) -> None:
-        """Answer the one that has waited longest, or begin to; what it ends with calls `_done`."""
+        """Begin to answer the request that has waited longest; `_done` is called at the end."""
         asked = self._waiting.popleft()
         if asked.gone:
             self._done(asked)
@@ -57,7 +57,9 @@ class Listings:
             self._page = None
             try:
                 made = deferToThread(lambda: self._make(asked))
-            except RuntimeError as error:  # Python does not say why no thread can be had, but the system said this
+            except (
+                RuntimeError
+            ) as error:  # Python does not say why a thread cannot be started; this is the usual reason
                 _forget_threads(asked.request.channel.site.reactor)
                 self._failed(Failure(OSError(errno.EAGAIN, str(error), asked.path)), asked)
             else:
@@ -75,7 +77,7 @@ class Listings:
                     FileProducer(asked.request, io.BytesIO(page), [(b"", 0, len(page))], asked.path).start()
                 else:
                     asked.request.finish()
-        except Exception:  # it is that request's trouble, and not of those who wait
+        except Exception:  # must not stop those that wait
             asked.request.processingFailed(Failure())
         self._done(asked)
 
@@ -90,7 +92,7 @@ class Listings:
         self._done(asked)
 
     def _done(self, asked: _Asked) -> None:
-        """Go on with the next, in a turn of its own: hundreds may wait, and each answer takes its time."""
+        """Go on with the next request in another turn of the loop: hundreds may wait, and each response takes time."""
         if self._waiting:
             asked.turns.add(self._serve, again=True)
         else:
@@ -99,6 +101,6 @@ class Listings:
 
 
 def _forget_threads(reactor: Any) -> None:
-    """Have Twisted's pool forget the threads that never began, or it would collect them, and join them at the end."""
+    """Make Twisted's pool forget threads that never started: it would keep them, and join them at the end."""
     threads = reactor.getThreadPool().threads
     threads[:] = [thread for thread in threads if thread.ident is not None]

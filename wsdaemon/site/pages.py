@@ -1,4 +1,4 @@
-"""The pages that wsdaemon makes itself: errors and folder listings, in one plain frame."""
+"""HTML pages that wsdaemon makes itself: errors, folder listings and the list of behaviours."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from twisted.web.iweb import IRequest
 
 from wsdaemon.observe.tally import Cause
 
-MISSING = "Nothing is here under that name."
+MISSING = "There is nothing here under that name."
+INTERNAL_ERROR = "The server failed to answer; its log says why."
 RETRY_AFTER = 1  # seconds
 _NOT_THERE = frozenset((errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP))
 _FORBIDDEN = frozenset((errno.EACCES, errno.EPERM))
@@ -53,31 +54,36 @@ def frame(title: str, body: str) -> bytes:
     return _FRAME.format(title=escape(title), body=body).encode("utf-8", "replace")
 
 
+def send_body(request: IRequest, kind: str, body: bytes) -> bytes:
+    """Set the headers that describe a body; returns what `render` has to return: the body, or nothing for HEAD."""
+    request.setHeader(b"content-type", kind.encode())
+    request.setHeader(b"content-length", b"%d" % len(body))
+    return b"" if request.method == b"HEAD" else body
+
+
 def send_page(request: IRequest, page: bytes) -> bytes:
-    """Set the headers of a page of ours; returns it, or nothing for HEAD, so that `render` can return that."""
-    request.setHeader(b"content-type", b"text/html; charset=utf-8")
+    """Set the headers of a page made by `frame`; returns what `render` has to return."""
     request.setHeader(b"content-security-policy", POLICY.encode())
-    request.setHeader(b"content-length", b"%d" % len(page))
-    return b"" if request.method == b"HEAD" else page
+    return send_body(request, "text/html; charset=utf-8", page)
 
 
 def send_error(request: IRequest, status: int, text: str) -> bytes:
-    """Set the response to an error; `text` tells the person who asked what is wrong and what to do."""
+    """Set the response to an error page; `text` tells the reader what is wrong and what to do."""
     request.setResponseCode(status)
     title = f"{status} {RESPONSES.get(status, b'Error').decode()}"
     return send_page(request, frame(title, f"<p>{escape(text)}</p>"))
 
 
 def is_not_there(error: OSError) -> bool:
-    """Say whether the system means that nothing is under the name, which is for the peer to know and no trouble."""
+    """Say whether the error only means that there is no such file."""
     return error.errno in _NOT_THERE
 
 
 def send_failure(request: Any, error: OSError, path: str) -> bytes:
-    """Set the response to what the system says of a file: nothing of it reaches the peer, all of it the log.
+    """Set the response to an error of the file system. The peer learns nothing of its text; the log has it all.
 
-    What is not there is a 404 that is not worth a line; what may not be read is one too, so that nobody learns that it
-    is there. Without descriptors, memory or threads it is a 503, for anything else a 500.
+    A missing file is a 404 and not logged. A file that may not be read is a 404 too, so that its existence stays
+    hidden. A lack of descriptors, memory or threads is a 503, anything else a 500.
     """
     if error.errno in _NOT_THERE:
         return send_error(request, 404, MISSING)
@@ -86,12 +92,12 @@ def send_failure(request: Any, error: OSError, path: str) -> bytes:
         return send_error(request, 404, MISSING)
     if error.errno in _BUSY:
         request.setHeader(b"retry-after", b"%d" % RETRY_AFTER)
-        return send_error(request, 503, "Too much is going on here; try again in a moment.")
-    return send_error(request, 500, "Something went wrong here; it is in the log.")
+        return send_error(request, 503, "The server is too busy; try again in a moment.")
+    return send_error(request, 500, INTERNAL_ERROR)
 
 
 def note_failure(request: Any, error: OSError, path: str, what: str = "cannot be read") -> None:
-    """Count and log what the system says of a file, once for each reason and not once for each request."""
+    """Count and log an error of the file system, once per cause and not once per request."""
     name, reason = errno.errorcode.get(error.errno or 0, "error"), (error.strerror or str(error)).lower()
     path = error.filename or path
     request.channel.site.hub.tally.note(

@@ -1,4 +1,4 @@
-"""Sending a file, or parts of it: what was announced and not a byte more, also where the file changes meanwhile."""
+"""Producer of a file's bytes: exactly as many as were announced, even if the file changes meanwhile."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ _OF_THE_FILE = (b"etag", b"accept-ranges", b"content-range")
 
 
 class FileProducer(StaticProducer):
-    """Sends parts of an open file, each given as the bytes to send before it, its offset and its size.
+    """Sends parts of an open file. A part is the bytes to send before it, its offset and its size.
 
-    Twisted's own producers send more than was announced of a file that grows, and never end with one that shrinks.
-    Here the connection ends then: nothing else can tell the client that its copy is not whole. Where nothing is sent
-    yet, it gets an error instead.
+    Twisted's own producers send more than was announced if the file grows, and never finish if it shrinks. Here the
+    connection ends if it shrinks, as nothing else tells the client that its copy is incomplete; if nothing was sent
+    yet, the response is an error instead.
     """
 
     request: Any
@@ -28,15 +28,15 @@ class FileProducer(StaticProducer):
         super().__init__(request, file)
         self._parts = iter(parts)
         self._path = path
-        self._before = b""  # what is to be sent before what is read next
+        self._before = b""  # to send before the next bytes of the file
         self._left = 0
 
     def start(self) -> None:
-        """Begin, as fast as the peer reads."""
+        """Begin to send, as fast as the peer reads."""
         self.request.registerProducer(self, False)
 
     def resumeProducing(self) -> None:
-        """Send one more piece."""
+        """Send the next piece."""
         try:
             self._go_on()
             if self.request is not None:
@@ -48,7 +48,7 @@ class FileProducer(StaticProducer):
             self._give_up(error)
 
     def _go_on(self) -> None:
-        """Begin the next part once one is sent; finish after the last."""
+        """Begin the next part if one is done; finish after the last."""
         while self.request is not None and not self._left:
             part = next(self._parts, None)
             if part is None:

@@ -18,7 +18,7 @@ from wsdaemon.observe.tally import Cause
 from wsdaemon.settings import Settings
 from wsdaemon.site.admission import Admission
 from wsdaemon.site.channel import Channel
-from wsdaemon.site.pages import send_error
+from wsdaemon.site.pages import INTERNAL_ERROR, send_error
 from wsdaemon.site.refusing import OverCap
 from wsdaemon.site.targets import origin_form
 from wsdaemon.site.upgrade import Upgrade, UpgradeResource, asks_for_websocket
@@ -44,7 +44,7 @@ class Request(server.Request):
         self.process()
 
     def process(self) -> None:
-        """Find the resource and let it answer."""
+        """Find the resource and let it respond."""
         self.setHeader(b"date", datetimeToString())
         self.setHeader(b"x-content-type-options", b"nosniff")
         self.uri = origin_form(self.uri)
@@ -53,24 +53,24 @@ class Request(server.Request):
         self.postpath = list(map(unquote_to_bytes, self.path.removeprefix(b"/").split(b"/")))
         try:
             self.render(self.site.getResourceFor(self))
-        except Exception:  # whatever goes wrong in a resource must not end the daemon
+        except Exception:  # a resource that fails must not end the daemon
             self.processingFailed(Failure())
 
     def processingFailed(self, reason: Failure) -> Failure:
-        """Log what went wrong; tell the client only that it did."""
+        """Log the failure; the client learns only that there was one."""
         self.site.log_events.failure("{method} {path}: failed", reason, method=self.method, path=self.path)
         if not self.finished and self.channel is not None:
             if not self.startedWriting:
-                self.write(send_error(self, 500, "Something went wrong here; it is in the log."))
+                self.write(send_error(self, 500, INTERNAL_ERROR))
             self.finish()
         return reason
 
 
 class Site(server.Site):
-    """Routes each request: one that wants an upgrade to the WebSockets, every other to the files."""
+    """Routes requests: those that ask for a WebSocket to the upgrade, all others to the files."""
 
     noisy = False
-    protocol = Channel  # type: ignore[assignment]  # not the one that may turn to HTTP/2: an upgrade needs HTTP/1.1
+    protocol = Channel  # type: ignore[assignment]  # Twisted's may switch to HTTP/2, but an upgrade needs HTTP/1.1
     log_events = Logger(namespace="wsdaemon")
 
     def __init__(
@@ -89,16 +89,16 @@ class Site(server.Site):
         self.admission = Admission(settings.server)
         self._refusing = 0
         self.channels: set[Channel] = set()
-        """The connections that are HTTP still."""
+        """The connections that have not become WebSockets."""
         self._drained: Deferred[None] | None = None
 
     def use(self, files: IResource, upgrade: Upgrade, settings: Settings) -> None:
-        """Answer new connections by other settings; those that are there keep theirs."""
+        """Use other settings for new connections; open ones keep theirs."""
         self.resource, self.upgrade, self._settings = files, upgrade, settings
         self.admission.settings = settings.server
 
     def drain(self) -> Deferred[None]:
-        """Finish the responses that are on their way; fires once no HTTP connection is left."""
+        """Finish the responses that are under way; fires once no HTTP connection is left."""
         drained: Deferred[None] = Deferred()
         self._drained = drained
         for channel in tuple(self.channels):
@@ -107,12 +107,12 @@ class Site(server.Site):
         return drained
 
     def abort(self) -> None:
-        """Cut every HTTP connection."""
+        """Abort every HTTP connection."""
         for channel in tuple(self.channels):
             channel.abort()
 
     def left(self, channel: Channel) -> None:
-        """Note that a connection is gone, or a WebSocket now."""
+        """Note that a connection has ended or become a WebSocket."""
         self.channels.discard(channel)
         self._tell_drained()
 
@@ -122,7 +122,7 @@ class Site(server.Site):
             drained.callback(None)
 
     def buildProtocol(self, addr: IAddress | None) -> Channel | OverCap:  # type: ignore[override]  # see above
-        """Return the channel of a new connection; beyond a cap one that says 503 and goes."""
+        """Return a new connection's channel; beyond a cap, a protocol that responds with 503."""
         host = str(getattr(addr, "host", ""))
         place = self.admission.admit(host, self.reactor.seconds())
         if isinstance(place, str):
@@ -142,7 +142,7 @@ class Site(server.Site):
         self._refusing -= 1
 
     def getResourceFor(self, request: Any) -> IResource:
-        """Choose between WebSockets and files."""
+        """Return the upgrade or the files."""
         if asks_for_websocket(request.method, request.requestHeaders):
             return UpgradeResource(self.upgrade)
         return self.resource  # type: ignore[no-any-return]  # Twisted leaves it untyped
@@ -152,15 +152,12 @@ class Site(server.Site):
         return [b"http/1.1"]
 
     def log(self, request: Any) -> None:
-        """Log and count a request that was answered."""
+        """Log and count a response."""
         self.hub.traffic.responses[request.code] += 1
         self.log_events.info(
             "{peer} {method} {path} {status} {sent}{refusal}",
-            peer=_show_peer(request.getClientAddress()), method=request.method.decode("latin-1"),
+            peer=getattr(request.getClientAddress(), "host", None) or "a local socket",
+            method=request.method.decode("latin-1"),
             path=shorten(request.uri.decode("latin-1")), status=request.code, sent=request.sentLength,
             refusal=f": {request.refusal}" if request.refusal else "", event="request",
         )  # fmt: skip
-
-
-def _show_peer(address: Any) -> str:
-    return str(getattr(address, "host", None) or "a local socket")

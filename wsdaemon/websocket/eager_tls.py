@@ -57,16 +57,16 @@ class _Nowhere:
 
 
 class RecordBorders:
-    """Counts the records of a stream."""
+    """Counter of the records that end in a stream."""
 
     __slots__ = ("_header", "_left")
 
     def __init__(self) -> None:
-        self._header = b""  # part of a record's header
-        self._left = 0  # what is to come of the current record
+        self._header = b""  # the part of a record's header that has arrived
+        self._left = 0  # how much of the current record is missing
 
     def ended(self, data: bytes) -> int:
-        """Take the next bytes of the stream; returns how many records end in them."""
+        """Count the next bytes of the stream; returns how many records end in them."""
         length = len(data)
         if not (self._left or self._header) and length > _HEADER and length == _HEADER + (data[3] << 8 | data[4]):
             return 1  # a whole record and nothing else, as with every short message

@@ -1,7 +1,7 @@
-"""Reading from many sockets in one go: an epoll of our own within that of Twisted's reactor.
+"""Reads from many sockets in one event of the reactor, by an epoll of our own inside the reactor's.
 
-For each event, the reactor changes the logging context and asks this and that, which takes as long as echoing a short
-message. Here one event of the reactor's stands for all sockets that something came in on.
+For each event the reactor changes the logging context and checks several conditions, which takes as long as echoing a
+short message. Here one event of the reactor stands for all sockets that have input.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 AT_ONCE = 256
-"""How many sockets are read from before the reactor has its turn."""
+"""How many sockets are read before the reactor goes on."""
 
 
 def can_read_together(reactor: Any) -> bool:
-    """Whether the system has epoll, and the reactor watches file descriptors."""
+    """Say whether the system has epoll and the reactor watches file descriptors."""
     return hasattr(select, "epoll") and IReactorFDSet.providedBy(reactor)
 
 
 @implementer(IReadDescriptor)
 class Readers:
-    """The transports that are read from together; each has `fileno`, `doRead` and `give_up`."""
+    """Transports that are read together; each has `fileno`, `doRead` and `give_up`."""
 
     log = Logger(namespace="wsdaemon")
 
@@ -35,7 +35,7 @@ class Readers:
         self._transports: dict[int, Any] = {}
 
     def add(self, transport: Any) -> None:
-        """Read from a transport whenever something is there."""
+        """Read from a transport whenever it has input."""
         descriptor = transport.fileno()
         if descriptor < 0 or descriptor in self._transports or self._epoll.closed:
             return
@@ -45,7 +45,7 @@ class Readers:
         self._epoll.register(descriptor, select.EPOLLIN)
 
     def discard(self, transport: Any) -> None:
-        """Read no more from a transport, whose socket is still open."""
+        """Stop reading from a transport whose socket is still open."""
         descriptor = transport.fileno()
         if self._transports.pop(descriptor, None) is not None:
             self._epoll.unregister(descriptor)
@@ -53,16 +53,16 @@ class Readers:
                 self._reactor.removeReader(self)
 
     def fileno(self) -> int:
-        """Return what the reactor watches."""
+        """Return the descriptor that the reactor watches."""
         return self._epoll.fileno()
 
     def doRead(self) -> None:
-        """Read from all that something is there from."""
+        """Read from every transport that has input."""
         transports = self._transports
         for descriptor, _ in self._epoll.poll(0, AT_ONCE):
             transport = transports.get(descriptor)
             if transport is None:
-                continue  # one that was read from before has ended it
+                continue  # ended by a protocol that was called before
             try:
                 why = transport.doRead()
             except Exception as error:
@@ -72,12 +72,12 @@ class Readers:
                 transport.give_up(why)
 
     def connectionLost(self, reason: Failure) -> None:
-        """The reactor is at its end, and with it all that it knows only by us."""
+        """The reactor ends, and with it the connections that it knows only through this."""
         for transport in list(self._transports.values()):
             transport.connectionLost(reason)
         self._transports.clear()
         self._epoll.close()
 
     def logPrefix(self) -> str:
-        """Return what the reactor calls this."""
+        """Return the prefix of log messages."""
         return "readers"

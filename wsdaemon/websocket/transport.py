@@ -1,4 +1,4 @@
-"""What a connection may ask of its transport, and nothing else, so that more than TCP and TLS can carry it."""
+"""Transport of a connection: all that a connection uses of it, so that more than TCP and TLS can carry it."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from twisted.protocols.policies import ProtocolWrapper
 from wsdaemon.websocket.deadlines import Deadlines
 
 CHECKS = 10
-"""How often within a stall timeout it is looked whether the peer took anything."""
+"""How many times during a stall timeout we check whether the peer has taken anything."""
 
 _BYTES_ACKED = slice(120, 128)  # tcpi_bytes_acked in Linux' struct tcp_info
 _BYTES_RECEIVED = slice(128, 136)  # tcpi_bytes_received
 
 
 class Transport(Protocol):
-    """A byte stream to one peer that pauses its producer while it cannot send (`IPushProducer`)."""
+    """Byte stream to one peer that pauses its producer while it cannot send (`IPushProducer`)."""
 
     def write(self, data: bytes) -> None:
         """Send, now or later, in order."""
@@ -39,10 +39,10 @@ class Transport(Protocol):
         """Return the own address."""
 
     def registerProducer(self, producer: object, streaming: bool) -> None:
-        """Tell `producer` when to pause and when to go on."""
+        """Tell `producer` when to pause and when to resume."""
 
     def unregisterProducer(self) -> None:
-        """Tell no one any more."""
+        """Forget the producer."""
 
     def pauseProducing(self) -> None:
         """Read nothing from the peer."""
@@ -62,9 +62,9 @@ def lose_connection(transport: Transport) -> None:
 
 
 def finish_sending(transport: Transport) -> None:
-    """Send what is written and that nothing follows, and go on reading until the peer ends the stream too.
+    """Send what is written and end our half of the stream, but read until the peer ends its half too.
 
-    On TCP that is a half-close. TLS does as much when it is told to end: it waits for the peer's close_notify.
+    On TCP that is a half-close. TLS does so whenever it ends: it waits for the peer's close_notify.
     """
     half_close = getattr(transport, "loseWriteConnection", None)
     if half_close is not None and not ISSLTransport.providedBy(transport):
@@ -92,23 +92,23 @@ def hand_over(transport: Any, old: Any, new: IProtocol) -> None:
 
 
 def send_soon(transport: Transport) -> None:
-    """Have TCP send each message at once, rather than wait for what was sent before to arrive (Nagle's way)."""
+    """Switch Nagle's algorithm off, so that TCP sends a message before earlier ones are acknowledged."""
     tell = getattr(transport, "setTcpNoDelay", None)
     if tell is not None:
         tell(True)
 
 
 def expect_large(transport: Transport) -> None:
-    """Tell a transport that can read more at a time that it is worth it."""
+    """Let a transport that can do so read more at a time."""
     tell = getattr(transport, "expect_large", None)
     if tell is not None:
         tell()
 
 
 def watch_progress(deadlines: Deadlines, transport: Transport, seconds: float, stalled: Callable[[], None]) -> None:
-    """Call `stalled` once the peer has taken nothing for `seconds`, until the deadline `stall` is cancelled.
+    """Call `stalled` once the peer has taken nothing for `seconds`, unless the deadline `stall` is cancelled.
 
-    Where the transport cannot tell, only a cancel counts as progress.
+    If the transport does not know what the peer took, only cancelling counts as progress.
     """
 
     def check(last: int | None, still: int) -> None:
@@ -123,15 +123,15 @@ def watch_progress(deadlines: Deadlines, transport: Transport, seconds: float, s
 
 
 def acknowledged(transport: Transport) -> int | None:
-    """Return how many bytes the peer's system has acknowledged so far; None where that is not known."""
+    """Return how many bytes the peer has acknowledged so far; None if that is not known."""
     info = _tcp_info(transport)
     return None if info is None else int.from_bytes(info[_BYTES_ACKED], sys.byteorder)
 
 
 def carried(transport: Transport) -> tuple[int | None, int | None]:
-    """Return how many bytes came in over TCP, and how many that went out have arrived; None where that is not known.
+    """Return how many bytes arrived over TCP, and how many of ours the peer acknowledged; None if that is not known.
 
-    The kernel counts them anyway. TLS and headers are in it.
+    These are the kernel's counts, so they include TLS and HTTP headers.
     """
     info = _tcp_info(transport)
     if info is None:
@@ -153,7 +153,7 @@ def _tcp_info(transport: Transport) -> bytes | None:
 
 
 def tls_details(transport: Transport) -> dict[str, Any] | None:
-    """Return a TLS connection's version, cipher and the subject of the client's certificate; None where it is none."""
+    """Return a TLS connection's version, cipher and the subject of the client's certificate; None without TLS."""
     if not ISSLTransport.providedBy(transport):
         return None
     carrier: Any = transport
@@ -170,7 +170,7 @@ def tls_details(transport: Transport) -> dict[str, Any] | None:
 
 
 def show_peer(address: Any) -> str:
-    """Return a peer's address as people write it."""
+    """Return a peer's address as text: `host:port`."""
     host = getattr(address, "host", None)
     if host is None:
         return str(getattr(address, "name", None) or "a local socket")
