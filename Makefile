@@ -105,7 +105,7 @@ benchmarks/node/node_modules/.made: benchmarks/node/package.json benchmarks/node
 	else echo "npm is not installed: Node's ws is left out" >&2; fi
 
 # The load generator, and the server in C that is the limit.
-benchmarks/build/%: benchmarks/%.c
+benchmarks/build/%: benchmarks/%.c benchmarks/messages.h
 	@command -v $(CC) >/dev/null || { echo 'make bench needs a C compiler: apt install gcc, or make CC=...' >&2; exit 1; }
 	@printf '#include <openssl/ssl.h>\n#include <zlib.h>\n' | $(CC) -E - >/dev/null 2>&1 \
 	|| { echo 'make bench needs the headers of OpenSSL and zlib: apt install libssl-dev zlib1g-dev' >&2; exit 1; }

@@ -1,5 +1,5 @@
-"""How fast the server is beside others, measured on one machine in turns: `make bench`.
+"""Benchmark of this server and others, taking turns on one machine: `make bench`.
 
-`shapes` says what is measured, `servers` who takes part and `peers/` holds their servers, `wsload.c` is the load
-generator; `measure` runs one server in one shape, `report`, `chart` and `compare` say what came out.
+`shapes` lists the kinds of load and `servers` the participants, whose code is in `peers/`; `wsload.c` is the load
+generator. `measure` runs one server in one shape; `report`, `chart` and `compare` present the results.
 """

@@ -1,7 +1,7 @@
-"""Measure this project's server and others in turns, on one machine; `make bench` runs this.
+"""Benchmark command: measures this server and others, taking turns on one machine; `make bench` runs it.
 
-Prints tables, the ratios that must hold and what got slower since the baseline, and writes results and a chart. Needs
-Linux, wsload and limit (which make builds), and two cores that nothing else uses.
+Prints tables, the ratios that must hold, and what got slower since the baseline; writes the results and a chart. Needs
+Linux, wsload and limit (make builds both), and two cores that nothing else uses.
 """
 
 from __future__ import annotations
@@ -10,7 +10,9 @@ import argparse
 import datetime
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from benchmarks import report
 from benchmarks.chart import write_chart
@@ -19,23 +21,21 @@ from benchmarks.machine import machine, versions
 from benchmarks.measure import WSLOAD, measure_all
 from benchmarks.results import Results, Settings, load
 from benchmarks.servers import BUILD, HERE, OWN, SERVERS, Server, present
-from benchmarks.servers import by_name as servers_by_name
 from benchmarks.shapes import SHAPES, Shape
-from benchmarks.shapes import by_name as shapes_by_name
 
 BASELINE = HERE / "results.json"
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run; returns the exit code, 1 where this project's server could not be measured in a shape."""
+    """Run the command; returns the exit code: 1 if wsdaemon could not be measured in some shape."""
     parser = _parser()
     options = parser.parse_args(arguments)
     if options.show:
         print(report.whole(load(options.show), markdown=options.markdown))
         return 0
     try:
-        shapes: list[Shape] = shapes_by_name(options.shapes) if options.shapes else list(SHAPES)
-        chosen: list[Server] = servers_by_name(options.servers) if options.servers else list(SERVERS)
+        shapes = _by_name(SHAPES, options.shapes)
+        chosen = _by_name(SERVERS, options.servers)
     except ValueError as error:
         parser.error(str(error))
     if options.save and (options.shapes or options.servers or options.quick):
@@ -50,7 +50,7 @@ def main(arguments: list[str] | None = None) -> int:
     date = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC")
     results = Results(settings, date, machine(), versions(), left_out)
     if len(os.sched_getaffinity(0)) < 2:
-        print("one core only: server and generator share it", file=sys.stderr)
+        print("only one core: server and generator share it", file=sys.stderr)
     measure_all(shapes, servers, results, lambda line: print(line, file=sys.stderr, flush=True))
     file = BASELINE if options.save else options.json
     results.save(file)
@@ -63,25 +63,38 @@ def main(arguments: list[str] | None = None) -> int:
     return int(any(OWN in failed for failed in results.failures.values()))
 
 
+_Named = TypeVar("_Named", Server, Shape)
+
+
+def _by_name(known: Sequence[_Named], names: str | None) -> list[_Named]:
+    """Return those named in a comma-separated list, or all; raises `ValueError` with the known names."""
+    found = {each.name: each for each in known}
+    wanted = names.split(",") if names else list(found)
+    unknown = [name for name in wanted if name not in found]
+    if unknown:
+        raise ValueError(f"unknown: {', '.join(unknown)}; there are {', '.join(found)}")
+    return [found[name] for name in wanted]
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("python -m benchmarks", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5, metavar="N", help="each measurement is taken so often (5)")
-    parser.add_argument("--seconds", type=float, default=3.0, metavar="S", help="and takes so long (3)")
-    parser.add_argument("--warm-up", type=float, default=1.0, metavar="S", help="after so long before it (1)")
-    parser.add_argument("--quick", action="store_true", help="one round of half a second: to see that all runs")
+    parser.add_argument("--rounds", type=int, default=5, metavar="N", help="rounds (5)")
+    parser.add_argument("--seconds", type=float, default=3.0, metavar="S", help="length of each measurement (3)")
+    parser.add_argument("--warm-up", type=float, default=1.0, metavar="S", help="warm-up before each measurement (1)")
+    parser.add_argument("--quick", action="store_true", help="one round of half a second, to see that everything runs")
     parser.add_argument("--shapes", metavar="A,B", help=f"only these: {', '.join(shape.name for shape in SHAPES)}")
     parser.add_argument("--servers", metavar="A,B", help=f"only these: {', '.join(server.name for server in SERVERS)}")
     parser.add_argument(
         "--json", type=Path, metavar="FILE", default=BUILD / "results.json",
-        help="where the results go, and the chart as .svg beside them (benchmarks/build/results.json)",
+        help="file for the results, with the chart as .svg beside it (benchmarks/build/results.json)",
     )  # fmt: skip
     parser.add_argument(
         "--baseline", type=Path, metavar="FILE", default=BASELINE,
-        help="the results to compare with (benchmarks/results.json)",
+        help="results to compare with (benchmarks/results.json)",
     )  # fmt: skip
     parser.add_argument("--save", action="store_true", help="make this run's results the baseline")
     parser.add_argument("--markdown", action="store_true", help="print the tables as Markdown")
-    parser.add_argument("--show", type=Path, metavar="FILE", help="measure nothing: print the results in FILE")
+    parser.add_argument("--show", type=Path, metavar="FILE", help="print the results in FILE and measure nothing")
     return parser
 
 

@@ -1,4 +1,4 @@
-"""A certificate and its key for all servers of a run."""
+"""Certificate and key for all servers of a run."""
 
 from __future__ import annotations
 

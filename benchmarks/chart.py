@@ -1,4 +1,4 @@
-"""The results as a chart: a group of bars for each shape, the longest being its greatest result."""
+"""Chart of the results: one group of bars for each shape, scaled to its greatest result."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ BAR, GAP, HEADING = 13, 5, 30
 COLUMN = (WIDTH - 3 * MARGIN) // 2
 LONGEST = COLUMN - LABEL - VALUE
 
-# The chart brings its background along, as the page around it may be light where the reader's system is dark.
+# The chart has its own background: the page around it may be light although the reader's system is dark.
 STYLE = """
 svg { font-family: sans-serif; font-size: 11px; }
 .ground { fill: #ffffff; } text { fill: #1f2328; } .heading { font-weight: bold; font-size: 12px; }
@@ -29,7 +29,7 @@ svg { font-family: sans-serif; font-size: 11px; }
 
 
 def write_chart(results: Results, file: Path) -> None:
-    """Write the chart of `results` as an SVG file, without scripts, fonts or anything else from elsewhere."""
+    """Write the chart of `results` as an SVG file, with no scripts, fonts or other external parts."""
     svg = ET.Element("svg", {"xmlns": "http://www.w3.org/2000/svg", "role": "img"})
     ET.SubElement(svg, "title").text = "wsdaemon and other WebSocket servers: results of make bench"
     ET.SubElement(svg, "style").text = STYLE
@@ -39,7 +39,7 @@ def write_chart(results: Results, file: Path) -> None:
         row = [(server.name, cell) for server in SERVERS if (cell := results.cell(shape.name, server.name))]
         if not row:
             continue
-        column = ends.index(min(ends))  # into the column that is the shorter so far
+        column = ends.index(min(ends))  # the shorter one so far
         unit = f"{shape.unit}, less is better" if shape.less_is_better else shape.unit
         left = MARGIN + column * (COLUMN + MARGIN)
         group = ET.SubElement(svg, "g", {"transform": f"translate({left} {ends[column]})"})

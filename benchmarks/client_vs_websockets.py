@@ -1,12 +1,11 @@
-"""Is `wsdaemon load` at least as fast as a client on websockets and uvloop? Both run the same closed-loop echo.
+"""Benchmark of `wsdaemon load` beside a client on websockets and uvloop: both run the same closed-loop echo.
 
     python -m pip install -e '.[bench]'
     python benchmarks/client_vs_websockets.py [--rounds 5] [--seconds 4] [--json FILE]
 
-The server, this project's, runs on one core and the client on another. The two clients take turns, so that a machine
-that gets slower or faster meets both. For each setting: the median of messages per second, the spread, and the ratio
-of the medians. Where both are equally fast, it is the server that sets the pace; so the processor time per message is
-measured as well.
+wsdaemon serves on one core, the client runs on another. The two clients take turns, so that a change in the machine's
+speed affects both. Prints, for each setting, the median of messages per second, the spread, and the ratio of the
+medians. If both are equally fast, the server is the limit; therefore the CPU time per message is measured too.
 """
 
 from __future__ import annotations
@@ -53,7 +52,7 @@ def main() -> None:
 
 
 def start_daemon() -> tuple[subprocess.Popen[str], str]:
-    """Start the server on its core; returns it and the URL of its echo."""
+    """Start the server on its core; return the process and the URL of its echo."""
     daemon = subprocess.Popen(
         [BIN / "wsdaemon", "serve", "--port=0"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         preexec_fn=lambda: os.sched_setaffinity(0, {SERVER_CORE}), cwd="/",
@@ -66,13 +65,13 @@ def start_daemon() -> tuple[subprocess.Popen[str], str]:
             break
     port = re.search(r"ws://[^ ]*?:([0-9]+)/", log)
     assert port is not None, log
-    # What it logs from here on is of no interest, but must not fill the pipe.
+    # Drain the rest of its log, so that the pipe does not fill up.
     subprocess.Popen(["cat"], stdin=daemon.stdout, stdout=subprocess.DEVNULL)
     return daemon, f"ws://127.0.0.1:{port[1]}/echo"
 
 
 def measure(url: str, setting: dict[str, int], rounds: int, seconds: float) -> dict[str, Any]:
-    """Let the clients take turns; prints and returns what came out."""
+    """Measure both clients in turn; print and return the results."""
     runs: dict[str, list[dict[str, float]]] = {"wsdaemon": [], "websockets": []}
     for number in range(rounds):
         order = list(runs) if number % 2 == 0 else list(reversed(runs))
@@ -86,9 +85,9 @@ def measure(url: str, setting: dict[str, int], rounds: int, seconds: float) -> d
     for name in runs:
         print(
             f"  {name:<12}{medians[name]:>10,.0f} messages/s  ({min(rates[name]):,.0f} to {max(rates[name]):,.0f})"
-            f"{cpu[name]:>8.1f} us of the client's processor each"
+            f"{cpu[name]:>8.1f} us of client CPU each"
         )
-    print(f"  ratio       {ratio:>10.2f}; by processor time {cpu['websockets'] / cpu['wsdaemon']:.2f}", flush=True)
+    print(f"  ratio       {ratio:>10.2f}; by CPU time {cpu['websockets'] / cpu['wsdaemon']:.2f}", flush=True)
     return {
         **setting, "messages_per_second": rates, "median_messages_per_second": medians, "ratio": round(ratio, 3),
         "median_cpu_us_per_message": cpu,
@@ -120,7 +119,7 @@ def run_client(name: str, url: str, setting: dict[str, int], seconds: float) -> 
 
 
 def websockets_client(url: str, clients: int, in_flight: int, size: int, seconds: float) -> None:
-    """Do with websockets what `wsdaemon load` does: check each reply, and note each latency."""
+    """Do what `wsdaemon load` does, with websockets: check each reply and record each latency."""
     import asyncio
     import time
     from collections import deque

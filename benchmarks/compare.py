@@ -1,7 +1,7 @@
-"""Ratios: those that must hold within a run, and what got slower since an earlier one.
+"""Ratios: those that must hold within a run, and changes since an earlier run.
 
-A ratio is taken round by round, as the two runs of a round were neighbours in time, and the median of these is the
-result; their least and greatest say how sure it is.
+A ratio is computed for each round, because the runs of one round are close in time. The result is the median of these;
+the smallest and the greatest show its uncertainty.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from benchmarks.shapes import Shape
 
 BEST = "best"
 LEAST_DROP = 0.05
-"""A drop by less than this share is never called slower: one round has no spread to tell by."""
+"""A smaller drop never counts as slower: a single round has no spread to compare with."""
 
 
 @dataclass(frozen=True)
 class Goal:
-    """In `shape` this project's result must be at least (idle memory: at most) `bound` times that of `rival`.
+    """Required ratio: in `shape`, at least (idle memory: at most) `bound` times the result of `rival`.
 
-    A rival `BEST` is the peer with the best median.
+    The rival `BEST` is the peer with the best median.
     """
 
     shape: str
@@ -49,7 +49,7 @@ GOALS = (
 
 @dataclass(frozen=True)
 class Verdict:
-    """What became of a goal. `missed_by` is the share that is missing to the bound, 0.0 where it is reached."""
+    """Outcome of a goal. `missed_by` is the shortfall as a share of the bound, 0.0 if it is reached."""
 
     goal: Goal
     rival: str
@@ -58,12 +58,12 @@ class Verdict:
 
     @property
     def ratio(self) -> float:
-        """The median of the rounds."""
+        """Median of the rounds."""
         return statistics.median(self.ratios)
 
 
 def judge(goal: Goal, shape: Shape, results: Results) -> Verdict | None:
-    """Say whether a goal is reached; None where this project or its rival was not measured."""
+    """Return the outcome of a goal; None if wsdaemon or the rival was not measured."""
     row = results.cells.get(goal.shape, {})
     peers = _peers(row)
     rival = goal.rival
@@ -80,10 +80,10 @@ def judge(goal: Goal, shape: Shape, results: Results) -> Verdict | None:
 
 @dataclass(frozen=True)
 class Change:
-    """This project in one shape, now and then.
+    """Result of wsdaemon in one shape, now and in an earlier run.
 
-    `own` is now / then of its own result. `now` and `then` are its ratio to the median of the peers, of each round;
-    they are turned round where less is better, so that greater is better in all shapes.
+    `own` is the quotient of its own results. `now` and `then` are its ratios to the median of the peers, one for each
+    round; where less is better they are inverted, so that greater is better in all shapes.
     """
 
     shape: str
@@ -93,22 +93,22 @@ class Change:
 
     @property
     def drop(self) -> float:
-        """By which share it fell behind the peers; negative where it gained."""
+        """Loss against the peers, as a share; negative for a gain."""
         return 1 - statistics.median(self.now) / statistics.median(self.then)
 
     @property
     def spread(self) -> float:
-        """The wider spread of the two runs, as a share; at least `LEAST_DROP`."""
+        """Wider spread of the two runs, as a share; at least `LEAST_DROP`."""
         return max(spread(self.now), spread(self.then), LEAST_DROP)
 
     @property
     def slower(self) -> bool:
-        """Whether it fell behind by more than the spread."""
+        """Whether the loss exceeds the spread."""
         return self.drop > self.spread
 
 
 def compare(now: Results, then: Results, shapes: Iterable[Shape]) -> list[Change]:
-    """Return what changed, by shape, where both runs measured this project and a peer that the other has too."""
+    """Return the changes by shape, where both runs measured wsdaemon and a common peer."""
     changes = []
     for shape in shapes:
         row_now, row_then = now.cells.get(shape.name, {}), then.cells.get(shape.name, {})

@@ -1,4 +1,4 @@
-"""What a run was measured on."""
+"""Description of the machine and the software that a run was measured with."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PACKAGES = (
 
 
 def machine() -> dict[str, str]:
-    """Return the processor's name, how many cores we may use, and the system."""
+    """Return the processor's name, the number of usable cores, and the operating system."""
     found = re.search(r"^model name\s*: (.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
     return {
         "processor": found[1] if found else platform.machine(),
@@ -31,7 +31,7 @@ def machine() -> dict[str, str]:
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of all that is measured; what is not installed is left out."""
+    """Return the version of everything that is measured and installed."""
     found = {"Python": platform.python_version(), "OpenSSL": ssl.OPENSSL_VERSION, "zlib": zlib.ZLIB_RUNTIME_VERSION}
     for name in PACKAGES:
         try:

@@ -1,4 +1,4 @@
-"""One server in one shape: what came out; and all of them, in turns."""
+"""Measurement of one server in one shape, and of all servers in turn."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from benchmarks.shapes import Shape
 
 WSLOAD = BUILD / "wsload"
 SLACK_SECONDS = 150
-"""How long wsload may take beyond what it measures; it gives up opening connections after 120 s itself."""
+"""Time allowed to wsload beyond its measurement; it stops opening connections after 120 s itself."""
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One measurement; `generator_cpu` is the generator's share of its core in percent, where it has one."""
+    """One measurement; `generator_cpu` is the generator's CPU use in percent of its core, if it was measured."""
 
     value: float
     generator_cpu: float | None = None
 
 
 def parse(line: str) -> dict[str, float]:
-    """Return the numbers of a line that wsload printed, without their percent signs; raises `BenchmarkError`.
+    """Return the numbers in wsload's output line, without percent signs.
 
-    An error is also where connections were lost or closed, or replies were wrong: nothing is a result then.
+    Raises `BenchmarkError` if it is no such line, or if it reports lost or closed connections or wrong replies.
     """
     found: dict[str, float] = {}
     for pair in line.split():
@@ -48,7 +48,7 @@ def parse(line: str) -> dict[str, float]:
 
 
 def measure(started: Started, shape: Shape, seconds: float, warm_up: float) -> Sample:
-    """Measure a server that runs; raises `BenchmarkError` where that fails."""
+    """Measure a running server; raises `BenchmarkError` on failure."""
     if shape.idle:
         sample = _measure_idle(started, shape)
     else:
@@ -82,8 +82,8 @@ def _run(command: list[str | Path], timeout: float) -> str:
 
 
 def _measure_idle(started: Started, shape: Shape) -> Sample:
-    """Measure by how much the server grows for each connection that is open and silent, in KiB."""
-    # What a server loads and allocates at its first connection is no cost of the thousands after it.
+    """Measure the server's growth per open, silent connection in KiB."""
+    # The first connection also pays for what is loaded once.
     first = ["-c", "1", "-m", "echo"] + (["-T"] if shape.tls else [])
     port = started.places.tls_port if shape.tls else started.places.port
     _run([WSLOAD, "-p", str(port), *started.server.echo, *first, "-t", "0.1", "-w", "0"], SLACK_SECONDS)
@@ -112,10 +112,10 @@ def measure_all(
     results: Results,
     tell: Callable[[str], None],
 ) -> None:
-    """Measure all servers in all shapes into `results`, by the rounds and seconds that its settings say.
+    """Measure all servers in all shapes and add the samples to `results`, as its settings say.
 
-    A round takes all shapes, a shape all servers in turn, so that a machine that gets slower or faster meets all.
-    A server runs only while it is measured. One that failed in a shape is not tried in it again.
+    Each round runs all shapes, and each shape all servers in turn, so that a change in the machine's speed affects all
+    of them. A server runs only while it is measured. After a failure in a shape, it is not tried there again.
     """
     settings = results.settings
     with tempfile.TemporaryDirectory(prefix="wsdaemon-bench-") as name:
@@ -145,4 +145,4 @@ def measure_all(
 def _warning(sample: Sample) -> str:
     if sample.generator_cpu is None or sample.generator_cpu <= Cell.GENERATOR_LIMIT:
         return ""
-    return f" (the generator had {sample.generator_cpu:.0f}% of its core: it may be the limit)"
+    return f" (the generator used {sample.generator_cpu:.0f}% of its core: it may be the limit)"

@@ -1,4 +1,4 @@
-"""A server's process: started on its core, waited for, looked into, ended."""
+"""Server processes: starting one on its core, waiting until it listens, reading its memory, stopping it."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from pathlib import Path
 from benchmarks.servers import HERE, Places, Server
 
 PORTS = range(20000, 32000)
-# Each run begins elsewhere, and takes fresh ports for each server.
+# Each run starts at another port, and each server gets fresh ones.
 _ports = itertools.islice(itertools.cycle(PORTS), os.getpid() % len(PORTS), None)
 START_SECONDS = 30
 STOP_SECONDS = 15
 
 
 class BenchmarkError(Exception):
-    """A measurement cannot be had; the text says why."""
+    """Failed measurement; the text says why."""
 
 
 @dataclass(frozen=True)
 class Started:
-    """A server that takes connections."""
+    """Running server that accepts connections."""
 
     server: Server
     places: Places
@@ -36,25 +36,25 @@ class Started:
 
 
 def cores() -> tuple[int, int]:
-    """Return the server's core and the generator's: the first two that we may use, or the same one twice."""
+    """Return the server's core and the generator's: the first two usable ones, or the same one twice."""
     usable = sorted(os.sched_getaffinity(0))
     return usable[0], usable[min(1, len(usable) - 1)]
 
 
 def pinned(core: int) -> Callable[[], None]:
-    """Return what a child process does before it runs its program: it binds itself to the core."""
+    """Return a `preexec_fn` that binds the child process to a core."""
     return lambda: os.sched_setaffinity(0, {core})
 
 
 def environment() -> dict[str, str]:
-    """Return our environment without what would have coverage measured in the servers."""
+    """Return our environment without the variables that start coverage in child processes."""
     return {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
 
 
 def free_ports(count: int) -> list[int]:
     """Return ports of 127.0.0.1 that nothing listens on at the moment.
 
-    None is of those that the system gives to clients: one that waits for a port could be connected to itself.
+    None is in the ephemeral range: a client that waits for such a port could connect to itself.
     """
     found: list[int] = []
     for port in itertools.islice(_ports, len(PORTS)):
@@ -68,10 +68,7 @@ def free_ports(count: int) -> list[int]:
 
 @contextlib.contextmanager
 def running(server: Server, folder: Path, certificate: tuple[Path, Path], files: Path) -> Iterator[Started]:
-    """Have the server run on its core; raises `BenchmarkError` where it does not come to listen.
-
-    What it logs goes to `folder/NAME.log`.
-    """
+    """Run the server on its core, with its log in `folder/NAME.log`; raises `BenchmarkError` if it does not listen."""
     port, tls_port, files_port = free_ports(3)
     places = Places(folder, port, tls_port, files_port, *certificate, files)
     log = folder / f"{server.name}.log"
@@ -108,7 +105,7 @@ def _wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
     while process.poll() is None and time.monotonic() < end:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
             return
-        time.sleep(0.02)  # a port tells nobody that it is open: this is how often it is tried
+        time.sleep(0.02)  # nothing announces that a port is open: poll
     raise BenchmarkError(f"the server {_state(process, log)}")
 
 
@@ -118,9 +115,9 @@ def _state(process: subprocess.Popen[bytes], log: Path) -> str:
 
 
 def memory(pid: int) -> int:
-    """Return how many bytes of memory the process has for itself, in RAM or swapped out.
+    """Return the process's anonymous memory in bytes, resident or swapped out.
 
-    Pages of files (programs, libraries) are left out: the kernel takes those back as it likes.
+    File pages (programs, libraries) do not count: the kernel can reclaim them.
     """
     rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
     found = dict(re.findall(r"^(Anonymous|Swap): +([0-9]+) kB", rollup, re.MULTILINE))
@@ -128,14 +125,14 @@ def memory(pid: int) -> int:
 
 
 def settled_memory(pid: int, *, still: float = 0.6, most: float = 15.0) -> int:
-    """Return the process's memory once it has stayed the same, within 64 KiB, for `still` seconds.
+    """Return the process's memory once it has been stable, within 64 KiB, for `still` seconds.
 
-    Gives up waiting after `most` seconds, and returns the last value then.
+    After `most` seconds, return the last value.
     """
     end = time.monotonic() + most
     last, since = memory(pid), time.monotonic()
     while (moment := time.monotonic()) < end and moment - since < still:
-        time.sleep(0.05)  # nor does memory that it is at rest: this is how often it is read
+        time.sleep(0.05)  # poll here as well
         current = memory(pid)
         if abs(current - last) > 65536:
             last, since = current, time.monotonic()

@@ -1,4 +1,4 @@
-"""The results as text: tables, the ratios that must hold, and what changed since an earlier run."""
+"""Text report: tables, the ratios that must hold, and the changes since an earlier run."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Table = Sequence[Sequence[str]]
 
 
 def tables(results: Results, *, markdown: bool = False) -> str:
-    """Return a table for each group of shapes, a row for each server; medians, and how far the rounds lie apart."""
+    """Return a table for each group of shapes with a row for each server: medians and their spread."""
     parts = []
     for group, members in groupby(SHAPES, key=lambda shape: shape.group):
         shapes = [shape for shape in members if results.cells.get(shape.name)]
@@ -62,20 +62,20 @@ def _aligned(table: Table) -> str:
 
 
 def origin(results: Results) -> str:
-    """Return when, on what and how it was measured."""
+    """Return date, machine and settings of a run."""
     settings, machine = results.settings, results.machine
     where = f"{machine.get('processor', '?')}, {machine.get('cores', '?')} cores, {machine.get('system', '?')}"
     return f"{results.date}; {where}; medians of {settings.rounds} × {settings.seconds:g} s"
 
 
 def notes(results: Results) -> str:
-    """Return what one must know to read the tables."""
+    """Return the notes below the tables."""
     lines = [f"{origin(results)}; the server on one core, the generator on another.", LEGEND]
     if any(cell.generator_bound for row in results.cells.values() for cell in row.values()):
         limit = f"{Cell.GENERATOR_LIMIT:.0f}%"
-        lines.append(f"{LIMITED} the generator had over {limit} of its core: the server may be faster than that.")
+        lines.append(f"{LIMITED} the generator used over {limit} of its core: the server may be faster than that.")
     if results.machine.get("cores") == "1":
-        lines.append("There is one core only: server and generator share it, and no figure says what a server can do.")
+        lines.append("Server and generator shared the only core: no figure shows what a server can do.")
     lines += [f"Left out: {TITLE_OF.get(name, name)}: {reason}." for name, reason in results.left_out.items()]
     for shape, failed in results.failures.items():
         lines += [f"Failed: {TITLE_OF.get(name, name)} in {shape}: {reason}" for name, reason in failed.items()]
@@ -83,7 +83,7 @@ def notes(results: Results) -> str:
 
 
 def goals(results: Results) -> str:
-    """Return a line for each ratio that must hold."""
+    """Return a line for each goal."""
     lines = ["Ratios that must hold, wsdaemon's result to another's: median (least to greatest) of the rounds'."]
     for goal in GOALS:
         shape = SHAPE_OF[goal.shape]
@@ -104,12 +104,12 @@ def goals(results: Results) -> str:
 
 
 def changes(found: Iterable[Change], then: Results) -> str:
-    """Return what changed since the run `then`, and a last line that says what got slower."""
+    """Return the changes since the run `then`, with a last line that lists what got slower."""
     lines = [
-        f"Since {then.date} ({then.machine.get('processor', '?')}): wsdaemon's own result now / then, and its ratio",
-        "to the median of the peers (above 1 is better than they), then and now. As machines differ, slower is what",
-        "fell behind the peers: by more than that ratio's spread over the rounds (greatest - least, the wider of both",
-        f"runs), and by more than {LEAST_DROP:.0%}.",
+        f"Since {then.date} ({then.machine.get('processor', '?')}): wsdaemon's own result now / then, and its ratio to",
+        "the median of the peers (above 1: better than they), then and now. As machines differ, slower means: behind",
+        "the peers by more than that ratio's spread over the rounds (greatest - least, the wider of both runs) and by",
+        f"more than {LEAST_DROP:.0%}.",
     ]
     words = len(lines)
     slower = []
@@ -125,13 +125,13 @@ def changes(found: Iterable[Change], then: Results) -> str:
             f"spread {change.spread:.0%}: {verdict}"
         )
     if len(lines) == words:
-        return "There is nothing that both this run and the baseline measured of wsdaemon and a peer."
+        return "This run and the baseline have no shape in common with wsdaemon and a peer."
     lines.append(f"Slower: {'; '.join(slower)}." if slower else "Nothing got slower.")
     return "\n".join(lines)
 
 
 def whole(results: Results, *, markdown: bool = False) -> str:
-    """Return tables, notes and, as text, the ratios that must hold."""
+    """Return tables and notes, and the goals unless it is Markdown."""
     said = notes(results).replace(f"\n{LIMITED}", f"\n\\{LIMITED}") if markdown else notes(results)
     parts = [tables(results, markdown=markdown), said]
     if not markdown:

@@ -1,4 +1,4 @@
-"""The results of a run: every sample, and what they were measured on; written and read as JSON."""
+"""Results of a run: every sample, with machine, versions and settings; stored as JSON."""
 
 from __future__ import annotations
 
@@ -12,38 +12,38 @@ from typing import Any, ClassVar
 
 @dataclass
 class Cell:
-    """The samples of one server in one shape, in the order of the rounds."""
+    """Samples of one server in one shape, in the order of the rounds."""
 
     GENERATOR_LIMIT: ClassVar[float] = 95.0
-    """Above how many percent of its core it may be the generator that sets the pace."""
+    """Percentage of its core above which the generator may be the limit."""
 
     samples: list[float] = field(default_factory=list)
     generator_cpu: list[float] = field(default_factory=list)
 
     def add(self, value: float, generator_cpu: float | None) -> None:
-        """Note a sample."""
+        """Add a sample."""
         self.samples.append(value)
         if generator_cpu is not None:
             self.generator_cpu.append(generator_cpu)
 
     @property
     def median(self) -> float:
-        """The result."""
+        """Median of the samples: the result."""
         return statistics.median(self.samples)
 
     @property
     def spread(self) -> float:
-        """How far the samples lie apart, as a share of the median."""
+        """Spread of the samples, as a share of the median."""
         return spread(self.samples)
 
     @property
     def generator_bound(self) -> bool:
-        """Whether the generator may have been the limit, in most rounds."""
+        """Whether the generator may have been the limit in most rounds."""
         return bool(self.generator_cpu) and statistics.median(self.generator_cpu) > self.GENERATOR_LIMIT
 
 
 def figure(value: float) -> str:
-    """Return a number with three digits that count, or all that are before its point."""
+    """Return a number with three significant digits, or with all its integer digits."""
     if value >= 1000:
         scale: float = 10 ** (len(str(int(value))) - 3)
         return f"{round(value / scale) * scale:,.0f}"
@@ -51,14 +51,14 @@ def figure(value: float) -> str:
 
 
 def spread(values: Iterable[float]) -> float:
-    """Return (greatest - smallest) / median of the values, 0.0 where there is one."""
+    """Return (greatest - smallest) / median of the values; 0.0 for a single value."""
     found = list(values)
     return (max(found) - min(found)) / statistics.median(found) if len(found) > 1 else 0.0
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How it was measured: rounds, seconds of each measurement, and seconds before them."""
+    """Settings of a run: rounds, seconds of each measurement, and seconds of warm-up."""
 
     rounds: int
     seconds: float
@@ -67,7 +67,7 @@ class Settings:
 
 @dataclass
 class Results:
-    """A run: `cells` and `failures` by shape and server, `left_out` by server."""
+    """Results of a run: `cells` and `failures` by shape and server, `left_out` by server."""
 
     settings: Settings
     date: str = ""
@@ -78,11 +78,11 @@ class Results:
     cells: dict[str, dict[str, Cell]] = field(default_factory=dict)
 
     def cell(self, shape: str, server: str) -> Cell | None:
-        """Return the cell, or None where the server was not measured in that shape."""
+        """Return the cell; None if the server was not measured in that shape."""
         return self.cells.get(shape, {}).get(server)
 
     def save(self, file: Path) -> None:
-        """Write the results, with median, min and max of each cell for those who read the file."""
+        """Write the results, with median, min and max of each cell for human readers."""
         whole = asdict(self)
         for shape, row in self.cells.items():
             for server, cell in row.items():
@@ -93,7 +93,7 @@ class Results:
 
 
 def load(file: Path) -> Results:
-    """Read what `save` wrote."""
+    """Read results that `save` wrote."""
     whole: dict[str, Any] = json.loads(file.read_text())
     cells = {
         shape: {server: Cell(each["samples"], each["generator_cpu"]) for server, each in row.items()}
@@ -103,7 +103,7 @@ def load(file: Path) -> Results:
 
 
 def _one_line_lists(text: str) -> str:
-    """Put each list of numbers on one line, so that a change of the file can be read."""
+    """Put each list of numbers on one line, so that diffs of the file are readable."""
     lines: list[str] = []
     inside = False
     for line in text.splitlines():

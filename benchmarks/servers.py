@@ -1,4 +1,4 @@
-"""Who takes part: the servers, how each is started, and what each can do."""
+"""Servers in the benchmark: features, requirements and the command of each."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ INI = """\
 [server]
 port = {port}
 docroot = {files}
-# One generator is one address. All else is as a user would have it.
+# The generator is a single address. Everything else has its default.
 max_connections = 100000
 max_per_address = 100000
 max_new_per_second = 0
@@ -37,7 +37,7 @@ private_key = {key}
 
 @dataclass(frozen=True)
 class Places:
-    """Where a server listens, and the files that it is given."""
+    """Ports and files of a server."""
 
     folder: Path
     port: int
@@ -50,7 +50,7 @@ class Places:
 
 @dataclass(frozen=True, kw_only=True)
 class Server:
-    """A server: its row in the tables, its features, what must be installed, and the command that starts it."""
+    """Server: its row in the tables, its features, its requirements, and the command that starts it."""
 
     name: str
     title: str
@@ -64,7 +64,7 @@ class Server:
     has_files_port: bool = False
 
     def missing(self) -> str:
-        """Say why the server cannot take part; empty where it can."""
+        """Return why the server cannot take part; empty if it can."""
         if self.program and shutil.which(self.program) is None:
             return f"{self.program} is not installed"
         absent = [name for name in self.modules if importlib.util.find_spec(name) is None]
@@ -75,7 +75,7 @@ class Server:
 
 
 def _wsdaemon(places: Places) -> list[str | Path]:
-    """Write the INI file that a user would write, and start twistd as a user would."""
+    """Write an INI file and return the twistd command, both as a user would."""
     ini = places.folder / "ws.ini"
     ini.write_text(INI.format_map(vars(places)))
     twistd = Path(sys.executable).with_name("twistd")
@@ -135,19 +135,10 @@ SERVERS = (
         command=_peer("serve_autobahn"), has_files_port=True,
     ),
 )  # fmt: skip
-"""All servers, in the order of the tables' rows. Only Twisted's File has a port of its own, beside stock Autobahn's."""
-
-
-def by_name(names: str) -> list[Server]:
-    """Return the servers named in a comma-separated list, or raise `ValueError` that says what there is."""
-    known = {server.name: server for server in SERVERS}
-    unknown = [name for name in names.split(",") if name not in known]
-    if unknown:
-        raise ValueError(f"no server {', '.join(unknown)}; there are {', '.join(known)}")
-    return [known[name] for name in names.split(",")]
+"""All servers, in the order of the tables' rows. Beside stock Autobahn, Twisted's File has its own port."""
 
 
 def present(servers: list[Server]) -> tuple[list[Server], dict[str, str]]:
-    """Split off the servers that cannot take part: returns those that can, and the others' names with the reason."""
+    """Return the servers that can take part, and the names of the others with the reason."""
     left_out = {server.name: reason for server in servers if (reason := server.missing())}
     return [server for server in servers if server.name not in left_out], left_out

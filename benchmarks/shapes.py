@@ -1,4 +1,4 @@
-"""What is measured: the shapes of load, one column of the tables each."""
+"""Shapes of load: one column of the tables each."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Shape:
-    """A shape of load: what `wsload` is told, and which of the numbers that it prints is the result.
+    """Shape of load: the options of `wsload`, and the `field` of its output that is the result.
 
-    `needs` are the features that a server must have to take part. For the shapes of idle connections there is no
-    number of wsload's: `idle` says how many connections there are, and their memory is measured from outside.
+    `needs` are the features that a server must have. Idle shapes have no field: `idle` is the number of connections,
+    and the server's memory is measured from outside.
     """
 
     name: str
@@ -24,7 +24,7 @@ class Shape:
 
     @property
     def less_is_better(self) -> bool:
-        """Memory is a cost, everything else a rate."""
+        """Whether the result is a cost: memory is, everything else is a rate."""
         return self.idle > 0
 
     @property
@@ -77,12 +77,3 @@ SHAPES = (
     ),
 )  # fmt: skip
 """All shapes, in the order of the tables' columns."""
-
-
-def by_name(names: str) -> list[Shape]:
-    """Return the shapes named in a comma-separated list, or raise `ValueError` that says what there is."""
-    known = {shape.name: shape for shape in SHAPES}
-    unknown = [name for name in names.split(",") if name not in known]
-    if unknown:
-        raise ValueError(f"no shape {', '.join(unknown)}; there are {', '.join(known)}")
-    return [known[name] for name in names.split(",")]

@@ -31,10 +31,10 @@
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
-#include <zlib.h>
+
+#include "messages.h"
 
 enum { HANDSHAKES_AT_ONCE = 32, MAX_EVENTS = 1024, MAX_LATENCIES = 4000000, READ_SIZE = 1 << 18 };
-enum { VARIANTS = 64, VARIANTS_SIZE = 1 << 18 };
 
 typedef struct {
     int fd, wants_write, ready;       /* ready: the handshake is done */
@@ -53,8 +53,7 @@ typedef struct {
 } connection;
 
 static const char *host = "127.0.0.1", *path = "/", *subprotocol, *mode = "echo";
-static int port, connections = 1, in_flight = 1, binary, json_text, compressed, tls;
-static size_t payload_size = 64;
+static int port, connections = 1, in_flight = 1, tls;
 static double seconds = 5, warm_up = 1;
 
 static int poller, measuring, echoing, broadcasting, connecting, getting;
@@ -64,10 +63,6 @@ static SSL_CTX *tls_context;
 static struct sockaddr_in server;
 static char request[2048];
 static size_t request_length;
-/* The messages, framed, one after the other. They differ, or a compressor would find the last one in its window. */
-static uint8_t *messages, *first_payload;
-static size_t messages_size, message_lengths[VARIANTS];
-static int variants;
 static double clock_now, cpu_before, *latencies;
 static long latency_count, counted, payload_bytes, handshakes, close_frames, errors;
 
@@ -81,64 +76,6 @@ static double cpu_time(void) {
     struct rusage usage;
     getrusage(RUSAGE_SELF, &usage);
     return usage.ru_utime.tv_sec + usage.ru_stime.tv_sec + (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1e-6;
-}
-
-static void die(const char *what) {
-    fprintf(stderr, "wsload: %s\n", what);
-    exit(2);
-}
-
-/* A payload that text servers accept; -j makes it compress about as well as API traffic does. */
-static uint8_t *make_payload(size_t size, unsigned variant) {
-    uint8_t *payload = malloc(size + 128);
-    unsigned seed = variant + 1;
-    size_t used = 0;
-    for (; !json_text && used < size; used++) payload[used] = 'a' + (used + variant) % 26;
-    while (used < size)
-        used += snprintf((char *)payload + used, 128, "{\"id\":%u,\"name\":\"%s\",\"value\":0.%u,\"ok\":%s},",
-                         rand_r(&seed) % 1000000, rand_r(&seed) & 1 ? "alpha" : "beta", rand_r(&seed) % 1000000,
-                         rand_r(&seed) & 1 ? "true" : "false");
-    return payload;
-}
-
-/* Appends a framed message; returns its length. */
-static size_t make_message(uint8_t *payload) {
-    static const uint8_t mask[4] = {0x37, 0xfa, 0x21, 0x3d};
-    uint64_t length = payload_size;
-    if (compressed) { /* RFC 7692 7.2.1: raw deflate, sync flush, without the final 00 00 ff ff */
-        z_stream z = {0};
-        /* A window of 15 bits: client_max_window_bits is not offered, so no server may ask for less. */
-        deflateInit2(&z, 6, Z_DEFLATED, -15, 8, Z_DEFAULT_STRATEGY);
-        size_t bound = deflateBound(&z, length) + 64;
-        uint8_t *squeezed = malloc(bound);
-        z.next_in = payload, z.avail_in = length, z.next_out = squeezed, z.avail_out = bound;
-        if (deflate(&z, Z_SYNC_FLUSH) != Z_OK) die("cannot compress");
-        length = bound - z.avail_out - 4;
-        payload = squeezed;
-        deflateEnd(&z);
-    }
-    messages = realloc(messages, messages_size + length + 14);
-    uint8_t *frame = messages + messages_size;
-    size_t n = 0;
-    frame[n++] = 0x80 | (compressed ? 0x40 : 0) | (binary ? 2 : 1);
-    int extra = length < 126 ? 0 : length < 65536 ? 2 : 8;
-    frame[n++] = 0x80 | (extra == 0 ? length : extra == 2 ? 126 : 127);
-    for (int shift = 8 * (extra - 1); shift >= 0; shift -= 8) frame[n++] = length >> shift;
-    memcpy(frame + n, mask, 4), n += 4;
-    for (uint64_t i = 0; i < length; i++) frame[n + i] = payload[i] ^ mask[i & 3];
-    return n + length;
-}
-
-static void make_messages(void) {
-    if (getting) {
-        messages = (uint8_t *)request, messages_size = message_lengths[0] = request_length, variants = 1;
-        return;
-    }
-    first_payload = make_payload(payload_size, 0);
-    do {
-        message_lengths[variants] = make_message(make_payload(payload_size, variants));
-        messages_size += message_lengths[variants++];
-    } while (variants < VARIANTS && variants * payload_size < VARIANTS_SIZE);
 }
 
 static void watch(connection *c, int write) {
@@ -431,7 +368,8 @@ int main(int argc, char **argv) {
                           compressed ? "Sec-WebSocket-Extensions: permessage-deflate\r\n" : "");
     if (length >= (int)sizeof request) die("-u or -P is too long");
     request_length = length;
-    make_messages();
+    if (getting) messages = (uint8_t *)request, messages_size = message_lengths[0] = length, variants = 1;
+    else make_messages();
     poller = epoll_create1(0);
     all = calloc(connections, sizeof *all);
     for (int i = 0; i < connections; i++) all[i].sent_at = calloc(in_flight + 1, sizeof(double));

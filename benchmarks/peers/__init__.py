@@ -1,6 +1,6 @@
-"""Servers of other libraries for the benchmark, each as its own documentation would have it for speed.
+"""Servers built on other libraries, each as fast as its own documentation shows.
 
-Each is started as `python -m benchmarks.peers.NAME` with the options of `common.arguments`, echoes at `/`, sends each
-message to everyone connected at `/broadcast`, and takes messages of up to 32 MiB. All agree to permessage-deflate where
-the client offers it and the library has it.
+Each is started as `python -m benchmarks.peers.NAME` with the options of `common.arguments`. It echoes at `/`, and sends
+each message at `/broadcast` to everyone connected there. It accepts messages of up to 32 MiB, and permessage-deflate if
+the client offers it and the library supports it.
 """

@@ -1,4 +1,4 @@
-"""What the peers share: their command line and their TLS context."""
+"""Command line and TLS context of all peers."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import argparse
 import ssl
 
 MAX_MESSAGE = 32 << 20
-"""The largest message that every peer has to take, in bytes."""
+"""Largest message that each peer accepts, in bytes."""
 
 BACKLOG = 4096
-"""How many connections wait for `accept`, as many as wsdaemon has: a burst of handshakes is to be no peer's limit."""
+"""Listen backlog, the same as wsdaemon's, so that no peer is limited in a burst of handshakes."""
 
 
 def arguments(*flags: str) -> argparse.Namespace:
-    """Parse the command line that all peers have; `flags` are further ones, without a value."""
+    """Parse the command line of all peers; `flags` are further switches."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--tls-port", type=int, required=True)
@@ -27,7 +27,7 @@ def arguments(*flags: str) -> argparse.Namespace:
 
 
 def tls_context(options: argparse.Namespace) -> ssl.SSLContext:
-    """Return the TLS context of the certificate that all servers use."""
+    """Return the TLS context with the certificate of all servers."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(options.certificate, options.key)
     return context

@@ -1,4 +1,4 @@
-"""aiohttp on uvloop; with `--isal`, compressing by isal instead of zlib, which aiohttp has a call for."""
+"""aiohttp on uvloop; with `--isal`, it compresses with isal instead of zlib, an option of aiohttp."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Stock Autobahn on Twisted's own reactor, below no Site; and Twisted's File, at the port for files.
+"""Stock Autobahn on Twisted's reactor, without a Site; and Twisted's File, on a port of its own.
 
-This is what this project is built of, without what it adds.
+wsdaemon is built on these two: this is what they do alone.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Peer(WebSocketServerProtocol):
     in_room = False
 
     def onConnect(self, request: object) -> None:
-        """Choose by the path what the connection does."""
+        """Choose the behaviour by the path."""
         self.in_room = self.http_request_path == "/broadcast"
 
     def onOpen(self) -> None:
@@ -37,7 +37,7 @@ class Peer(WebSocketServerProtocol):
         self.factory.room.discard(self)
 
     def onMessage(self, payload: bytes, isBinary: bool) -> None:
-        """Answer."""
+        """Reply."""
         if self.in_room:
             prepared = self.factory.prepareMessage(payload, isBinary)
             for member in self.factory.room:
@@ -47,7 +47,7 @@ class Peer(WebSocketServerProtocol):
 
 
 class Factory(WebSocketServerFactory):
-    """Makes the connections and knows the room."""
+    """Factory of the connections; owns the room."""
 
     protocol = Peer
 
@@ -58,7 +58,7 @@ class Factory(WebSocketServerFactory):
 
 
 def accept(offers: list[object]) -> PerMessageDeflateOfferAccept | None:
-    """Agree to the first permessage-deflate, which Autobahn leaves to the application."""
+    """Accept the first permessage-deflate offer; Autobahn leaves that to the application."""
     for offer in offers:
         if isinstance(offer, PerMessageDeflateOffer):
             return PerMessageDeflateOfferAccept(offer)

@@ -15,10 +15,10 @@ room: set[WSTransport] = set()
 
 
 class Echo(WSListener):
-    """Sends each frame back; the frame's memory is good until the end of the call, and `send` copies what it keeps."""
+    """Sends each frame back. The frame's memory is valid during the call only; `send` copies what it keeps."""
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
-        """Answer."""
+        """Reply."""
         transport.send(frame.msg_type, frame.get_payload_as_memoryview(), frame.fin)
         if frame.msg_type is WSMsgType.CLOSE:
             transport.disconnect()
@@ -36,7 +36,7 @@ class Broadcast(WSListener):
         room.discard(transport)
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
-        """Answer."""
+        """Reply."""
         if frame.msg_type is WSMsgType.CLOSE:
             transport.send_close()
             transport.disconnect()
@@ -47,7 +47,7 @@ class Broadcast(WSListener):
 
 
 def frame_header(kind: WSMsgType, size: int) -> bytes:
-    """Return the header of a whole message: to frame it once is faster here than to have `send` do it for each."""
+    """Return the header of a whole message: framing it once is faster than `send` for each member."""
     if size < 126:
         return bytes([0x80 | kind.value, size])
     if size < 65536:
@@ -56,7 +56,7 @@ def frame_header(kind: WSMsgType, size: int) -> bytes:
 
 
 def choose(request: WSUpgradeRequest) -> WSListener:
-    """Choose by the path what a connection does."""
+    """Choose the behaviour by the path."""
     return Broadcast() if request.path == b"/broadcast" else Echo()
 
 

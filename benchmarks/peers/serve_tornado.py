@@ -1,4 +1,4 @@
-"""Tornado, on its own loop."""
+"""Tornado on its default loop."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ class Echo(WebSocketHandler):
     """Sends each message back."""
 
     def get_compression_options(self) -> dict[str, Any]:
-        """Agree to permessage-deflate, as Tornado does it where one says no more than that."""
+        """Accept permessage-deflate with Tornado's defaults."""
         return {}
 
     async def on_message(self, message: str | bytes) -> None:
-        """Answer; to wait for the write is what Tornado has for backpressure."""
+        """Reply; awaiting the write is Tornado's back-pressure."""
         await self.write_message(message, binary=isinstance(message, bytes))
 
 
@@ -39,7 +39,7 @@ class Broadcast(Echo):
         room.discard(self)
 
     async def on_message(self, message: str | bytes) -> None:
-        """Answer, as Tornado's chat demo does: without waiting for each."""
+        """Send to all without awaiting each, as Tornado's chat demo does."""
         binary = isinstance(message, bytes)
         for member in room:
             member.write_message(message, binary=binary)

@@ -59,13 +59,13 @@ class TestMeasuring:
         assert Cell([7]).spread == 0
 
     def test_limit_of_the_generator(self) -> None:
-        """A cell is marked where the generator had over 95% of its core in the middle of the rounds, not in one."""
+        """A cell is marked where the generator used over 95% of its core in the middle of the rounds, not in one."""
         assert Cell([1, 1, 1], [96, 99, 10]).generator_bound
         assert not Cell([1, 1, 1], [99, 90, 95]).generator_bound
         marked = results(echo_1x1={OWN: [1.0]})
         marked.cells["echo-1x1"][OWN].generator_cpu = [99]
         assert "1.0*" in report.tables(marked)
-        assert "* the generator had over 95%" in report.notes(marked)
+        assert "* the generator used over 95%" in report.notes(marked)
 
     def test_figures(self) -> None:
         """Three digits count; more would only be noise."""
@@ -150,7 +150,7 @@ class TestComparison:
     def test_nothing_in_common(self) -> None:
         """Without a peer that both runs have, nothing is called slower, and it is said that nothing was compared."""
         now = results(echo_1x1={OWN: [1], "tornado": [100], LIMIT: [1]})
-        assert "There is nothing" in report.changes(compare(now, self.THEN, SHAPES), self.THEN)
+        assert "no shape in common" in report.changes(compare(now, self.THEN, SHAPES), self.THEN)
 
 
 def test_results_are_read_as_written(tmp_path: Path) -> None:
