@@ -6,34 +6,20 @@ The page is found through what a person finds: labels, roles and texts; ids only
 from __future__ import annotations
 
 import re
-from typing import Literal, Protocol
+from typing import Literal
 
 import pytest
-from playwright.sync_api import Browser, Page, Request, WebSocket, expect
+from playwright.sync_api import Browser, Page, expect
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
+
+from tests.support.daemon import Daemon, Start
+from tests.support.pages import brightness, nothing_foreign, wide_parts
 
 BROADCAST = Subprotocol("org.ietf.websocket.test-echo-broadcast")
 LONGEST_WAIT_MS = 30_000  # until the page connects again
 PHONE_WIDTH = 390
-
-
-class Daemon(Protocol):
-    """A running ``twistd`` process."""
-
-    @property
-    def http(self) -> str: ...
-
-    @property
-    def port(self) -> int: ...
-
-    def stop(self) -> None: ...
-
-
-class StartDaemon(Protocol):
-    """The ``daemon`` fixture: starts a process on a free port, or on the given one."""
-
-    def __call__(self, *, port: int = ...) -> Daemon: ...
+FRAME = "body, header *, main > *, #chat > *, footer *"  # long names in the log are cut off by its edge
 
 
 def open_page(
@@ -80,18 +66,7 @@ def seed_client(address: str) -> ClientConnection:
     return connect(address.replace("http", "ws", 1), subprotocols=[BROADCAST])
 
 
-def fits_its_width(page: Page) -> bool:
-    """Whether nothing reaches beyond the right edge, whether one could scroll there or not."""
-    return bool(
-        page.evaluate(
-            """() => Array.from(document.querySelectorAll("body, header *, main > *, #chat > *, footer *"))
-                .every((element) => element.getBoundingClientRect().right <= innerWidth)
-                && document.documentElement.scrollWidth <= innerWidth"""
-        )
-    )
-
-
-def test_two_people_talk_and_see_each_other_come_and_go(browser: Browser, daemon: StartDaemon) -> None:
+def test_two_people_talk_and_see_each_other_come_and_go(browser: Browser, daemon: Start) -> None:
     """What one says reaches both; joins and leaves are shown, in the log and among the people seen."""
     address = daemon().http
     ann = join(open_page(browser, address), "Ann")
@@ -112,9 +87,9 @@ def test_two_people_talk_and_see_each_other_come_and_go(browser: Browser, daemon
     expect(ann.locator("#people li").filter(has_text="Bob")).to_contain_text("left")
 
 
-def test_a_namesake_is_not_taken_for_oneself(browser: Browser, daemon: StartDaemon) -> None:
+def test_a_namesake_is_not_taken_for_oneself(browser: Browser, server: Daemon) -> None:
     """Only what this page sent is marked as own, whatever name others use."""
-    address = daemon().http
+    address = server.http
     page = join(open_page(browser, address), "Ann")
     with seed_client(address) as other:
         other.send("Ann:I am another Ann")
@@ -122,9 +97,9 @@ def test_a_namesake_is_not_taken_for_oneself(browser: Browser, daemon: StartDaem
     expect(page.locator(".own")).to_have_count(0)
 
 
-def test_a_colon_in_the_name_becomes_an_underscore(browser: Browser, daemon: StartDaemon) -> None:
+def test_a_colon_in_the_name_becomes_an_underscore(browser: Browser, server: Daemon) -> None:
     """The wire format is NAME:text, split at the first colon, so that a name cannot hold one."""
-    address = daemon().http
+    address = server.http
     with seed_client(address) as other:
         page = join(open_page(browser, address), "a:b")
         assert other.recv(timeout=10) == "a_b:has joined!"
@@ -132,9 +107,9 @@ def test_a_colon_in_the_name_becomes_an_underscore(browser: Browser, daemon: Sta
         assert other.recv(timeout=10) == "a_b:c:d"
 
 
-def test_an_empty_name_is_refused(browser: Browser, daemon: StartDaemon) -> None:
+def test_an_empty_name_is_refused(browser: Browser, server: Daemon) -> None:
     """Nobody joins without a name; the page says so and waits in the field."""
-    page = open_page(browser, daemon().http)
+    page = open_page(browser, server.http)
     page.get_by_label("Your name").fill("   ")
     page.get_by_role("button", name="Join").click()
     expect(page.get_by_role("alert").filter(has_text="enter a name")).to_be_visible()
@@ -151,9 +126,9 @@ def test_an_empty_name_is_refused(browser: Browser, daemon: StartDaemon) -> None
         "${hacked=1}{{hacked=1}}",
     ],
 )
-def test_markup_in_names_and_texts_is_shown_as_text(browser: Browser, daemon: StartDaemon, hostile: str) -> None:
+def test_markup_in_names_and_texts_is_shown_as_text(browser: Browser, server: Daemon, hostile: str) -> None:
     """A name and a text made of markup appear letter for letter, make no element and run nothing."""
-    address = daemon().http
+    address = server.http
     page = join(open_page(browser, address), "Ann")
     with seed_client(address) as other:
         other.send(f"{hostile}:has joined!")
@@ -167,9 +142,9 @@ def test_markup_in_names_and_texts_is_shown_as_text(browser: Browser, daemon: St
     assert page.evaluate("typeof hacked") == "undefined"
 
 
-def test_a_bidi_override_does_not_leave_its_name(browser: Browser, daemon: StartDaemon) -> None:
+def test_a_bidi_override_does_not_leave_its_name(browser: Browser, server: Daemon) -> None:
     """A right-to-left override in a name must not turn round what the page writes after it."""
-    address = daemon().http
+    address = server.http
     page = join(open_page(browser, address), "Ann")
     with seed_client(address) as other:
         other.send("\u202eevil:has joined!")
@@ -182,7 +157,7 @@ def test_a_bidi_override_does_not_leave_its_name(browser: Browser, daemon: Start
         assert name["x"] + name["width"] <= time["x"]
 
 
-def test_what_other_clients_send_breaks_nothing(browser: Browser, daemon: StartDaemon) -> None:
+def test_what_other_clients_send_breaks_nothing(browser: Browser, daemon: Start) -> None:
     """Binary messages are noted, texts without a colon belong to nobody, and the chat goes on."""
     address = daemon().http
     page = join(open_page(browser, address), "Ann")
@@ -196,7 +171,7 @@ def test_what_other_clients_send_breaks_nothing(browser: Browser, daemon: StartD
     expect_line(page, "Ann", "still here")
 
 
-def test_the_log_keeps_the_last_500_lines(browser: Browser, daemon: StartDaemon) -> None:
+def test_the_log_keeps_the_last_500_lines(browser: Browser, daemon: Start) -> None:
     """A busy room does not make the page grow without end."""
     address = daemon().http
     page = join(open_page(browser, address), "Ann")
@@ -208,9 +183,9 @@ def test_the_log_keeps_the_last_500_lines(browser: Browser, daemon: StartDaemon)
     expect(page.locator("#log > *")).to_have_count(500)
 
 
-def test_a_message_beyond_the_limit_is_not_sent(browser: Browser, daemon: StartDaemon) -> None:
+def test_a_message_beyond_the_limit_is_not_sent(browser: Browser, server: Daemon) -> None:
     """What the server would answer with 1009 stays in the field, with a reason; bytes count, not characters."""
-    page = join(open_page(browser, daemon().http), "Ann")
+    page = join(open_page(browser, server.http), "Ann")
     too_long = "ü" * 32_766  # with "Ann:" 65,536 bytes, one more than fits
     say(page, too_long)
     expect(page.locator("#hint")).to_contain_text("too long")
@@ -220,7 +195,7 @@ def test_a_message_beyond_the_limit_is_not_sent(browser: Browser, daemon: StartD
     expect(page.locator("#status")).to_have_text("Online")
 
 
-def test_after_a_restart_of_the_daemon_the_page_is_back_by_itself(browser: Browser, daemon: StartDaemon) -> None:
+def test_after_a_restart_of_the_daemon_the_page_is_back_by_itself(browser: Browser, daemon: Start) -> None:
     """The page says that it reconnects, keeps the draft and sends nothing meanwhile, and announces its return."""
     first = daemon()
     page = join(open_page(browser, first.http, clock=True), "Ann")
@@ -247,9 +222,9 @@ def test_after_a_restart_of_the_daemon_the_page_is_back_by_itself(browser: Brows
     expect(field).to_have_value("")
 
 
-def test_name_and_draft_outlive_a_reload(browser: Browser, daemon: StartDaemon) -> None:
+def test_name_and_draft_outlive_a_reload(browser: Browser, server: Daemon) -> None:
     """What was typed is not lost when the page is loaded again in the same tab."""
-    page = join(open_page(browser, daemon().http), "Ann")
+    page = join(open_page(browser, server.http), "Ann")
     page.get_by_label("Message", exact=True).fill("half a thought")
     page.reload()
     expect(page.get_by_label("Your name")).to_have_value("Ann")
@@ -257,9 +232,9 @@ def test_name_and_draft_outlive_a_reload(browser: Browser, daemon: StartDaemon) 
     expect(page.get_by_label("Message", exact=True)).to_have_value("half a thought")
 
 
-def test_the_keyboard_is_enough(browser: Browser, daemon: StartDaemon) -> None:
+def test_the_keyboard_is_enough(browser: Browser, server: Daemon) -> None:
     """Join, say something and leave without a pointer: the focus is always where the next key belongs."""
-    page = open_page(browser, daemon().http)
+    page = open_page(browser, server.http)
     expect(page.get_by_label("Your name")).to_be_focused()
     page.keyboard.type("Ann")
     page.keyboard.press("Enter")
@@ -275,72 +250,46 @@ def test_the_keyboard_is_enough(browser: Browser, daemon: StartDaemon) -> None:
     expect(page.get_by_label("Your name")).to_be_focused()
 
 
-def test_nothing_is_asked_of_other_hosts_and_nothing_is_complained_of(browser: Browser, daemon: StartDaemon) -> None:
+def test_nothing_is_asked_of_other_hosts_and_nothing_is_complained_of(browser: Browser, server: Daemon) -> None:
     """Every request stays on the page's own origin, under a strict policy, without an error in the console."""
-    address = daemon().http
-    own = (address + "/", address.replace("http", "ws", 1) + "/")
-    asked: list[str] = []
-    complaints: list[str] = []
     page = browser.new_context().new_page()
-
-    def on_request(request: Request) -> None:
-        asked.append(request.url)
-
-    def on_websocket(websocket: WebSocket) -> None:
-        asked.append(websocket.url)
-
-    page.on("request", on_request)
-    page.on("websocket", on_websocket)
-    page.on("console", lambda message: complaints.append(message.text))
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    response = page.goto(address)
-    assert response is not None
-    policy = response.headers.get("content-security-policy", "")
-    assert "'self'" in policy
-    assert "unsafe" not in policy
-
-    join(page, "Ann")
-    say(page, "hello")
-    expect_line(page, "Ann", "hello")
-    assert [url for url in asked if not url.startswith(own)] == []
-    assert any(url.startswith("ws") for url in asked)
-    assert complaints == []
+    with nothing_foreign(page, server):
+        page.goto(server.http)
+        join(page, "Ann")
+        say(page, "hello")
+        expect_line(page, "Ann", "hello")
 
 
-def test_a_phone_needs_no_sideways_scrolling(browser: Browser, daemon: StartDaemon) -> None:
+def test_a_phone_needs_no_sideways_scrolling(browser: Browser, daemon: Start) -> None:
     """At phone width everything fits, long words and the reconnecting notice too, and no field makes it zoom."""
     running = daemon()
     page = open_page(browser, running.http, width=PHONE_WIDTH)
-    assert fits_its_width(page)
+    assert wide_parts(page, FRAME) == []
     join(page, "W" * 40)
     say(page, "w" * 500)
     expect(page.locator(".own")).to_have_count(1)
-    assert fits_its_width(page)
+    assert wide_parts(page, FRAME) == []
     size = page.get_by_label("Message", exact=True).evaluate("(field) => parseFloat(getComputedStyle(field).fontSize)")
     assert size >= 16
     expect(page.get_by_role("button", name="Send")).to_be_in_viewport()
 
     running.stop()
     expect(page.get_by_role("button", name="Reconnect now")).to_be_visible()
-    assert fits_its_width(page)
+    assert wide_parts(page, FRAME) == []
 
 
 @pytest.mark.parametrize(("scheme", "dark"), [("dark", True), ("light", False)])
 def test_the_page_follows_the_colour_scheme(
-    browser: Browser, daemon: StartDaemon, scheme: Literal["light", "dark"], dark: bool
+    browser: Browser, server: Daemon, scheme: Literal["light", "dark"], dark: bool
 ) -> None:
     """Dark mode has a dark background, under letters that are light, and the reverse."""
-    page = open_page(browser, daemon().http, scheme=scheme)
+    page = open_page(browser, server.http, scheme=scheme)
 
-    def brightness(colour: str) -> float:
-        value = page.evaluate(f"getComputedStyle(document.body).{colour}")
-        return sum(float(number) for number in re.findall(r"[\d.]+", value)[:3]) / 3
-
-    assert (brightness("backgroundColor") < 64) is dark
-    assert (brightness("color") > 192) is dark
+    assert (brightness(page, "body", "backgroundColor") < 64) is dark
+    assert (brightness(page, "body", "color") > 192) is dark
 
 
-def test_the_seed_page_and_this_page_see_each_other(browser: Browser, daemon: StartDaemon) -> None:
+def test_the_seed_page_and_this_page_see_each_other(browser: Browser, daemon: Start) -> None:
     """The protocol is that of the Jetty page, byte for byte, in both directions."""
     address = daemon().http
     page = join(open_page(browser, address), "Ann")
@@ -357,9 +306,9 @@ def test_the_seed_page_and_this_page_see_each_other(browser: Browser, daemon: St
         assert old.recv(timeout=10) == "Ann:has left!"
 
 
-def test_a_browser_without_websocket_is_told_so(browser: Browser, daemon: StartDaemon) -> None:
+def test_a_browser_without_websocket_is_told_so(browser: Browser, server: Daemon) -> None:
     """A warning instead of a form that cannot work."""
-    address = daemon().http
+    address = server.http
     context = browser.new_context()
     context.add_init_script("delete window.WebSocket")
     page = context.new_page()

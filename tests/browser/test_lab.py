@@ -1,193 +1,21 @@
-"""The lab page in a real browser, against a real daemon and its real list of behaviours.
-
-The page is found through what a person finds: labels, roles and texts; ids only where several things share a role.
-"""
+"""The lab page in a real browser, against a real daemon: messages, round trips, ends, and the page itself."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any, Literal
-from urllib.parse import parse_qs, urlsplit
+from typing import Literal
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, Request, Route, WebSocket, expect
+from playwright.sync_api import Browser, expect
 
-from tests.support.daemon import Daemon, Start
+from tests.support.daemon import Daemon
+from tests.support.lab import connect, lines, open_connected, open_lab, repeat, say
+from tests.support.pages import brightness, nothing_foreign, wide_parts
 
 PHONE_WIDTH = 390
 MAX_LINES = 500
-AWKWARD = 'a&b=c|d #e%20f+g/ü<"'
 LONGEST_STILL_MS = 2000
-
-
-@pytest.fixture(scope="module")
-def server(served: Start) -> Daemon:
-    """One daemon as it comes, for the whole file."""
-    return served()
-
-
-@pytest.fixture(scope="module")
-def listed(browser: Browser, server: Daemon) -> dict[str, Any]:
-    """What the daemon says of its behaviours."""
-    found: dict[str, Any] = browser.new_context().request.get(f"{server.http}/behaviours.json").json()
-    return found
-
-
-def open_lab(
-    browser: Browser, server: Daemon, link: str = "", *, width: int = 1200, scheme: Literal["light", "dark"] = "light"
-) -> Page:
-    """The lab page with the set-up of `link`, in a browser context of its own; `width` in CSS pixels."""
-    page = browser.new_context(viewport={"width": width, "height": 844}, color_scheme=scheme).new_page()
-    page.goto(f"{server.http}/lab.html{link}")
-    expect(page.get_by_label("Behaviour", exact=True)).to_be_visible()
-    return page
-
-
-def connect(page: Page) -> Page:
-    page.get_by_role("button", name="Connect", exact=True).click()
-    expect(page.locator("#status")).to_have_text("Connected")
-    return page
-
-
-def open_connected(browser: Browser, server: Daemon, link: str = "#/echo") -> Page:
-    return connect(open_lab(browser, server, link))
-
-
-def say(page: Page, text: str) -> None:
-    page.get_by_label("Text to send").fill(text)
-    page.get_by_role("button", name="Send", exact=True).click()
-
-
-def repeat(page: Page, text: str, count: int, every: int) -> None:
-    page.get_by_label("Repeat", exact=True).fill(str(count))
-    page.get_by_label("messages, every").fill(str(every))
-    say(page, text)
-
-
-def lines(page: Page, way: str, *parts: str) -> Locator:
-    """The lines of the log of what was `sent`, `received` or a `note`, that hold all of `parts`."""
-    found = page.locator(f"#messages .{way}")
-    for part in parts:
-        found = found.filter(has_text=part)
-    return found
-
-
-def wide_parts(page: Page) -> Any:
-    """What reaches beyond the right edge, whether one could scroll there or not."""
-    return page.evaluate(
-        """() => Array.from(document.querySelectorAll("body, body *:not(option, optgroup)"))
-            .filter((element) => element.getBoundingClientRect().right > innerWidth + 0.5)
-            .map((element) => `${element.tagName} ${element.id} ${element.className}`)"""
-    )
-
-
-def test_all_behaviours_of_the_json_can_be_chosen(browser: Browser, server: Daemon, listed: dict[str, Any]) -> None:
-    """The list holds each, in the order of its family, and those that are switched off cannot be picked."""
-    page = open_lab(browser, server)
-    options = page.locator("#behaviour option")
-    expected = [
-        (each["name"], not each["enabled"])
-        for family in listed["families"]
-        for each in listed["behaviours"]
-        if each["family"] == family
-    ]
-    assert len(expected) == len(listed["behaviours"])
-    assert [(each["value"], each["disabled"]) for each in options.evaluate_all(
-        "(all) => all.map(({ value, disabled }) => ({ value, disabled }))"
-    )] == expected  # fmt: skip
-
-
-def test_each_behaviour_shows_its_parameters_and_those_of_its_groups(
-    browser: Browser, server: Daemon, listed: dict[str, Any]
-) -> None:
-    """Every parameter has a field under its name that says what to write; shared ones are folded by group,
-    but for the group that the behaviour is about."""
-    page = open_lab(browser, server)
-    for each in listed["behaviours"]:
-        if not each["enabled"]:
-            continue
-        page.get_by_label("Behaviour", exact=True).select_option(each["name"])
-        expect(page.locator("#summary")).to_have_text(each["summary"].replace("`", ""))
-        expect(page.locator("#own .field > :first-child")).to_have_text([own["name"] for own in each["parameters"]])
-        expect(page.locator("#groups details")).to_have_count(len(each["groups"]))
-        for group in each["groups"]:
-            folded = page.locator(f"#groups details[data-group='{group}']")
-            names = [shared["name"] for shared in listed["groups"][group]["parameters"]]
-            expect(folded.locator(".field > :first-child")).to_have_text(names)
-            is_about_it = group == each["family"] and not each["parameters"]
-            assert folded.evaluate("(details) => details.open") is is_about_it
-            for shared in listed["groups"][group]["parameters"]:
-                if shared["kind"] in ("number", "milliseconds", "text"):
-                    expect(folded).to_contain_text(shared["what"])
-        assert page.evaluate("Array.from(document.querySelectorAll('input, select, textarea')).every(e => e.labels[0])")
-
-
-def test_nothing_about_a_single_behaviour_is_built_in(browser: Browser, server: Daemon) -> None:
-    """A behaviour that nobody ever heard of gets its fields, each after its kind, from the JSON alone."""
-    kinds: list[dict[str, Any]] = [
-        {"name": "wait", "kind": "milliseconds", "default": "0", "low": 0, "high": 60},
-        {"name": "often", "kind": "number", "default": None, "low": 5},
-        {"name": "much", "kind": "size", "default": "1k"},
-        {"name": "way", "kind": "choice", "default": "up", "choices": ["up", "down"]},
-        {"name": "odd", "kind": "switch", "default": "no"},
-        {"name": "words", "kind": "something new", "default": ""},
-        {"name": "name", "kind": "text", "default": None},
-    ]
-    parameters = [{"what": "this or that", "why": "Why.", "example": "7", "rfc": "", **kind} for kind in kinds]
-    invented = {
-        "name": "juggle", "path": "/juggle", "family": "circus", "summary": "It juggles.", "rfc": "", "enabled": True,
-        "example": "/juggle", "subprotocols": [], "parameters": parameters, "groups": [],
-    }  # fmt: skip
-
-    def answer(route: Route) -> None:
-        route.fulfill(json={"families": {"circus": "for fun"}, "groups": {}, "behaviours": [invented]})
-
-    page = browser.new_context().new_page()
-    page.route("**/behaviours.json", answer)
-    page.goto(f"{server.http}/lab.html")
-    address = page.locator("#url")
-    expect(address).to_have_text(f"{server.ws}/juggle")
-    expect(page.get_by_label("wait", exact=True)).to_have_attribute("placeholder", "0")
-    expect(page.get_by_label("often", exact=True)).to_have_attribute("placeholder", "such as 7")
-    page.get_by_label("wait", exact=True).fill("61")
-    expect(page.locator(".field", has_text="wait")).to_contain_text("Out of range: write this or that.")
-    page.get_by_label("wait", exact=True).fill("60")
-    expect(page.locator(".field", has_text="wait")).not_to_contain_text("Out of range")
-    page.get_by_label("often", exact=True).fill("4")
-    expect(page.locator(".field", has_text="often")).to_contain_text("Out of range")
-    page.get_by_label("often", exact=True).fill("")
-    page.get_by_label("much", exact=True).fill("2m")
-    page.get_by_label("way", exact=True).select_option("down")
-    page.get_by_label("odd", exact=True).select_option("yes")
-    page.get_by_label("words", exact=True).fill("a b")
-    expect(address).to_have_text(f"{server.ws}/juggle?wait=60&much=2m&way=down&odd=yes&words=a%20b")
-    page.get_by_label("given, but empty").check()
-    expect(address).to_have_text(re.compile("words=a%20b&name=$"))
-    page.get_by_label("name", exact=True).fill("x")
-    expect(address).to_have_text(re.compile("words=a%20b&name=x$"))
-
-
-def test_only_what_is_set_is_in_the_address(browser: Browser, server: Daemon) -> None:
-    """The address follows each change, percent-encoded; a group says how many of its parameters are set."""
-    page = open_lab(browser, server, "#/close")
-    address = page.locator("#url")
-    expect(address).to_have_text(f"{server.ws}/close")
-    page.get_by_label("code", exact=True).fill("4001")
-    page.get_by_label("reason", exact=True).fill(AWKWARD)
-    expect(address).to_contain_text("/close?code=4001&reason=")
-    assert parse_qs(urlsplit(address.inner_text()).query) == {"code": ["4001"], "reason": [AWKWARD]}
-    page.get_by_role("link", name="Set all").click()
-    expect(address).to_have_text(f"{server.ws}/close")
-
-    page.get_by_label("Behaviour", exact=True).select_option("ticker")
-    group = page.locator("#groups details").filter(has=page.get_by_label("delay", exact=True))
-    group.locator("summary").click()
-    page.get_by_label("delay", exact=True).fill("20")
-    expect(group.locator("summary")).to_contain_text("1 set")
-    expect(address).to_have_text(f"{server.ws}/ticker?delay=20")
-    page.get_by_label("Behaviour", exact=True).select_option("echo")
-    expect(address).to_have_text(f"{server.ws}/echo?delay=20")
 
 
 def test_a_text_is_seen_going_and_coming(browser: Browser, server: Daemon) -> None:
@@ -257,48 +85,6 @@ def test_the_chosen_subprotocol_is_shown(browser: Browser, server: Daemon) -> No
     page.get_by_label("Subprotocols").fill("two words")
     page.get_by_role("button", name="Connect", exact=True).click()
     expect(page.get_by_role("alert")).to_contain_text("The browser does not even try")
-
-
-def test_a_link_restores_the_set_up(browser: Browser, server: Daemon) -> None:
-    """Behaviour, parameters and subprotocols come back from a copied link, letter for letter; it does not connect."""
-    page = open_lab(browser, server, "#/echo")
-    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    page.get_by_label("Behaviour", exact=True).select_option("close")
-    page.get_by_label("reason", exact=True).fill(AWKWARD)
-    page.get_by_label("how", exact=True).select_option("close")
-    page.get_by_label("half_code", exact=True).select_option("yes")
-    page.locator("summary", has=page.get_by_text("time", exact=True)).click()
-    page.get_by_label("delay", exact=True).fill("20")
-    page.get_by_label("Subprotocols").fill("close, a%20b|c")
-    page.get_by_role("button", name="Copy link").click()
-    expect(page.get_by_text("Link copied")).to_be_visible()
-    link = page.evaluate("navigator.clipboard.readText()")
-    assert link == page.url
-    assert re.fullmatch(r"[!-~]+", link)
-    page.get_by_role("button", name="Copy address").click()
-    expect(page.get_by_text("Address copied")).to_be_visible()
-    address = page.evaluate("navigator.clipboard.readText()")
-    assert address == page.locator("#url").inner_text()
-
-    other = open_lab(browser, server, link.partition("lab.html")[2])
-    expect(other.locator("#url")).to_have_text(address)
-    expect(other.get_by_label("Behaviour", exact=True)).to_have_value("close")
-    expect(other.get_by_label("reason", exact=True)).to_have_value(AWKWARD)
-    expect(other.get_by_label("how", exact=True)).to_have_value("close")
-    expect(other.get_by_label("half_code", exact=True)).to_have_value("yes")
-    expect(other.get_by_label("delay", exact=True)).to_be_visible()
-    expect(other.get_by_label("delay", exact=True)).to_have_value("20")
-    expect(other.get_by_label("Subprotocols")).to_have_value("close, a%20b|c")
-    expect(other.locator("#status")).to_have_text("Not connected")
-
-
-def test_what_a_link_asks_for_and_the_server_does_not_have_is_named(browser: Browser, server: Daemon) -> None:
-    """Nothing of a link gets lost in silence."""
-    page = open_lab(browser, server, "#/close?code=4001&colour=red&how=gently")
-    expect(page.locator("#linkNote")).to_contain_text("colour=red, how=gently")
-    expect(page.locator("#url")).to_have_text(f"{server.ws}/close?code=4001")
-    page.goto(f"{server.http}/lab.html#/no-such-place")
-    expect(page.locator("#linkNote")).to_contain_text("/no-such-place")
 
 
 def test_bytes_and_files_are_sent(browser: Browser, server: Daemon, tmp_path: Path) -> None:
@@ -468,68 +254,17 @@ def test_the_keyboard_is_enough(browser: Browser, server: Daemon) -> None:
 
 def test_nothing_is_asked_of_other_hosts_and_nothing_is_complained_of(browser: Browser, server: Daemon) -> None:
     """Every request stays on the page's own origin, under a strict policy, without an error in the console."""
-    own = (server.http + "/", server.ws + "/")
-    asked: list[str] = []
-    complaints: list[str] = []
     page = browser.new_context().new_page()
-
-    def on_request(request: Request) -> None:
-        asked.append(request.url)
-
-    def on_websocket(websocket: WebSocket) -> None:
-        asked.append(websocket.url)
-
-    page.on("request", on_request)
-    page.on("websocket", on_websocket)
-    page.on("console", lambda message: complaints.append(message.text))
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    response = page.goto(f"{server.http}/lab.html#/echo?delay=5")
-    assert response is not None
-    policy = response.headers.get("content-security-policy", "")
-    assert "'self'" in policy
-    assert "unsafe" not in policy
-
-    connect(page)
-    repeat(page, "hello", 3, 10)
-    expect(lines(page, "received", "hello")).to_have_count(3)
-    page.get_by_label("Behaviour", exact=True).select_option("close")
-    page.get_by_role("button", name="Copy link").click()
-    page.get_by_role("button", name="Close").click()
-    expect(page.get_by_role("alert")).to_contain_text("Closed with 1000")
-    assert [url for url in asked if not url.startswith(own)] == []
+    with nothing_foreign(page, server) as asked:
+        page.goto(f"{server.http}/lab.html#/echo?delay=5")
+        connect(page)
+        repeat(page, "hello", 3, 10)
+        expect(lines(page, "received", "hello")).to_have_count(3)
+        page.get_by_label("Behaviour", exact=True).select_option("close")
+        page.get_by_role("button", name="Copy link").click()
+        page.get_by_role("button", name="Close").click()
+        expect(page.get_by_role("alert")).to_contain_text("Closed with 1000")
     assert f"{server.ws}/echo?delay=5" in asked
-    assert complaints == []
-
-
-def test_without_the_list_the_page_says_so(browser: Browser, server: Daemon) -> None:
-    """Nothing can be chosen then, and nothing is shown that would not work."""
-    page = browser.new_context().new_page()
-    page.route("**/behaviours.json", lambda route: route.fulfill(status=404))
-    page.goto(f"{server.http}/lab.html")
-    expect(page.get_by_role("alert")).to_contain_text("behaviours.json, could not be had: status 404")
-    expect(page.get_by_role("button", name="Connect")).to_be_hidden()
-
-
-def test_what_is_switched_off_cannot_be_picked(browser: Browser, server: Daemon, listed: dict[str, Any]) -> None:
-    """It stands in the list as such, nothing begins with it, and a link to it is answered with a word."""
-    few = [{**each, "enabled": each["name"] == "close"} for each in listed["behaviours"]]
-    page = browser.new_context().new_page()
-    page.route("**/behaviours.json", lambda route: route.fulfill(json={**listed, "behaviours": few}))
-    page.goto(f"{server.http}/lab.html#/echo")
-    expect(page.locator("#linkNote")).to_contain_text("/echo, which this server does not have")
-    expect(page.get_by_label("Behaviour", exact=True)).to_have_value("close")
-    expect(page.locator("#behaviour option:disabled")).to_have_count(len(few) - 1)
-    expect(page.locator("#behaviour option:disabled").first).to_contain_text("switched off on this server")
-
-
-def test_where_all_is_switched_off_the_page_says_so(browser: Browser, server: Daemon, listed: dict[str, Any]) -> None:
-    """A server may have no behaviour that one could choose."""
-    off = [{**each, "enabled": False} for each in listed["behaviours"]]
-    page = browser.new_context().new_page()
-    page.route("**/behaviours.json", lambda route: route.fulfill(json={**listed, "behaviours": off}))
-    page.goto(f"{server.http}/lab.html")
-    expect(page.get_by_role("alert")).to_contain_text("no behaviour switched on")
-    expect(page.get_by_role("button", name="Connect")).to_be_hidden()
 
 
 def test_a_phone_needs_no_sideways_scrolling(browser: Browser, server: Daemon) -> None:
@@ -560,10 +295,6 @@ def test_the_page_follows_the_colour_scheme(
     """Dark mode has dark backgrounds, of panels and fields too, under letters that are light, and the reverse."""
     page = open_lab(browser, server, scheme=scheme)
 
-    def brightness(selector: str, colour: str) -> float:
-        value = page.evaluate(f"getComputedStyle(document.querySelector('{selector}')).{colour}")
-        return sum(float(number) for number in re.findall(r"[\d.]+", value)[:3]) / 3
-
     for selector in ("body", ".panel", "select", "textarea", "#messages"):
-        assert (brightness(selector, "backgroundColor") < 64) is dark
-        assert (brightness(selector, "color") > 192) is dark
+        assert (brightness(page, selector, "backgroundColor") < 64) is dark
+        assert (brightness(page, selector, "color") > 192) is dark

@@ -1,0 +1,23 @@
+"""The daemon that the browser's tests share, and what it says of its behaviours."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser
+
+from tests.support.daemon import Daemon, Start
+
+
+@pytest.fixture(scope="module")
+def server(served: Start) -> Daemon:
+    """One daemon as it comes, for the whole file."""
+    return served()
+
+
+@pytest.fixture(scope="module")
+def listed(browser: Browser, server: Daemon) -> dict[str, Any]:
+    """What the daemon says of its behaviours."""
+    found: dict[str, Any] = browser.new_context().request.get(f"{server.http}/behaviours.json").json()
+    return found
