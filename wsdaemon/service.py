@@ -60,9 +60,12 @@ class DaemonService(MultiService):
         listeners: Iterable[Listener],
         site: Site,
         hub: Hub,
+        reactor: Any,
         *,
         context: CurrentContext | None = None,
         found: Iterable[type[Connection]] = (),
+        read: Callable[[], Configuration] | None = None,
+        observer: ILogObserver | None = None,
     ) -> None:
         super().__init__()
         self._configuration = configuration
@@ -71,16 +74,15 @@ class DaemonService(MultiService):
         self._hub = hub
         self._context = context
         self._found = tuple(found)
-        reactor = getattr(site, "reactor", None)
+        self._reactor = reactor
+        self._read = read
+        self._observer = observer
         self._readers = Readers(reactor) if can_read_together(reactor) else None
         self.admin: tuple[Listener, Site] | None = None
         """The admin listener and its site."""
         self._lag = LoopLag(hub.clock, configuration.settings.log.lag_threshold)
         self._watchdog = LoopingCall(systemd.notify, "WATCHDOG=1")
         self.ports: list[IListeningPort] = []
-        self.observer: ILogObserver | None = None
-        self.read: Callable[[], Configuration] | None = None
-        """Reads the configuration again; None: there is nothing to reload."""
         self.is_ready = self.stopping = False
 
     def watched(self) -> Watched:
@@ -90,13 +92,12 @@ class DaemonService(MultiService):
     def setServiceParent(self, parent: Any) -> None:
         """Set our log observer on twistd's application."""
         super().setServiceParent(parent)
-        if self.observer is not None and isinstance(parent, Componentized):
-            parent.setComponent(ILogObserver, self.observer)
+        if self._observer is not None and isinstance(parent, Componentized):
+            parent.setComponent(ILogObserver, self._observer)
 
     def privilegedStartService(self) -> None:
         """Listen, while the process may still be root; raises `StartupError` if it cannot."""
-        for listener in (*self._listeners, *((self.admin[0],) if self.admin else ())):
-            site = self.admin[1] if self.admin is not None and listener is self.admin[0] else self._site
+        for listener, site in (*((each, self._site) for each in self._listeners), *filter(None, (self.admin,))):
             listening: Deferred[IListeningPort] = listener.endpoint.listen(site)
             failures: list[Failure] = []
             listening.addCallbacks(self._listens, failures.append, callbackArgs=(listener,))
@@ -114,7 +115,7 @@ class DaemonService(MultiService):
         gc.collect()
         gc.freeze()
         # The signal handlers are installed once the reactor runs.
-        getattr(self._site.reactor, "callWhenRunning", _now)(self._tell_ready)
+        self._reactor.callWhenRunning(self._tell_ready)
 
     def _tell_ready(self) -> None:
         self._lag.watch()
@@ -123,7 +124,7 @@ class DaemonService(MultiService):
         systemd.notify("READY=1", "STATUS=serving")
         interval = systemd.watchdog_interval()
         if interval:
-            self._watchdog.clock = self._site.reactor
+            self._watchdog.clock = self._reactor
             self._watchdog.start(interval)
 
     @inlineCallbacks
@@ -136,7 +137,7 @@ class DaemonService(MultiService):
         systemd.notify("STOPPING=1", "STATUS=closing connections")
         yield super().stopService()
         self._stop_listening()
-        patience: IDelayedCall = self._site.reactor.callLater(
+        patience: IDelayedCall = self._reactor.callLater(
             self._configuration.settings.server.shutdown_timeout * 0.9, self.hurry
         )
         yield gatherResults([self._site.drain(), self._hub.drain(CloseCode.GOING_AWAY, "the server is shutting down")])
@@ -162,12 +163,12 @@ class DaemonService(MultiService):
 
         If there is any problem with them, nothing changes.
         """
-        if self.read is None or self.stopping:
+        if self._read is None or self.stopping:
             return
         now = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
         systemd.notify("RELOADING=1", f"MONOTONIC_USEC={now}")
         try:
-            self._apply(self.read())
+            self._apply(self._read())
             self.log.info("reloaded {file}", file=self._configuration.file, event="reloaded")
         except StartupError as error:
             for line in str(error).splitlines():
@@ -188,11 +189,10 @@ class DaemonService(MultiService):
         if options is not None and self._context is not None:
             before = fingerprint(self._context.options)
             self._context.options = options
-            if fingerprint(options) != before:
-                self.log.info(
-                    "new certificate, SHA-256 fingerprint {fingerprint}",
-                    fingerprint=fingerprint(options), event="certificate",
-                )  # fmt: skip
+            after = fingerprint(options)
+            if after != before:
+                message = "new certificate, SHA-256 fingerprint {fingerprint}"
+                self.log.info(message, fingerprint=after, event="certificate")
         self._hub.use_limits(settings.limits)
         self._hub.tally.log_every = settings.log.repeat_after
         self._lag.threshold = settings.log.lag_threshold
@@ -201,7 +201,7 @@ class DaemonService(MultiService):
 
     def _listens(self, port: IListeningPort, listener: Listener) -> None:
         self.ports.append(port)
-        guard_listening(port, self._site.reactor, self._hub.tally)
+        guard_listening(port, self._reactor, self._hub.tally)
         if self.admin is None or listener is not self.admin[0]:
             make_eager(port, self._readers)
         address = port.getHost()
@@ -221,10 +221,11 @@ def make_service(
     *,
     verbose: bool = False,
     read: Callable[[], Configuration] | None = None,
+    observer: ILogObserver | None = None,
 ) -> DaemonService:
     """Put the daemon together; raises `StartupError` if a part cannot be made or the configuration has problems.
 
-    `read` reads the configuration again, for a reload.
+    `read` reads the configuration again, for a reload; without it there is none. `observer` is twistd's log observer.
     """
     settings = configuration.require()
     found = tuple(found)
@@ -233,13 +234,13 @@ def make_service(
     site = Site(docroot, upgrade, settings, reactor, hub)
     context = CurrentContext(tls_options(configuration)) if settings.tls.enabled else None
     if context is not None and settings.tls.certificate == "auto":
-        DaemonService.log.info(
-            "self-signed certificate in {file}, SHA-256 fingerprint {fingerprint}",
-            file=str(auto_file(configuration)), fingerprint=fingerprint(context.options), event="certificate",
-        )  # fmt: skip
+        message = "self-signed certificate in {file}, SHA-256 fingerprint {fingerprint}"
+        shown = fingerprint(context.options)
+        DaemonService.log.info(message, file=str(auto_file(configuration)), fingerprint=shown, event="certificate")
     places = list(listeners(configuration, reactor, context, systemd.inherited_sockets()))
-    service = DaemonService(configuration, places, site, hub, context=context, found=found)
-    service.read = read
+    service = DaemonService(
+        configuration, places, site, hub, reactor, context=context, found=found, read=read, observer=observer
+    )
     if settings.admin.enabled:
         from wsdaemon.admin.listener import make_admin_site  # Prometheus' library takes 30 ms to import
 
@@ -252,11 +253,6 @@ def pages_folder() -> Path:
     """Return the folder of the pages that come with wsdaemon: in the package if installed, else in the checkout."""
     installed = Path(str(files("wsdaemon") / "static"))
     return installed if installed.is_dir() else Path(__file__).resolve().parent.parent / "static"
-
-
-def _now(action: Callable[[], None]) -> None:
-    """Do it now."""
-    action()
 
 
 def _parts(found: Iterable[type[Connection]], configuration: Configuration, hub: Hub) -> tuple[Docroot, Upgrade]:

@@ -68,10 +68,12 @@ def makeService(options: Options) -> IService:  # twistd's name
     sys.excepthook = _plain_startup_errors
     verbose = bool(options["verbose"]) or options.configuration.settings.log.level == "debug"
     try:
-        service = make_service(options.configuration, find_all(), reactor, verbose=verbose, read=options.load)
+        observer = options.make_observer()
+        service = make_service(
+            options.configuration, find_all(), reactor, verbose=verbose, read=options.load, observer=observer
+        )
     except StartupError as error:
         raise SystemExit(str(error)) from None
-    service.observer = options.make_observer()
     reactor.callWhenRunning(_stop_on_signals, reactor, service)
     return service
 

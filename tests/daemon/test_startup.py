@@ -19,6 +19,7 @@ from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort, IProtocolFactory, IStreamServerEndpoint
+from twisted.internet.testing import MemoryReactorClock
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 from zope.interface import implementer
@@ -164,7 +165,7 @@ def test_it_listens_on_all_its_places_or_on_none() -> None:
         names = zip(places, ("server", "tls", "tls"), strict=False)
         listeners = [Listener(place, section, "port", "x://h:{port}/") for place, section in names]
         memory = MemorySite()
-        return DaemonService(configuration, listeners, memory.site, memory.hub)
+        return DaemonService(configuration, listeners, memory.site, memory.hub, MemoryReactorClock())
 
     with pytest.raises(StartupError) as caught:
         service_of(first, busy, third).privilegedStartService()
