@@ -29,8 +29,9 @@ def tables(results: Results, *, markdown: bool = False) -> str:
         if not rows:
             continue
         table = [[group, *(shape.title for shape in shapes)], ["", *(shape.unit for shape in shapes)]]
-        for name in rows:
-            table.append([TITLE_OF[name], *(_cell(results.cell(shape.name, name), markdown) for shape in shapes)])
+        table += [
+            [TITLE_OF[name], *(_cell(results.cell(each.name, name), markdown) for each in shapes)] for name in rows
+        ]
         parts.append(_markdown(table) if markdown else _aligned(table))
     return "\n\n".join(parts)
 

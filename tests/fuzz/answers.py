@@ -183,7 +183,7 @@ def _check_parts(response: Response, kind: str, content: bytes) -> None:
     total = 0
     for part in parts:
         head, _, body = part.partition(b"\r\n\r\n")
-        found = re.fullmatch(rb"\r\nContent-type: ([ -~]+)\r\nContent-range: (bytes [0-9]+-[0-9]+/[0-9]+)", head, re.I)
+        found = re.fullmatch(rb"(?i)\r\nContent-type: ([ -~]+)\r\nContent-range: (bytes [0-9]+-[0-9]+/[0-9]+)", head)
         assert found, head
         assert body == _part(found[2].decode(), content)
         total += len(body)

@@ -1,4 +1,4 @@
-"""The benchmark says what is so: it reads the generator right, knows faster from slower, and runs the whole way."""
+"""The benchmark: parsing the generator's output, telling faster from slower, and a whole run."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ def results(**shapes: dict[str, list[float]]) -> Results:
 
 
 class TestMeasuring:
-    """What wsload prints."""
+    """Output of wsload."""
 
     def test_numbers_are_read(self) -> None:
-        """Each number of the line is found by its name, also that of percent."""
+        """Each number is found by its name, percentages too."""
         found = parse(LINE)
         assert (found["msgs_per_s"], found["MB_per_s"], found["gen_cpu"]) == (83883, 5.4, 97)
 
@@ -49,17 +49,17 @@ class TestMeasuring:
         [LINE.replace("errors=0", "errors=2"), LINE.replace("frames=0", "frames=1"), "mode=idle lost=3", "oh", ""],
     )
     def test_failed_runs_are_no_results(self, line: str) -> None:
-        """Lost or closed connections, wrong replies, and what is no result line are errors."""
+        """Lost or closed connections, wrong replies and lines of another form are errors."""
         with pytest.raises(BenchmarkError):
             parse(line)
 
     def test_median_and_spread(self) -> None:
-        """A cell's result is its median; its spread is the range as a share of it, and none with one sample."""
+        """The result is the median; the spread is the range as a share of it, and 0 for one sample."""
         assert (Cell([90, 200, 100]).median, Cell([90, 200, 100]).spread) == (100, 1.1)
         assert Cell([7]).spread == 0
 
     def test_limit_of_the_generator(self) -> None:
-        """A cell is marked where the generator used over 95% of its core in the middle of the rounds, not in one."""
+        """A cell is marked if the generator used over 95% of its core in the median round, not just in one."""
         assert Cell([1, 1, 1], [96, 99, 10]).generator_bound
         assert not Cell([1, 1, 1], [99, 90, 95]).generator_bound
         marked = results(echo_1x1={OWN: [1.0]})
@@ -68,12 +68,12 @@ class TestMeasuring:
         assert "* the generator used over 95%" in report.notes(marked)
 
     def test_figures(self) -> None:
-        """Three digits count; more would only be noise."""
+        """Figures have three significant digits; more would be noise."""
         assert [figure(each) for each in (5.44, 316.5, 1234, 857499)] == ["5.4", "316", "1,230", "857,000"]
 
 
 def verdict(shape: str, bound: float, rival: str, **row: list[float]) -> Verdict:
-    """Return what becomes of a goal with these samples."""
+    """Return the verdict for these samples."""
     found = judge(Goal(shape, bound, rival), SHAPE[shape], results(**{shape: row}))
     assert found is not None
     return found
@@ -83,7 +83,7 @@ class TestGoals:
     """The ratios that must hold."""
 
     def test_reached(self) -> None:
-        """The ratio is the median of the rounds' ratios, not the ratio of medians; reached where it is at the bound."""
+        """The ratio is the median of the rounds' ratios, not the ratio of medians; the bound itself suffices."""
         row = {OWN: [300.0, 600.0, 150.0], "picows": [100.0, 100.0, 100.0]}
         found = results(echo_16x32=row)
         reached = verdict("echo-16x32", 3.0, "picows", **row)
@@ -91,7 +91,7 @@ class TestGoals:
         assert "echo-16x32: ≥ 3.0 × picows on uvloop: 3.00 (1.50 to 6.00): reached" in report.goals(found)
 
     def test_missed(self) -> None:
-        """What is missing is said as a share of the bound."""
+        """The shortfall is a share of the bound."""
         found = results(echo_16x32={OWN: [270], "picows": [100]})
         assert "echo-16x32: ≥ 3.0 × picows on uvloop: 2.70 (2.70 to 2.70): missed by 10.0%" in report.goals(found)
 
@@ -118,43 +118,43 @@ class TestComparison:
     )
 
     def test_slower(self) -> None:
-        """Fallen behind the peers by more than the spread: that is said, with the shape and by how much."""
+        """A loss against the peers beyond the spread is reported with its shape and size."""
         now = results(echo_1x1={OWN: [80, 82, 81], "ws": [100, 101, 100]}, idle={OWN: [8, 8, 8], "ws": [8, 8, 8]})
         text = report.changes(compare(now, self.THEN, SHAPES), self.THEN)
         assert text.splitlines()[-1] == "Slower: echo-1x1 by 19%."
 
     def test_within_the_spread(self) -> None:
-        """A drop that is not greater than the range of one of the runs is none."""
+        """A drop within the range of either run does not count."""
         now = results(echo_1x1={OWN: [80, 100, 81], "ws": [100, 100, 100]})
         text = report.changes(compare(now, self.THEN, SHAPES), self.THEN)
         assert "the same within the spread" in text
         assert text.splitlines()[-1] == "Nothing got slower."
 
     def test_slower_machine(self) -> None:
-        """Where the peers are as much slower, it is the machine."""
+        """If the peers are equally slower, the machine is."""
         now = results(echo_1x1={OWN: [50, 52, 49], "ws": [50, 50, 50]})
         (change,) = compare(now, self.THEN, SHAPES)
         assert (change.own, change.slower) == (0.5, False)
 
     def test_more_memory_is_slower(self) -> None:
-        """Where less is better, a greater figure is a drop, and a smaller one none."""
+        """Where less is better, a greater figure is a drop, and a smaller one is not."""
         more, less = (results(idle={OWN: [own] * 3, "ws": [8] * 3}) for own in (10.0, 6.0))
         assert compare(more, self.THEN, SHAPES)[0].slower
         assert compare(less, self.THEN, SHAPES)[0].drop < 0
 
     def test_one_round(self) -> None:
-        """One round has no spread: 5% are never called slower."""
+        """A drop by 5% or less never counts as slower, because one round has no spread."""
         now, then = (results(echo_1x1={OWN: [own], "ws": [100]}) for own in (96, 100))
         assert not compare(now, then, SHAPES)[0].slower
 
     def test_nothing_in_common(self) -> None:
-        """Without a peer that both runs have, nothing is called slower, and it is said that nothing was compared."""
+        """Without a common peer nothing counts as slower, and the report says that nothing was compared."""
         now = results(echo_1x1={OWN: [1], "tornado": [100], LIMIT: [1]})
         assert "no shape in common" in report.changes(compare(now, self.THEN, SHAPES), self.THEN)
 
 
 def test_results_are_read_as_written(tmp_path: Path) -> None:
-    """A baseline is what was saved; for readers, the file has each cell's median, least and greatest."""
+    """A saved file loads as the same results; for human readers it has each cell's median, min and max."""
     found = results(echo_1x1={OWN: [3, 1, 2]})
     found.failures = {"idle": {"ws": "why"}}
     found.save(tmp_path / "results.json")
@@ -164,7 +164,7 @@ def test_results_are_read_as_written(tmp_path: Path) -> None:
 
 
 def test_chart(tmp_path: Path) -> None:
-    """The chart is XML, names every server and shape, and takes nothing from elsewhere."""
+    """The chart is XML, names every server and shape, and has no external parts."""
     row = {server.name: [100.0, 90.0] for server in SERVERS}
     write_chart(results(**{shape.name: row for shape in SHAPES}), tmp_path / "chart.svg")
     root = ET.parse(tmp_path / "chart.svg").getroot()  # noqa: S314 - we wrote it
@@ -175,7 +175,7 @@ def test_chart(tmp_path: Path) -> None:
 
 
 def test_tables_as_markdown() -> None:
-    """Each row of a Markdown table has as many cells as its head; what was not measured is a dash."""
+    """Each row of a Markdown table has as many cells as its head; a dash stands for no measurement."""
     text = report.tables(results(echo_1x1={OWN: [1], "ws": [2]}, broadcast={OWN: [3]}), markdown=True)
     lines = text.splitlines()
     assert lines[0] == "| Echo and broadcast | echo 1 × 1, 64 B, msg/s | broadcast 1 → 500, 64 B, deliveries/s |"
@@ -201,7 +201,7 @@ def test_absent_peers_are_left_out(absent: dict[str, Any], reason: str) -> None:
 
 @pytest.mark.parametrize("arguments", [["--save", "--quick"], ["--shapes", "nope"], ["--servers", "nope"]])
 def test_refused_arguments(arguments: list[str]) -> None:
-    """Only a whole run becomes the baseline; names that are none are refused."""
+    """Only a whole run can become the baseline; unknown names are refused."""
     with pytest.raises(SystemExit, match="2"):
         main(arguments)
 
@@ -220,7 +220,7 @@ def wsload() -> Path:
 
 
 def test_wrong_replies_are_errors(wsload: Path) -> None:
-    """A server whose first reply is not what was sent (this one greets) has no result."""
+    """A server whose first reply differs from the message (this one sends a greeting) has no result."""
     greets = [sys.executable, "-m", "tests.support.peer_servers", "greet"]
     with subprocess.Popen(greets, stdout=subprocess.PIPE, cwd=ROOT) as process:
         assert process.stdout is not None

@@ -14,7 +14,7 @@ PAGE = (ROOT / "docs" / "client.md").read_text()
 
 
 def test_the_example(daemon: Callable[..., Daemon], tmp_path: Path) -> None:
-    """Against the daemon it prints the lines that follow it on the page."""
+    """Against the daemon it prints the lines below it on the page."""
     program, printed = re.findall(r"^```(?:python)?\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
     path = tmp_path / "example.py"
     path.write_text(program)
@@ -25,7 +25,7 @@ def test_the_example(daemon: Callable[..., Daemon], tmp_path: Path) -> None:
 
 
 def test_the_example_without_a_server(tmp_path: Path) -> None:
-    """It says why it cannot connect."""
+    """Without a server it says why it cannot connect."""
     program, _ = re.findall(r"^```(?:python)?\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
     path = tmp_path / "example.py"
     path.write_text(program)

@@ -1,4 +1,4 @@
-"""What is written down is so."""
+"""The documentation agrees with the code."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from wsdaemon.routing.registry import _own, settings_classes
 from wsdaemon.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-KNOWN = settings_classes(_own())  # what this project brings, whatever else is installed
+KNOWN = settings_classes(_own())  # wsdaemon's own, whatever else is installed
 EXAMPLE = ROOT / "docs" / "examples" / "wsdaemon-shout"
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
 
@@ -26,7 +26,7 @@ def test_ini_is_current() -> None:
 
 
 def test_ini_holds_the_defaults() -> None:
-    """conf/ws.ini changes nothing but the docroot."""
+    """conf/ws.ini sets nothing but defaults, except the docroot."""
     settings = read_file(ROOT / "conf" / "ws.ini", KNOWN).check_machine().require()
     assert settings.server.docroot == ROOT / "static"
     defaults = Settings()
@@ -35,7 +35,7 @@ def test_ini_holds_the_defaults() -> None:
 
 
 def test_reference_is_current() -> None:
-    """docs/configuration.md holds the tables that the code gives."""
+    """docs/configuration.md holds the tables that the code generates."""
     assert (ROOT / "docs" / "configuration.md").read_text().endswith(markdown(KNOWN))
 
 
@@ -46,8 +46,8 @@ def test_example_is_current(name: str) -> None:
 
 
 def test_examples_are_typed(tmp_path: Path) -> None:
-    """The Python on each page passes `mypy --strict`, as its readers' would."""
-    blocks = [block for page in PAGES for block in re.findall(r"^```python\n(.*?)^```", page.read_text(), re.M | re.S)]
+    """The Python on each page passes `mypy --strict`."""
+    blocks = [block for page in PAGES for block in re.findall(r"(?ms)^```python\n(.*?)^```", page.read_text())]
     files = [tmp_path / f"block_{number}.py" for number in range(len(blocks))]
     for file, block in zip(files, blocks, strict=True):
         file.write_text(block)

@@ -1,4 +1,4 @@
-"""What pip installs works outside the checkout, and what the container's image is made of is there."""
+"""Distributions that work outside the checkout, and a container image with all that it needs."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ SHIPPED = (
     *(f"wsdaemon/static/{name}" for name in ("lab.html", "lab.js", "lab-setup.js", "lab-plot.js", "lab.css")),
     *(f"wsdaemon/conf/{name}" for name in ("ws.ini", "wsdaemon.service", "wsdaemon.socket")),
 )  # fmt: skip
-"""What must be in the wheel, whatever else is."""
+"""Files that must be in the wheel."""
 
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What git knows, without the tests."""
+    """All files that git knows, without tests and benchmarks."""
     folder = tmp_path_factory.mktemp("source")
     listed = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
@@ -57,19 +57,19 @@ def sdist(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def wheel(sdist: Path) -> Path:
-    """The wheel, built from the source distribution: what is missing there is missing here too."""
+    """The wheel, built from the source distribution: a file that is missing there is missing here too."""
     return next(sdist.parent.glob("*.whl"))
 
 
 @pytest.fixture(scope="module")
 def environment(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An environment that holds only the wheel, and finds its dependencies in ours, but not this checkout."""
+    """An environment with only the wheel in it; it finds its dependencies in ours, but not this checkout."""
     folder = tmp_path_factory.mktemp("environment")
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
     subprocess.run(
         [*PIP, "--python", folder / "bin" / "python", "install", "--quiet", "--no-deps", wheel], check=True
     )  # fmt: skip
-    # Without what is installed as editable.
+    # This leaves editable installs out.
     (site_packages(folder) / "dependencies.pth").write_text(sysconfig.get_path("purelib"))
     # Twisted's command, as pip writes it where it installs Twisted too.
     twistd = folder / "bin" / "twistd"
@@ -84,7 +84,7 @@ def site_packages(environment: Path) -> Path:
 
 @contextmanager
 def served(arguments: Sequence[str | Path], cwd: Path, **environ: str) -> Iterator[str]:
-    """Run a server; the value is its address, of http. It ends with exit code 0."""
+    """Run a server and yield its HTTP address; it must exit with 0."""
     env = {**os.environ, **environ}
     with subprocess.Popen(arguments, cwd=cwd, stdout=subprocess.PIPE, text=True, env=env) as process:
         assert process.stdout is not None
@@ -112,7 +112,7 @@ def get(url: str) -> bytes:
 
 class TestDistributions:
     def expected(self, source: Path) -> dict[str, str]:
-        """Return what is to be installed: its name once it is -> its name in the source."""
+        """Return the files to install: installed name -> name in the source."""
         modules = [each.relative_to(source).as_posix() for each in (source / "wsdaemon").rglob("*") if each.is_file()]
         pages = [f"{name}/{each.name}" for name in ("static", "conf") for each in (source / name).glob("[!.]*")]
         return {name: name for name in modules} | {f"wsdaemon/{name}": name for name in pages}
@@ -131,7 +131,7 @@ class TestDistributions:
         assert (shipped | set(expected.values()) | build) - names == set()
 
     def test_their_metadata_is_right(self, sdist: Path, wheel: Path) -> None:
-        """An index would take them, and show the README."""
+        """An index would accept them and render the README."""
         check: list[str | Path] = [sys.executable, "-m", "twine", "--no-color", "check", "--strict", sdist, wheel]
         checked = subprocess.run(check, capture_output=True, text=True)
         assert (checked.returncode, checked.stdout.count("PASSED")) == (0, 2), checked.stdout
@@ -159,19 +159,19 @@ class TestInstalled:
 
 
 def instructions(name: str) -> list[str]:
-    """Return what the Dockerfile says to an instruction, each as one line."""
+    """Return the arguments of an instruction in the Dockerfile, one line for each use."""
     text = re.sub(r"^#.*\n", "", (ROOT / "Dockerfile").read_text(), flags=re.MULTILINE)
     lines = text.replace("\\\n", " ").splitlines()
     return [line.partition(" ")[2].strip() for line in lines if line.partition(" ")[0] == name]
 
 
 def copied() -> list[tuple[list[str], str]]:
-    """Return what is copied into the image from here, and where to."""
+    """Return sources and destination of each COPY from the checkout."""
     return [(text.split()[:-1], text.split()[-1]) for text in instructions("COPY") if not text.startswith("--from")]
 
 
 class TestImage:
-    """The Dockerfile, as far as it can be tried without Docker: what it runs is run, elsewhere."""
+    """The Dockerfile, as far as it can be tested without Docker: its commands run elsewhere."""
 
     def test_what_it_copies_is_there_and_nothing_else_is_looked_at(self) -> None:
         ignore = (ROOT / ".dockerignore").read_text().splitlines()
@@ -181,7 +181,7 @@ class TestImage:
         assert {line[1:] for line in ignore if line.startswith("!")} == sources
 
     def test_it_copies_all_that_the_wheel_is_made_of(self, source: Path, wheel: Path, tmp_path: Path) -> None:
-        """From what it copies, the same wheel is built."""
+        """The files that it copies build the same wheel."""
         for names, to in copied():
             for name in names:
                 if (source / name).is_dir():
@@ -195,7 +195,7 @@ class TestImage:
         assert sorted(zipfile.ZipFile(built).namelist()) == sorted(zipfile.ZipFile(wheel).namelist())
 
     def test_what_it_starts_serves_is_healthy_and_ends(self, environment: Path, tmp_path: Path) -> None:
-        """Its INI file is right, its command serves with it, its health check agrees, and SIGTERM ends it."""
+        """Its INI file is valid, its command serves with it, its health check agrees, and SIGTERM stops it."""
         etc = tmp_path / "etc"
         etc.mkdir()
 
@@ -208,7 +208,7 @@ class TestImage:
         assert (checked.stdout, checked.stderr) == ("OK\n", "")
         ini = (etc / "ws.ini").read_text()
         assert "interface = 0.0.0.0\n" in ini
-        # Not on the ports of the image, which may be taken here.
+        # The image's ports may be taken here.
         (etc / "ws.ini").write_text(ini.replace("[tls]\n", "[tls]\nport = 0\n"))
         (entry,), (health,) = instructions("ENTRYPOINT"), instructions("HEALTHCHECK")
         state = instructions("ENV")[0].partition("=")

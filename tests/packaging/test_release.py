@@ -1,4 +1,4 @@
-"""`make release` makes a release of a clean tree, and of nothing else."""
+"""`make release`: a release from a clean tree, and from no other."""
 
 from __future__ import annotations
 
@@ -14,14 +14,13 @@ from tests.support.daemon import ROOT
 
 
 def git(tree: Path, *arguments: str) -> str:
-    """Run git, as somebody."""
-    command = ["git", "-c", "user.name=A", "-c", "user.email=a@example.org", *arguments]
-    return subprocess.run(command, cwd=tree, check=True, capture_output=True, text=True).stdout
+    """Run git in a tree; return its output."""
+    return subprocess.run(["git", *arguments], cwd=tree, check=True, capture_output=True, text=True).stdout
 
 
 @pytest.fixture
 def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A repository with what a release is made of."""
+    """A repository with everything that goes into a release, and one more news fragment."""
     for role in ("AUTHOR", "COMMITTER"):
         monkeypatch.setenv(f"GIT_{role}_NAME", "A")
         monkeypatch.setenv(f"GIT_{role}_EMAIL", "a@example.org")
@@ -68,7 +67,7 @@ def test_a_release(tree: Path) -> None:
     ],
 )
 def test_what_cannot_be_released(tree: Path, version: str, change: str, said: str) -> None:
-    """It says why, and changes nothing."""
+    """It says why, and leaves everything as it was."""
     subprocess.run(change, shell=True, cwd=tree, check=True)  # noqa: S602
     before = git(tree, "status", "--porcelain"), git(tree, "rev-parse", "HEAD"), git(tree, "tag")
     done = release(tree, version)

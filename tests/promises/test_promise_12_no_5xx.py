@@ -132,8 +132,8 @@ def test_promise_12_real_daemon(daemon: Callable[..., Daemon], tree: Tree, targe
         client.send(request("/text.txt", "Connection: close"))
         assert client.read_to_end().endswith(tree.contents[2000])
     assert started.stop() == 0
-    assert re.findall(r"^\S+ (?:error|critical) .*|.*Traceback.*", started.output, re.M) == []
-    assert re.findall(r"^.* 5[0-9]{2} [0-9]+$", started.output, re.M) == []
+    assert re.findall(r"^\S+ (?:error|critical) .*|.*Traceback.*", started.output, re.MULTILINE) == []
+    assert re.findall(r"^.* 5[0-9]{2} [0-9]+$", started.output, re.MULTILINE) == []
 
 
 def converse(daemon: Daemon, stream: bytes) -> bytes:
