@@ -1,7 +1,7 @@
 """Benchmark of `wsdaemon load` beside a client on websockets and uvloop: both run the same closed-loop echo.
 
     python -m pip install -e '.[bench]'
-    python benchmarks/client_vs_websockets.py [--rounds 5] [--seconds 4] [--json FILE]
+    python -m benchmarks.client_vs_websockets [--rounds 5] [--seconds 4] [--json FILE]
 
 wsdaemon serves on one core, the client runs on another. The two clients take turns, so that a change in the machine's
 speed affects both. Prints, for each setting, the median of messages per second, the spread, and the ratio of the
@@ -12,16 +12,18 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import re
 import statistics
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
+from benchmarks.certificate import write_certificate
+from benchmarks.process import cores, pinned, running
+from benchmarks.servers import OWN, SERVERS
+
 BIN = Path(sys.executable).parent
-SERVER_CORE, CLIENT_CORE = 0, 1
 SETTINGS = [
     {"clients": 1, "in_flight": 1, "size": 64},
     {"clients": 50, "in_flight": 1, "size": 64},
@@ -42,32 +44,13 @@ def main() -> None:
         url, *numbers = options.websockets
         websockets_client(url, int(numbers[0]), int(numbers[1]), int(numbers[2]), float(numbers[3]))
         return
-    daemon, url = start_daemon()
-    try:
-        results = [measure(url, setting, options.rounds, options.seconds) for setting in SETTINGS]
-    finally:
-        daemon.terminate()
-        daemon.wait()
+    own = next(server for server in SERVERS if server.name == OWN)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        with running(own, folder, write_certificate(folder), folder) as started:
+            url = f"ws://127.0.0.1:{started.places.port}/echo"
+            results = [measure(url, setting, options.rounds, options.seconds) for setting in SETTINGS]
     options.json.write_text(json.dumps(results, indent=1) + "\n")
-
-
-def start_daemon() -> tuple[subprocess.Popen[str], str]:
-    """Start the server on its core; return the process and the URL of its echo."""
-    daemon = subprocess.Popen(
-        [BIN / "wsdaemon", "serve", "--port=0"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        preexec_fn=lambda: os.sched_setaffinity(0, {SERVER_CORE}), cwd="/",
-    )  # fmt: skip
-    assert daemon.stdout is not None
-    log = ""
-    for line in daemon.stdout:
-        log += line
-        if " ready" in line:
-            break
-    port = re.search(r"ws://[^ ]*?:([0-9]+)/", log)
-    assert port is not None, log
-    # Drain the rest of its log, so that the pipe does not fill up.
-    subprocess.Popen(["cat"], stdin=daemon.stdout, stdout=subprocess.DEVNULL)
-    return daemon, f"ws://127.0.0.1:{port[1]}/echo"
 
 
 def measure(url: str, setting: dict[str, int], rounds: int, seconds: float) -> dict[str, Any]:
@@ -103,11 +86,8 @@ def run_client(name: str, url: str, setting: dict[str, int], seconds: float) -> 
             f"--size={numbers[2]}", f"--duration={seconds}", "--json=-", "--quiet",
         ]  # fmt: skip
     else:
-        command = [sys.executable, __file__, "--websockets", url, *numbers, str(seconds)]
-    done = subprocess.run(
-        command, capture_output=True, text=True, check=False,
-        preexec_fn=lambda: os.sched_setaffinity(0, {CLIENT_CORE}),
-    )  # fmt: skip
+        command = [sys.executable, "-m", "benchmarks.client_vs_websockets", "--websockets", url, *numbers, str(seconds)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, preexec_fn=pinned(cores()[1]))
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     if name == "wsdaemon":
