@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.checkout import copy_checkout
 from tests.support.daemon import ROOT
 
 PIP: list[str | Path] = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
@@ -34,16 +35,7 @@ SHIPPED = (
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """All files that git knows, without tests and benchmarks."""
-    folder = tmp_path_factory.mktemp("source")
-    listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT, check=True, capture_output=True, text=True,
-    )  # fmt: skip
-    for name in listed.stdout.splitlines():
-        if not name.startswith(("tests/", "benchmarks/")) and (ROOT / name).is_file():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, folder / name)
-    return folder
+    return copy_checkout(tmp_path_factory.mktemp("source"))
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 import tarfile
@@ -10,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.daemon import ROOT
+from tests.support.checkout import copy_checkout
 
 
 def git(tree: Path, *arguments: str) -> str:
@@ -24,11 +23,7 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for role in ("AUTHOR", "COMMITTER"):
         monkeypatch.setenv(f"GIT_{role}_NAME", "A")
         monkeypatch.setenv(f"GIT_{role}_EMAIL", "a@example.org")
-    listed = subprocess.check_output(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, text=True)
-    for name in listed.splitlines():
-        if not name.startswith(("tests/", "benchmarks/")) and (ROOT / name).is_file():
-            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, tmp_path / name)
+    copy_checkout(tmp_path)
     (tmp_path / "newsfragments" / "+test.feature").write_text("It can be released.\n")
     git(tmp_path, "init", "--quiet")
     git(tmp_path, "add", "--all")
