@@ -1,59 +1,102 @@
-"""What is going on now, as plain values: for the live page."""
+"""Snapshot of the daemon, in values that JSON has, for the live page; and the gauges among the metrics."""
 
 from __future__ import annotations
 
 import os
+import platform
 import time
 from collections import Counter
+from collections.abc import Iterator
+from heapq import nlargest
 from importlib.metadata import version
-from typing import Any
+from typing import Any, ClassVar, Protocol
 
 from wsdaemon.observe.lag import LoopLag
 from wsdaemon.observe.log import shorten
+from wsdaemon.observe.metric import Measured, Metric
 from wsdaemon.site.site import Site
-from wsdaemon.websocket.engine import Engine
 from wsdaemon.websocket.hub import Hub
-from wsdaemon.websocket.transport import carried
+from wsdaemon.websocket.transport import Transport, carried
 
 MOST_LISTED = 200
 EVERY = 1.0
-"""How often the live page hears what is so, in seconds."""
+"""Interval between two snapshots for the page, in seconds."""
 
 _BEGAN = time.monotonic()
 
 
+class Connected(Protocol):
+    """What is read of a connection."""
+
+    STATE_OPEN: int
+    state: int
+    number: int
+    peer: str
+    subprotocol: str
+    target: str
+    opened_at: float
+    transport: Transport
+
+    @property
+    def waiting(self) -> int:
+        """Return how many bytes are queued."""
+
+
 class Watched:
-    """What is looked at: the daemon's connections, its site, and its loop."""
+    """The daemon's connections, its site and its loop, as the operator sees them."""
+
+    METRICS: ClassVar[tuple[Metric[Watched], ...]] = (
+        Metric("gauge", "wsdaemon_connections", "WebSockets now.", ("subprotocol", "state"),
+               lambda it: it.connections()),
+        Metric("gauge", "wsdaemon_http_connections", "Connections that are HTTP, or nothing yet.", (),
+               lambda it: {(): it.http_connections}),
+        Metric("gauge", "wsdaemon_backlog_bytes", "Bytes that wait for peers which read too slowly.", (),
+               lambda it: {(): it.hub.backlog}),
+        Metric("gauge", "wsdaemon_compressors", "Compressors that are kept between messages.", (),
+               lambda it: {(): it.hub.compressors.count}),
+        Metric("info", "wsdaemon_build", "Versions.", (),
+               lambda it: {(): {"version": version("wsdaemon"), "python": platform.python_version(),
+                                "twisted": version("twisted"), "autobahn": version("autobahn")}}),
+    )  # fmt: skip
 
     def __init__(self, hub: Hub, site: Site, lag: LoopLag) -> None:
-        self.hub = hub
+        self.hub: Hub = hub
         self.site = site
         self.lag = lag
         self._made: tuple[float, dict[str, Any]] | None = None
 
-    def connections(self) -> tuple[Counter[str], Counter[str]]:
-        """Return how many WebSockets there are, by subprotocol and by state."""
-        by_subprotocol: Counter[str] = Counter()
-        by_state = Counter({"open": 0, "closing": 0})
-        for each in self.hub.connections:
-            by_subprotocol[each.subprotocol] += 1
-            by_state[state_of(each)] += 1
-        return by_subprotocol, by_state
+    def sources(self) -> tuple[Measured, ...]:
+        """Return all whose `METRICS` can be read."""
+        return self, self.hub.traffic, self.hub.tally, self.lag
+
+    def connections(self) -> Counter[tuple[str, str]]:
+        """Return how many WebSockets there are, by subprotocol and state; 0 for a subprotocol that has none left."""
+        counts = Counter({(each, state): 0 for each in self.hub.traffic.opened for state in ("open", "closing")})
+        counts.update((each.subprotocol, state_of(each)) for each in self.hub.connections)
+        return counts
+
+    @property
+    def http_connections(self) -> int:
+        """Connections that are no WebSockets yet, or never will be."""
+        return len(self.site.channels) + len(self.hub.answering)
 
     def snapshot(self) -> dict[str, Any]:
-        """Return all that the live page shows, in values that JSON has: the same for all who ask within a second."""
+        """Return all that the live page shows: the same for all who ask within a second."""
         now = self.hub.clock.seconds()
         if self._made is None or now - self._made[0] >= EVERY * 0.9:
             self._made = (now, self._snapshot())
         return self._made[1]
 
     def _snapshot(self) -> dict[str, Any]:
-        hub, traffic = self.hub, self.hub.traffic
-        by_subprotocol, by_state = self.connections()
+        hub = self.hub
+        by_subprotocol: Counter[str] = Counter()
+        by_state = Counter({"open": 0, "closing": 0})
+        for (subprotocol, state), count in self.connections().items():
+            by_subprotocol[subprotocol] += count
+            by_state[state] += count
         codes: dict[str, dict[str, int]] = {"sent": {}, "received": {}}
-        for (side, code), count in sorted(traffic.closed.items()):
+        for (side, code), count in sorted(hub.traffic.closed.items()):
             codes[side][code] = count
-        newest = sorted(hub.connections, key=lambda each: each.number, reverse=True)[:MOST_LISTED]
         open_files, most_files = descriptors()
         return {
             "time": time.time(),
@@ -61,27 +104,27 @@ class Watched:
             "version": version("wsdaemon"),
             "draining": hub.draining,
             "connections": {
-                "open": len(hub.connections), "http": len(self.site.channels) + len(hub.answering),
-                "by_subprotocol": dict(by_subprotocol), "by_state": dict(by_state),
+                "open": len(hub.connections), "http": self.http_connections,
+                "by_subprotocol": dict(+by_subprotocol), "by_state": dict(by_state),
             },
-            "totals": {
-                "opened": sum(traffic.opened.values()),
-                "messages_in": traffic.messages_in, "messages_out": traffic.messages_out,
-                "frames_in": sum(traffic.frames_in), "frames_out": sum(traffic.frames_out),
-                "bytes_in": sum(traffic.bytes_in), "bytes_out": sum(traffic.bytes_out),
-                "http_responses": sum(traffic.responses.values()),
-            },
+            "totals": dict(self._totals()),
             "close_codes": codes,
             "refusals": dict(hub.tally.counts.most_common(50)),
             "loop_lag": {"last": self.lag.last, "max": self.lag.take_most()},
             "backlog": hub.backlog,
             "memory": memory(),
             "descriptors": {"open": open_files, "limit": most_files},
-            "list": [self._listed(each) for each in newest],
+            "list": [self._listed(each) for each in nlargest(MOST_LISTED, hub.connections, lambda each: each.number)],
             "list_limit": MOST_LISTED,
         }  # fmt: skip
 
-    def _listed(self, each: Engine) -> dict[str, Any]:
+    def _totals(self) -> Iterator[tuple[str, int]]:
+        for source in self.sources():
+            for metric in source.METRICS:
+                if metric.total:
+                    yield from metric.totals(source).items()
+
+    def _listed(self, each: Connected) -> dict[str, Any]:
         bytes_in, bytes_out = carried(each.transport)
         return {
             "number": each.number, "peer": each.peer, "subprotocol": each.subprotocol, "target": shorten(each.target),
@@ -90,9 +133,9 @@ class Watched:
         }  # fmt: skip
 
 
-def state_of(connection: Engine) -> str:
+def state_of(connection: Connected) -> str:
     """Return `open`, or `closing` from the first Close or drop on."""
-    return "open" if connection.state == Engine.STATE_OPEN else "closing"
+    return "open" if connection.state == connection.STATE_OPEN else "closing"
 
 
 def memory() -> int:

@@ -1,4 +1,4 @@
-"""Loop lag: how much later than it should a call is made, which is how long everyone waits."""
+"""Loop lag: the delay of a timed call beyond its time, and so of everything else in the process."""
 
 from __future__ import annotations
 
@@ -6,24 +6,32 @@ import sys
 import threading
 import time
 from bisect import bisect_left
+from itertools import accumulate
 from types import FrameType
+from typing import ClassVar
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
+from wsdaemon.observe.metric import Metric
+
 EVERY = 0.1
-"""How often it is measured, in seconds."""
+"""Interval of the measurements, in seconds."""
 BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 """The histogram's buckets, in seconds."""
 _SHOWN = 4
 
 
 class LoopLag:
-    """Measures the lag of a loop, and logs what is over a threshold.
+    """Lag of an event loop, measured in a histogram, and logged where it exceeds a threshold.
 
-    With `watch`, a thread looks at what the loop's thread is doing while it is late, so that the log can say it.
+    With `watch`, a thread looks up which function holds the loop, for the log.
     """
 
+    METRICS: ClassVar[tuple[Metric[LoopLag], ...]] = (
+        Metric("histogram", "wsdaemon_loop_lag_seconds", "How late the loop makes its calls.", (),
+               lambda it: {(): it.histogram()}),
+    )  # fmt: skip
     log = Logger(namespace="wsdaemon")
 
     def __init__(self, clock: IReactorTime, threshold: float) -> None:
@@ -39,18 +47,18 @@ class LoopLag:
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Begin to measure."""
+        """Start to measure."""
         self._due = self._clock.seconds() + EVERY
         self._call = self._clock.callLater(EVERY, self._measure)
 
     def watch(self) -> None:
-        """Look, from a thread, at what this thread does when it is late."""
+        """Start the thread that looks at the calling one."""
         main = threading.get_ident()
         self._thread = threading.Thread(target=self._look, args=(main,), name="loop lag", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
-        """Measure no more."""
+        """Stop, and end the thread."""
         if self._call is not None and self._call.active():
             self._call.cancel()
         self._stopped.set()
@@ -58,9 +66,13 @@ class LoopLag:
             self._thread.join()
 
     def take_most(self) -> float:
-        """Return the greatest lag since this was last asked, in seconds."""
+        """Return the greatest lag since the last call of this method, in seconds."""
         most, self.most = self.most, self.last
         return most
+
+    def histogram(self) -> tuple[list[tuple[str, int]], float]:
+        """Return how many lags were at most each bound, in Prometheus' form, and the sum of all lags in seconds."""
+        return list(zip((*map(str, BOUNDS), "+Inf"), accumulate(self.counts), strict=True)), self.total
 
     def _measure(self) -> None:
         now = self._clock.seconds()
@@ -87,7 +99,7 @@ class LoopLag:
 
 
 def _show(frame: FrameType | None) -> str:
-    """Return the innermost calls, the last first."""
+    """Return the innermost calls, the latest first."""
     calls: list[str] = []
     while frame is not None and len(calls) < _SHOWN:
         code = frame.f_code

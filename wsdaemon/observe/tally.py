@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from enum import StrEnum
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
+
+from wsdaemon.observe.metric import Metric
 
 
 class Cause(StrEnum):
@@ -44,6 +46,13 @@ class Cause(StrEnum):
 
 class Tally:
     """Counts by cause."""
+
+    METRICS: ClassVar[tuple[Metric[Tally], ...]] = (
+        Metric("counter", "wsdaemon_refusals", "What was refused or cut, by cause.", ("cause",),
+               lambda it: it.counts),
+        Metric("counter", "wsdaemon_slow_readers_dropped", "Peers that read too slowly and were dropped.", (),
+               lambda it: {(): sum(it.counts[cause] for cause in Cause if cause.is_slow)}),
+    )  # fmt: skip
 
     def __init__(self, clock: IReactorTime, log_every: float = 60.0) -> None:
         self.counts: Counter[str] = Counter()

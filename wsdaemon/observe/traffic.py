@@ -1,10 +1,13 @@
-"""What went in and out of all WebSockets, counted as it goes: plain integers, so that it costs next to nothing."""
+"""Traffic of all WebSockets, counted as it goes in plain integers, so that it costs next to nothing."""
 
 from __future__ import annotations
 
 from collections import Counter
+from typing import ClassVar
 
-_OPCODES = 16
+from wsdaemon.observe.metric import Metric
+
+_OPCODES = {0: "continuation", 1: "text", 2: "binary", 8: "close", 9: "ping", 10: "pong"}  # RFC 6455 section 11.8
 _CODES = frozenset(range(1000, 1016))
 
 
@@ -20,55 +23,77 @@ class Traffic:
         "responses",
     )  # fmt: skip
 
+    METRICS: ClassVar[tuple[Metric[Traffic], ...]] = (
+        Metric("counter", "wsdaemon_messages", "Whole messages.", ("direction",),
+               lambda it: {"in": it.messages_in, "out": it.messages_out}, "messages"),
+        Metric("counter", "wsdaemon_frames", "Frames.", ("direction", "opcode"),
+               lambda it: _by_opcode(it.frames_in, it.frames_out), "frames"),
+        Metric("counter", "wsdaemon_payload_bytes", "Payload of frames, as it is on the wire.", ("direction", "opcode"),
+               lambda it: _by_opcode(it.bytes_in, it.bytes_out), "bytes"),
+        Metric("counter", "wsdaemon_opened", "WebSockets that were opened.", ("subprotocol",),
+               lambda it: it.opened, "opened"),
+        Metric("counter", "wsdaemon_handshakes", "Opening handshakes, by the status of the response.", ("result",),
+               lambda it: it.handshakes),
+        Metric("counter", "wsdaemon_closed", "WebSockets that ended, by the close code of either side.",
+               ("side", "code"), lambda it: it.closed),
+        Metric("counter", "wsdaemon_http_responses", "HTTP responses.", ("status",),
+               lambda it: it.responses, "http_responses"),
+    )  # fmt: skip
+
     def __init__(self) -> None:
-        self.frames_in = [0] * _OPCODES
-        self.frames_out = [0] * _OPCODES
-        self.bytes_in = [0] * _OPCODES
-        self.bytes_out = [0] * _OPCODES
+        self.frames_in: list[int] = [0] * 16  # by opcode, as the three below
+        self.frames_out: list[int] = [0] * 16
+        self.bytes_in: list[int] = [0] * 16
+        self.bytes_out: list[int] = [0] * 16
         self.begun_in = self.begun_out = 0  # data frames that are not the last of their message
         self.opened: Counter[str] = Counter()
-        """Connections that were opened, by subprotocol."""
         self.handshakes: Counter[int] = Counter()
-        """Opening handshakes, by the status that they were answered with."""
-        self.closed: Counter[tuple[str, str]] = Counter()
-        """Connections that ended: by `sent` or `received`, and the close code."""
+        self.closed: Counter[tuple[str, str]] = Counter()  # `sent` or `received`, and the close code
         self.responses: Counter[int] = Counter()
-        """HTTP responses, by status."""
 
     @property
     def messages_in(self) -> int:
-        """Whole messages that came in."""
+        """Whole messages from peers."""
         return sum(self.frames_in[:3]) - self.begun_in
 
     @property
     def messages_out(self) -> int:
-        """Whole messages that went out."""
+        """Whole messages to peers."""
         return sum(self.frames_out[:3]) - self.begun_out
 
     def took(self, frames: list[tuple[int, bytes]]) -> None:
-        """Count messages of one frame each that came in."""
+        """Count messages of one frame each from a peer."""
         frames_in, bytes_in = self.frames_in, self.bytes_in
         for opcode, payload in frames:
             frames_in[opcode] += 1
             bytes_in[opcode] += len(payload)
 
     def took_frame(self, opcode: int, length: int, fin: bool) -> None:
-        """Count a frame that came in."""
+        """Count a frame from a peer."""
         self.frames_in[opcode] += 1
         self.bytes_in[opcode] += length
         self.begun_in += not fin and opcode < 3
 
     def gave_frame(self, opcode: int, length: int, fin: bool, times: int = 1) -> None:
-        """Count a frame that goes out, or the same to several."""
+        """Count a frame to a peer, or the same frame to several."""
         self.frames_out[opcode] += times
         self.bytes_out[opcode] += length * times
         if not fin and opcode < 3:
             self.begun_out += times
 
     def ended(self, sent: int | None, received: int | None) -> None:
-        """Count the end of a connection."""
+        """Count the end of a connection, with the close codes of both sides."""
         self.closed["sent", _shown(sent)] += 1
         self.closed["received", _shown(received)] += 1
+
+
+def _by_opcode(counts_in: list[int], counts_out: list[int]) -> Counter[tuple[str, str]]:
+    """Return counts by direction and the opcode's name."""
+    found: Counter[tuple[str, str]] = Counter()
+    for direction, counts in (("in", counts_in), ("out", counts_out)):
+        for opcode, count in enumerate(counts):
+            found[direction, _OPCODES.get(opcode, "reserved")] += count
+    return found
 
 
 def _shown(code: int | None) -> str:
