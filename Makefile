@@ -57,7 +57,7 @@ lint: .venv/.test
 	@$(BIN)/towncrier build --draft --version next >/dev/null
 
 docs: .venv/.test
-	$(BIN)/python tools/write_reference.py
+	$(BIN)/python -m tools.write_reference
 
 nox: .venv/.test
 	$(BIN)/nox

@@ -1,9 +1,10 @@
-"""Generate `conf/ws.ini` and the tables of docs/configuration.md and docs/behaviours.md from the code."""
+"""Generate `conf/ws.ini`, the tables of docs/*.md, and panels of the dashboard from the code."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from tools import metrics_reference
 from wsdaemon.reference import behaviours_markdown, ini, markdown
 from wsdaemon.routing.catalogue import Catalogue
 from wsdaemon.routing.registry import find_all, settings_classes
@@ -19,7 +20,10 @@ def main() -> None:
     known = settings_classes(found)
     (ROOT / "conf" / "ws.ini").write_text(ini(known))
     behaviours = behaviours_markdown(Catalogue(found, BehaviourSettings()).document())
-    for name, text in (("configuration", markdown(known)), ("behaviours", behaviours)):
+    dashboard = ROOT / "conf" / "grafana-dashboard.json"
+    dashboard.write_text(metrics_reference.dashboard(dashboard.read_text()))
+    tables = {"configuration": markdown(known), "behaviours": behaviours, "service": metrics_reference.markdown()}
+    for name, text in tables.items():
         docs = ROOT / "docs" / f"{name}.md"
         docs.write_text(docs.read_text().partition(MARK)[0] + MARK + "\n" + text)
 

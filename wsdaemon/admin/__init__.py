@@ -1,1 +1,1 @@
-"""What an operator sees: metrics for Prometheus, health, and a live page, on a listener of their own."""
+"""Listener for the operator: metrics for Prometheus, health, and a live page."""

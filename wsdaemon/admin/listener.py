@@ -1,11 +1,11 @@
-"""The admin listener's site: its pages, and the WebSocket that keeps the live page up to date."""
+"""Site of the admin listener: metrics, health, the live page, and the WebSocket that feeds it."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from twisted.internet.interfaces import IReactorTime
@@ -27,42 +27,42 @@ from wsdaemon.websocket.hub import Hub
 _LOCAL = ("localhost", "127.0.0.1", "[::1]")
 
 
-class Feed(Connection):
-    """Sends a snapshot at once and then every second, as long as the client keeps up. What comes in is ignored."""
+def feed_of(watched: Watched) -> type[Connection]:
+    """Return the class of connections that show `watched`."""
 
-    names = ("wsdaemon-admin", "feed")
-    watched: ClassVar[Watched]
+    class Feed(Connection):
+        """Snapshot at once and then every second, as long as the client reads. Messages from it are ignored."""
 
-    def opened(self) -> None:
-        """Begin."""
-        self._tell()
+        names = ("wsdaemon-admin", "feed")
 
-    def _tell(self) -> None:
-        if not self.write_paused:
-            self.send_message(json.dumps(self.watched.snapshot()).encode(), is_binary=False)
-        if self.can_send:
-            self.deadlines.set("feed", EVERY, self._tell)
+        def opened(self) -> None:
+            """Begin."""
+            if not self.write_paused:
+                self.send_message(json.dumps(watched.snapshot()).encode(), is_binary=False)
+            if self.can_send:
+                self.deadlines.set("feed", EVERY, self.opened)
+
+    return Feed
 
 
 class AdminSite(Site):
-    """Answers the operator. What is asked for every few seconds is not worth a line of the log."""
+    """Site for the operator; its requests are neither logged nor counted."""
 
     def log(self, request: Any) -> None:
-        """Log nothing."""
+        """Do nothing."""
 
     def getResourceFor(self, request: Any) -> IResource:
-        """Have a browser ask whether its page is the one of this version still."""
+        """Have browsers revalidate pages, which another version may have changed."""
         request.setHeader(b"cache-control", b"no-cache")
         return super().getResourceFor(request)
 
 
 class OnlyFeed:
-    """Chooses the feed, at its path, and nothing else."""
+    """Routes of the admin listener: /feed is a WebSocket, and no other path."""
 
     def __init__(self, watched: Watched, hub: Hub) -> None:
         settings = WebSocketSettings(allowed_origins=("same",), message_limit=1 << 12)
-        self._factory = ConnectionFactory(Feed, settings, hub)
-        self._factory.protocol.watched = watched
+        self._factory = ConnectionFactory(feed_of(watched), settings, hub)
 
     def choose(self, handshake: Handshake) -> Choice:
         """Return the feed; raises `HandshakeRefused` for another path."""
@@ -74,7 +74,7 @@ class OnlyFeed:
 def make_admin_site(
     watched: Watched, settings: AdminSettings, reactor: IReactorTime, is_ready: Callable[[], bool]
 ) -> AdminSite:
-    """Return what answers on the admin listener; `is_ready` says whether the daemon serves."""
+    """Return the site; `is_ready` says whether the daemon accepts connections."""
     metrics = Metrics(watched)
     pages = {
         b"metrics": _plain(lambda: (200, metrics.text()), CONTENT_TYPE_LATEST),
@@ -83,7 +83,7 @@ def make_admin_site(
     }
     hub = Hub(reactor, tally=watched.hub.tally)
     if settings.interface in _ANY:
-        names = (*_LOCAL, *settings.host_names) if settings.host_names else ()  # it has addresses that we do not know
+        names = (*_LOCAL, *settings.host_names) if settings.host_names else ()  # its addresses are not known here
     else:
         host = f"[{settings.interface}]" if ":" in settings.interface else settings.interface
         names = (*_LOCAL, host, *settings.host_names)

@@ -54,7 +54,7 @@ class Watched:
                lambda it: {(): it.hub.backlog}),
         Metric("gauge", "wsdaemon_compressors", "Compressors that are kept between messages.", (),
                lambda it: {(): it.hub.compressors.count}),
-        Metric("info", "wsdaemon_build", "Versions.", (),
+        Metric("info", "wsdaemon_build", "Versions of what runs.", (),
                lambda it: {(): {"version": version("wsdaemon"), "python": platform.python_version(),
                                 "twisted": version("twisted"), "autobahn": version("autobahn")}}),
     )  # fmt: skip

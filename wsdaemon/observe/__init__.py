@@ -1,1 +1,1 @@
-"""How the daemon can be watched: its log."""
+"""Observation of the daemon: log, metrics and their declarations, refusals by cause, loop lag."""
