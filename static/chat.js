@@ -1,12 +1,12 @@
 /* The chat page: one WebSocket to the page's own address, in the broadcast room.
 
-   A line on the wire is "NAME:text", split at the first ":". Whatever is sent comes back to every member,
-   the sender included, and only then is it shown: what you see in the log has been through the server.
+   A message on the wire is "NAME:text", split at the first ":". The server sends each message to every member, the
+   sender included, and the page shows a message only when it comes back: everything in the log has been to the server.
 
    idle --join--> connecting --open--> online --close--> waiting --time or button--> connecting ...
-   A close that says "do not come back" leads to offline instead of waiting; Leave leads to idle from anywhere.
+   A final close code leads to offline instead of waiting; Leave leads to idle from every state.
 
-   Everything received is put into the page as text nodes, never as markup. */
+   Received text is inserted as text nodes, never as markup. */
 "use strict";
 
 const SUBPROTOCOL = "org.ietf.websocket.test-echo-broadcast";
@@ -18,8 +18,8 @@ const MAX_PEOPLE = 100;
 const MAX_NAME_SHOWN = 80; // other clients may use longer names than this page does
 const MAX_TEXT_SHOWN = 2000; // longer texts are folded
 const RETRY_MAX_S = 30;
-const ANSWER_MS = 15000; // a handshake or an echo that takes longer means a dead connection
-const STEADY_MS = 10000; // a connection this old lets the back-off start anew
+const ANSWER_MS = 15000; // if a handshake or an echo takes longer, the connection is dead
+const STEADY_MS = 10000; // a connection that lasts this long resets the back-off
 
 const STATES = {
   idle: "Not joined", connecting: "Connecting…", online: "Online", waiting: "Reconnecting", offline: "Offline",
@@ -30,14 +30,14 @@ const CLOSE_CODES = {
   1002: "The server found a protocol error.",
   1003: "The server does not accept this kind of message.",
   1006: "The connection was lost.",
-  1007: "The server found text that is not valid.",
-  1008: "The server refused the connection by its rules.",
-  1009: "The server refused a message as too big.",
+  1007: "The server found invalid text.",
+  1008: "The server’s policy does not allow the connection.",
+  1009: "The server refused a message that was too big.",
   1011: "The server met an unexpected error.",
   1012: "The server is restarting.",
   1013: "The server is busy or full and asks to try again later.",
 };
-const FINAL_CODES = new Set([1002, 1003, 1008]); // trying again would only be refused again
+const FINAL_CODES = new Set([1002, 1003, 1008]); // a retry would be refused too
 
 const ui = {}; // every element that has an id, by id
 for (const element of document.querySelectorAll("[id]")) ui[element.id] = element;
@@ -48,19 +48,19 @@ const title = document.title;
 
 let state = "idle";
 let me = "";
-let socket = null; // the current connection; events of any other are stale and ignored
+let socket = null; // the current connection; events of others are stale and ignored
 let attempts = 0; // connections tried since the last steady one
 let retryAt = 0;
 let retryTimer, answerTimer, steadyTimer, paintTimer;
-let unconfirmed = []; // what was sent and has not come back: { wire, text }, text null for announcements
+let unconfirmed = []; // sent messages that have not come back: { wire, text }, text null for announcements
 let fresh = []; // lines not yet in the document
 let atEnd = true;
 let unread = 0;
 const people = new Map(); // name -> { at: Date, left: boolean }, in order of first appearance
 
-// Memory for one tab. A browser may forbid storage; the chat works without.
+// Storage for one tab. The chat works without it, where a browser forbids it.
 function remember(key, value) {
-  try { sessionStorage.setItem(`chat-${key}`, value); } catch { /* nothing to be done */ }
+  try { sessionStorage.setItem(`chat-${key}`, value); } catch { /* see above */ }
 }
 function recall(key) {
   try { return sessionStorage.getItem(`chat-${key}`) ?? ""; } catch { return ""; }
@@ -75,7 +75,7 @@ function setState(next, why = "") {
   ui.countdown.textContent = "";
   ui.send.setAttribute("aria-disabled", String(next !== "online")); // not "disabled": Enter must still explain
   ui.why.textContent = why;
-  if (!why && document.activeElement === ui.reconnect) ui.text.focus(); // a hidden button would lose the focus
+  if (!why && document.activeElement === ui.reconnect) ui.text.focus(); // the focus must not stay on a hidden button
   ui.notice.hidden = !why;
 }
 
@@ -91,7 +91,7 @@ function connect() {
   answerTimer = setTimeout(noAnswer, ANSWER_MS);
 }
 
-// Forgets the current connection, what was under way on it, and every timer that belongs to it.
+// Drops the current connection with its unconfirmed messages and its timers.
 function abandon() {
   unconfirmed = [];
   for (const timer of [retryTimer, answerTimer, steadyTimer]) clearTimeout(timer);
@@ -101,7 +101,7 @@ function abandon() {
 }
 
 function opened() {
-  if (attempts > 0) note("Connected again. What others said meanwhile is not shown.");
+  if (attempts > 0) note("Connected again. Messages sent in the meantime are missing here.");
   setState("online");
   ui.hint.textContent = "";
   steadyTimer = setTimeout(() => { attempts = 0; }, STEADY_MS);
@@ -115,7 +115,7 @@ function lost(code, reason) {
   for (const { text } of unconfirmed) if (text !== null) addLine("note", "This may not have arrived: ", ...fold(text));
   abandon();
   if (FINAL_CODES.has(code)) return setState("offline", why);
-  // Exponential back-off; the jitter keeps all members of a restarted server from returning at once.
+  // Exponential back-off; with jitter the members of a restarted server do not all return at once.
   const delay = Math.min(2 ** attempts, RETRY_MAX_S) * (0.5 + Math.random() / 2);
   attempts += 1;
   retryAt = Date.now() + delay * 1000;
@@ -129,7 +129,7 @@ function noAnswer() {
 
 function explain(code, reason, wasOnline) {
   if (code === 1006 && !navigator.onLine) return "This device has no network.";
-  if (code === 1006 && !wasOnline) return "The server cannot be reached, or refuses the connection.";
+  if (code === 1006 && !wasOnline) return "The server cannot be reached or refuses the connection.";
   const words = CLOSE_CODES[code] ?? `The connection was closed with code ${code}.`;
   return reason ? `${words} It says: “${reason}”` : words;
 }
@@ -141,8 +141,8 @@ function countDown() {
   retryTimer = setTimeout(countDown, 250);
 }
 
-// Everything sent is kept until its echo is back: that tells own lines from those of a namesake, and a dead
-// connection, which a browser may not notice for many minutes, from a quiet room.
+// A sent message is kept until its echo arrives. This tells our own lines from a namesake's, and a dead connection
+// (which a browser may not notice for minutes) from a quiet room.
 function transmit(wire, text) {
   socket.send(wire);
   unconfirmed.push({ wire, text });
@@ -212,7 +212,7 @@ function hue(name) {
   return sum % 6;
 }
 
-// Lines reach the document in batches, so that a flood from a test client costs one layout and not thousands.
+// Lines are added to the document in batches, so that a flood costs one layout instead of thousands.
 function addLine(className, ...children) {
   const line = make("div", `line ${className}`, ...children);
   if (className === "note") line.append(" ", timestamp(new Date()));
@@ -247,7 +247,7 @@ function watchScroll() {
   ui.more.hidden = true;
 }
 
-// --- people: the protocol knows no presence, so this is what the messages tell
+// --- people: the protocol has no presence, so this is derived from the messages
 
 function see(name, left) {
   people.set(name, { at: new Date(), left });
@@ -263,7 +263,7 @@ function showPeople() {
   ui.seenCount.textContent = Array.from(people.values()).filter(({ left }) => !left).length;
 }
 
-// --- what the user does
+// --- user actions
 
 function join(event) {
   event.preventDefault();
@@ -309,7 +309,7 @@ function send(event) {
   if (!text.trim()) return;
   if (size > MAX_MESSAGE_BYTES) {
     const [is, limit] = [size.toLocaleString(), MAX_MESSAGE_BYTES.toLocaleString()];
-    ui.hint.textContent = `Not sent, too long: ${is} bytes with your name, and at most ${limit} fit. Your text is kept.`;
+    ui.hint.textContent = `Not sent, too long: ${is} bytes with your name; the limit is ${limit}. Your text is kept.`;
   } else if (state !== "online") {
     ui.hint.textContent = "Not sent: there is no connection at the moment. Your text is kept.";
   } else {
@@ -319,7 +319,7 @@ function send(event) {
   }
 }
 
-// Half a surrogate pair would come back as U+FFFD and not be known as ours.
+// Half a surrogate pair would come back as U+FFFD and not be recognized as ours.
 function wellFormed(text) {
   return text.toWellFormed ? text.toWellFormed() : text;
 }
@@ -335,7 +335,7 @@ function start() {
   if (!served || !("WebSocket" in window)) {
     ui.unsupported.hidden = false;
     ui.unsupported.textContent = served
-      ? "This browser has no WebSocket, which this chat is made of. Any current browser has it."
+      ? "This browser does not support WebSocket, which the chat needs. Every current browser does."
       : "This page was opened from a file. Open it through the server to chat.";
     return;
   }

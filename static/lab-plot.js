@@ -1,8 +1,8 @@
-/* What the lab page shows of a connection: the plot of round-trip times, and the log of messages.
+/* The lab's plot of round-trip times, and its log of messages.
 
-   A reply counts when it equals a message that waits for one, in type, size and content; of equal messages the
-   oldest is taken. So a ticker's messages give no bogus times, and neither does a reply that was changed on its way.
-   Memory is bounded: the last KEPT points, WAITING messages without a reply, MAX_LINES lines, each cut. */
+   A message counts as a reply if it equals a sent message in type, size and content; of equal messages, the oldest is
+   matched. So neither the messages of a ticker nor altered replies give wrong times. Memory is bounded: the last KEPT
+   points, WAITING messages without a reply, MAX_LINES lines, each of bounded length. */
 "use strict";
 
 function make(tag, className, ...children) {
@@ -12,7 +12,7 @@ function make(tag, className, ...children) {
   return element;
 }
 
-// Made once: toLocaleString makes one for every number, which costs more than all else in a line of the log.
+// Made once: toLocaleString makes a new one for every number, which is the largest cost of a line in the log.
 const NUMBERS_WITH = [0, 1, 2].map((digits) => new Intl.NumberFormat(undefined, { maximumFractionDigits: digits }));
 const TENTHS = new Intl.NumberFormat(undefined, { minimumFractionDigits: 1, maximumFractionDigits: 1 });
 
@@ -24,8 +24,8 @@ function show(number, digits = 0) {
 
 const KEPT = 5000;
 const WAITING = 10000;
-const SAMPLE = 128; // of longer messages only so many units at either end are compared
-const DOTS = 400; // more points than this are drawn as one bar for each column of pixels
+const SAMPLE = 128; // of longer messages, only so much at either end is compared
+const DOTS = 400; // more points are drawn as one bar for each column of pixels
 
 class RoundTrips {
   constructor(canvas, figures) {
@@ -37,14 +37,14 @@ class RoundTrips {
   }
 
   clear() {
-    this.at = new Float64Array(KEPT); // when the reply came
+    this.at = new Float64Array(KEPT); // when the reply arrived
     this.took = new Float64Array(KEPT);
-    this.count = 0; // points ever; point i is kept at i % KEPT
+    this.count = 0; // points so far; point i is at i % KEPT
     this.forget();
     this.changed = true;
   }
 
-  // What was sent on a connection that is gone gets no reply any more.
+  // Messages sent on a closed connection get no reply.
   forget() {
     this.waiting = new Map(); // key -> the times of sending, oldest first
     this.size = 0;
@@ -59,7 +59,7 @@ class RoundTrips {
     if (this.size > WAITING) this.take(this.waiting.keys().next().value);
   }
 
-  // The round-trip time, or undefined where this is no reply.
+  // Returns the round-trip time, or undefined if this is no reply.
   received(data, at) {
     if (this.size === 0) return undefined;
     const sentAt = this.take(keyOf(data));
@@ -79,7 +79,7 @@ class RoundTrips {
     return times.shift();
   }
 
-  // Figures and plot; costs nothing where there is nothing new.
+  // Updates figures and plot if there is anything new.
   paint() {
     if (!this.changed) return;
     this.changed = false;
@@ -98,7 +98,7 @@ class RoundTrips {
     const { canvas } = this;
     const [width, height] = [canvas.clientWidth, canvas.clientHeight];
     const scale = devicePixelRatio || 1;
-    canvas.width = Math.round(width * scale); // this clears it, too
+    canvas.width = Math.round(width * scale); // this also clears it
     canvas.height = Math.round(height * scale);
     const pen = canvas.getContext("2d");
     if (!pen || width === 0) return;
@@ -177,7 +177,7 @@ function seconds(value) {
   return `${show(value / 1000, 1)} s`;
 }
 
-// The next of 1, 2, 3, 5, 10, 20, 30 ... that the highest point stays below.
+// The smallest of 1, 2, 3, 5, 10, 20, 30 ... that is not below the highest point.
 function niceTop(highest) {
   const power = 10 ** Math.floor(Math.log10(Math.max(highest, 0.1)));
   return [1, 2, 3, 5, 10].map((step) => step * power).find((step) => step >= highest);
@@ -186,12 +186,12 @@ function niceTop(highest) {
 // --- the log
 
 const MAX_LINES = 500;
-const MAX_TEXT_BYTES = 1000; // of a longer text only so much is shown
+const MAX_TEXT_BYTES = 1000; // of a longer text, only so much is shown
 const MAX_HEX_BYTES = 64;
 const SIGNS = { sent: "↑", received: "↓", note: "•" };
 const encoder = new TextEncoder();
 
-// Lines reach the document once for each frame that is drawn, so that a flood costs one layout and not thousands.
+// Lines are added to the document once for each animation frame, so that a flood costs one layout instead of thousands.
 class Log {
   constructor(list, more, figures, alsoPaint) {
     Object.assign(this, { list, more, figures, alsoPaint, painting: 0, atEnd: true });
@@ -201,7 +201,7 @@ class Log {
   }
 
   clear() {
-    this.lines = 0; // ever
+    this.lines = 0; // so far
     this.totals = { sent: { messages: 0, bytes: 0 }, received: { messages: 0, bytes: 0 } };
     this.fresh = []; // lines not yet in the document
     this.list.replaceChildren();
@@ -247,7 +247,7 @@ class Log {
 
   scrollToEnd() {
     this.list.scrollTop = this.list.scrollHeight;
-    if (document.activeElement === this.more) this.list.focus(); // a hidden button would lose the focus
+    if (document.activeElement === this.more) this.list.focus(); // the focus must not stay on a hidden button
     this.more.hidden = true;
   }
 
@@ -275,7 +275,7 @@ function size(bytes) {
   return `${show(bytes)} ${bytes === 1 ? "byte" : "bytes"}`;
 }
 
-// A copy of the beginning: a slice of a string would keep all of it in memory.
+// Copies the beginning: a slice of a string would keep the whole string in memory.
 function preview(bytes, text) {
   const limit = text ? MAX_TEXT_BYTES : MAX_HEX_BYTES;
   const head = bytes.subarray(0, limit);

@@ -1,15 +1,14 @@
 /* The lab's set-up: the fields for a behaviour's parameters, its address, and the link that restores it all.
 
-   Which behaviours there are, their parameters and the words about them all come from behaviours.json; nothing about
-   a single one is known here.
+   The behaviours, their parameters and descriptions all come from behaviours.json; this script knows none of them.
 
-   The set-up is kept in the page's fragment, so that a link restores it. It is the path and query of the WebSocket
-   address, with the offered subprotocols, if any, before the path:
+   The page's fragment holds the set-up, so that a link restores it: the path and query of the WebSocket address,
+   preceded by the offered subprotocols, if any:
 
      #/close?code=1013&after=500             #mqtt,foo/close?code=1013&after=500
 
-   No name of a subprotocol may hold a "/" or ",", so the first "/" ends them; other characters are percent-encoded,
-   and none is left that programs which find links in text would stop at. A link sets up, it never connects. */
+   A subprotocol's name contains no "/" or ",", so the first "/" ends the list. All other special characters are
+   percent-encoded, so that programs find the whole link in a text. A link never connects by itself. */
 "use strict";
 
 const NUMBERS = new Set(["number", "milliseconds"]);
@@ -27,7 +26,7 @@ function listBehaviours() {
     const group = make("optgroup", "");
     group.label = line ? `${family}: ${line}` : family;
     for (const each of lab.behaviours.filter((one) => one.family === family)) {
-      const option = make("option", "", each.enabled ? each.name : `${each.name} (switched off on this server)`);
+      const option = make("option", "", each.enabled ? each.name : `${each.name} (disabled on this server)`);
       option.value = each.name;
       option.disabled = !each.enabled;
       group.append(option);
@@ -36,13 +35,14 @@ function listBehaviours() {
   }
 }
 
-// Words with `code` in them.
+// Text with `code` in it.
 function prose(text) {
   return text.split("`").map((part, index) => (index % 2 ? make("code", "", part) : part));
 }
 
-// Shows the behaviour's fields. The group that is what it is about is unfolded, and so is what a link sets.
-// What was set in a group that it has too is kept, unless `given` says what to set; returns what could not be set.
+// Shows the fields of a behaviour. Its main group is unfolded, and so are groups in which the link sets something.
+// Values of groups that both behaviours have are kept, unless `given` has the values to set. Returns what could not be
+// set.
 function choose(name, given) {
   const kept = given ?? new Map([...chosen()].filter(([key]) => fields.get(key).group));
   behaviour = lab.behaviours.find((each) => each.name === name);
@@ -80,7 +80,7 @@ function field(parameter, group) {
   label.htmlFor = input.id;
   const hint = make("p", "quiet small", ...prose(parameter.why));
   hint.id = `${input.id}-hint`;
-  if (input.tagName !== "SELECT") hint.append(" ", make("i", "", `Write ${parameter.what}.`)); // a list shows it
+  if (input.tagName !== "SELECT") hint.append(" ", make("i", "", `Write ${parameter.what}.`)); // a list has them
   if (parameter.rfc) hint.append(` ${parameter.rfc}.`);
   const error = make("p", "error");
   error.id = `${input.id}-error`;
@@ -90,7 +90,7 @@ function field(parameter, group) {
   return box;
 }
 
-// A text without a default may be given and yet be empty, which says something else than leaving it out.
+// A text without a default can be given and empty, which is not the same as leaving it out.
 function emptyFor({ kind, default: usual }, input, hint) {
   if (usual !== null || input.tagName === "SELECT" || NUMBERS.has(kind)) return null;
   const box = make("input", "");
@@ -100,8 +100,8 @@ function emptyFor({ kind, default: usual }, input, hint) {
   return box;
 }
 
-// In every kind of field the empty value means: not in the address. That is not quite the same as the default's own
-// value, for a server may act on a parameter because it is given.
+// An empty field means that the parameter is not in the address. That differs from giving the default value: a server
+// may act on a parameter because it is given.
 function inputFor({ kind, choices, example, default: usual }) {
   if (kind === "choice" || kind === "switch") {
     const unset = new Option(usual ? `default: ${usual}` : "default", "");
@@ -116,7 +116,7 @@ function inputFor({ kind, choices, example, default: usual }) {
   return input;
 }
 
-// Sets a field; false where it cannot hold the value.
+// Sets a field; false if it cannot hold the value.
 function fill({ parameter, input, empty }, value) {
   const wanted = parameter.kind === "switch" ? SWITCHES[value.toLowerCase()] ?? "" : value;
   input.value = wanted;
@@ -130,7 +130,7 @@ function chosen() {
   return new Map(set.map(([name, { input }]) => [name, input.value]));
 }
 
-// What is wrong with a value, as far as the page can tell; the server checks all of it.
+// The error of a value, as far as the page knows; the server checks everything.
 function wrong({ parameter, input }) {
   if (!NUMBERS.has(parameter.kind) || ["", parameter.default].includes(input.value)) return "";
   const number = Number(input.value);
@@ -147,7 +147,7 @@ function query() {
   return parts.length > 0 ? `?${parts.join("&")}` : "";
 }
 
-// The WebSocket address: beside this page, also where a proxy serves both below a path of its own.
+// The WebSocket address, relative to this page: a proxy may serve both below a prefix.
 function address() {
   const url = new URL(`.${behaviour.path}`, location.href);
   return `${url.protocol.replace("http", "ws")}//${url.host}${url.pathname}${query()}`;
@@ -157,12 +157,12 @@ function link() {
   return `#${offered().map(encodeURIComponent).join(",")}${behaviour.path}${query()}`;
 }
 
-// After every change of the set-up: address, link, counts of what is set, and what is wrong with it.
+// Called after every change of the set-up: updates address, link, counts and errors.
 function changed() {
   ui.url.textContent = address();
   try {
     history.replaceState(null, "", link());
-  } catch { /* some browsers allow this only so often; "Copy link" has it all the same */ }
+  } catch { /* some browsers limit how often; "Copy link" works all the same */ }
   ui.reset.href = `#${offered().map(encodeURIComponent).join(",")}${behaviour.path}`;
   const set = chosen();
   for (const [name, each] of fields) {
@@ -176,7 +176,7 @@ function changed() {
   }
 }
 
-// The set-up from the page's fragment; what this server does not know is left out, and named.
+// Restores the set-up from the page's fragment; names what this server does not know.
 function restore() {
   const [, names, path, search] = /^#?([^/?]*)([^?]*)\??(.*)$/s.exec(location.hash);
   const found = lab.behaviours.find((each) => each.path === path && each.enabled);
@@ -188,7 +188,7 @@ function restore() {
   }
   const lost = choose((found ?? lab.behaviours.find((each) => each.enabled)).name, values);
   ui.linkNote.textContent = !found && path ? `The link asks for ${path}, which this server does not have.`
-    : lost.length > 0 ? `Of the link this was left out, as ${path} does not know it: ${lost.join(", ")}` : "";
+    : lost.length > 0 ? `Left out of the link, because ${path} does not know it: ${lost.join(", ")}` : "";
 }
 
 async function copy(text, what) {
@@ -202,7 +202,7 @@ async function copy(text, what) {
     const done = document.execCommand("copy");
     area.remove();
     focused?.focus();
-    if (!done) return void (ui.copied.textContent = "Copying is not possible here.");
+    if (!done) return void (ui.copied.textContent = "This page cannot copy.");
   }
   ui.copied.textContent = `${what} copied`;
   setTimeout(() => { ui.copied.textContent = ""; }, 3000);

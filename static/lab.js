@@ -1,10 +1,10 @@
-/* The lab page: choose how this server behaves (lab-setup.js), connect, send, and see what comes back (lab-plot.js).
+/* The lab page: choose a behaviour (lab-setup.js), connect, send, and see the replies (lab-plot.js).
 
-   Everything received is put into the page as text nodes, never as markup. */
+   Received text is inserted as text nodes, never as markup. */
 "use strict";
 
 const MAX_REPEAT = 1000000;
-const BATCH = 250; // messages sent in one go, then the page gets its turn
+const BATCH = 250; // messages sent at once, before the page gets its turn
 const MAX_BUFFERED = 4 * 1024 * 1024; // beyond this, repeated sending waits for the network
 
 const STATES = {
@@ -12,26 +12,26 @@ const STATES = {
 };
 const BUTTONS = { idle: "Connect", connecting: "Cancel", online: "Close", waiting: "Do not wait", offline: "Connect" };
 const CLOSE_CODES = {
-  1000: "a normal end",
-  1001: "the server is shutting down, or the page is left",
-  1002: "a protocol error was found",
+  1000: "normal closure",
+  1001: "the server is shutting down, or the page was left",
+  1002: "protocol error",
   1003: "this kind of message is not accepted",
   1005: "the Close frame had no code",
-  1006: "no Close frame came: the connection was lost, or the browser gave it up for an error in what came",
-  1007: "a text was not valid UTF-8, or not what it should be",
-  1008: "a rule was broken",
-  1009: "a message was too big",
-  1010: "an extension that the browser needs is missing",
-  1011: "the server met an unexpected error",
+  1006: "no Close frame was received: the connection was lost, or the browser ended it because of an error",
+  1007: "a message with invalid data, such as text that is not UTF-8",
+  1008: "policy violation",
+  1009: "message too big",
+  1010: "a required extension is missing",
+  1011: "unexpected error of the server",
   1012: "the server is restarting",
   1013: "the server is busy or full: try again later",
-  1014: "a gateway got a wrong answer from the server behind it",
+  1014: "a gateway got an invalid response from its upstream server",
 };
-const REFUSED = "The handshake failed. A browser tells a page nothing more than code 1006: neither the status nor the "
-  + "reason that the server may have given.";
+const REFUSED = "The handshake failed. A browser tells the page only code 1006, not the status or the body of the "
+  + "response.";
 
-let socket = null; // the current connection; events of any other are stale and ignored
-let startedAt = 0; // when it was opened, or, before that, asked for
+let socket = null; // the current connection; events of others are stale and ignored
+let startedAt = 0; // when it opened; before that, when it was requested
 let wasOpen = false;
 let repeating; // the timer of the next batch, or undefined
 const trips = new RoundTrips(ui.plot, ui.rtt);
@@ -46,7 +46,7 @@ function setState(next, words = STATES[next]) {
   ui.send.setAttribute("aria-disabled", String(next !== "online")); // not "disabled": Enter must still explain
 }
 
-// Every second part is the server's words; a direction that they set must not turn ours round.
+// Every second part is text from the server; its direction must not affect ours.
 function isolated(parts) {
   return parts.map((part, index) => (index % 2 ? make("bdi", "", part) : part));
 }
@@ -71,8 +71,8 @@ function connect() {
   let ws;
   try {
     ws = new WebSocket(address(), offered());
-  } catch (error) { // a name that is no token, or one twice
-    return tell(`The browser does not even try: ${error.message}`);
+  } catch (error) { // a name that is not a token, or is there twice
+    return tell(`The browser refuses to connect: ${error.message}`);
   }
   socket = ws;
   ws.binaryType = "arraybuffer";
@@ -114,8 +114,8 @@ function abandon() {
 function closed({ code, reason, wasClean }) {
   socket = null;
   if (!wasOpen) return ended("offline", [REFUSED], "Handshake failed");
-  const meaning = CLOSE_CODES[code] ?? (code >= 4000 ? "a code of the application’s own"
-    : code >= 3000 ? "a code of a library’s or framework’s own" : "a code without a known meaning");
+  const meaning = CLOSE_CODES[code] ?? (code >= 4000 ? "an application code"
+    : code >= 3000 ? "a code of a library or framework" : "an unknown code");
   const end = `: ${meaning}. ${wasClean ? "Clean: both sides sent a Close frame."
     : "Not clean: the Close frames were not exchanged, or the connection did not end after them."}`;
   const words = reason ? [`Closed with ${code} “`, reason, `”${end}`] : [`Closed with ${code}${end}`];
@@ -146,7 +146,7 @@ function showKind() {
   ui.hint.textContent = "";
 }
 
-// What is to be sent, as a function of its number; throws an Error whose message is for the user.
+// The payload as a function of the message's number; throws an Error with a message for the user.
 async function payload() {
   if (kind() === "text") {
     const { value } = ui.text;
@@ -155,8 +155,8 @@ async function payload() {
   }
   if (kind() === "binary") {
     const digits = ui.hex.value.replace(/0x|[\s,:]/gi, "");
-    if (/[^0-9a-f]/i.test(digits)) throw new Error("Not sent: bytes are written with the digits 0 to 9 and a to f.");
-    if (digits.length % 2) throw new Error("Not sent: there is half a byte, the number of digits is odd.");
+    if (/[^0-9a-f]/i.test(digits)) throw new Error("Not sent: write bytes with the digits 0 to 9 and a to f.");
+    if (digits.length % 2) throw new Error("Not sent: the number of digits is odd, so half a byte is missing.");
     const bytes = Uint8Array.from(digits.match(/../g) ?? [], (pair) => parseInt(pair, 16));
     return () => bytes.buffer;
   }
@@ -179,7 +179,7 @@ async function send(event) {
   ui.hint.textContent = "";
   try {
     const count = whole(ui.count, 1, MAX_REPEAT, "the number of messages");
-    const every = whole(ui.every, 0, 3600000, "the time between two");
+    const every = whole(ui.every, 0, 3600000, "the interval");
     const content = await payload();
     if (!isOpen()) throw new Error("Not sent: there is no open connection. Connect first.");
     if (count === 1) transmit(content(null));
@@ -190,7 +190,7 @@ async function send(event) {
   return undefined;
 }
 
-// A socket that the server has begun to close takes messages, and drops them.
+// A closing socket accepts messages, but drops them.
 function isOpen() {
   return socket?.readyState === WebSocket.OPEN;
 }
@@ -202,7 +202,7 @@ function transmit(data) {
   log.message("sent", data, now);
 }
 
-// Sends what is due by now, in batches; where the network is slower than that, it waits for the network.
+// Sends what is due, in batches; waits for the network if that is slower.
 function repeat(content, count, every) {
   const began = performance.now();
   let done = 0;
@@ -244,15 +244,15 @@ function unsupported(words) {
 async function start() {
   const served = location.protocol.startsWith("http");
   if (!served) return unsupported("This page was opened from a file. Open it through the server.");
-  if (!("WebSocket" in window)) return unsupported("This browser has no WebSocket. Any current browser has it.");
+  if (!("WebSocket" in window)) return unsupported("This browser does not support WebSocket. Every current browser does.");
   try {
     const response = await fetch("behaviours.json");
     if (!response.ok) throw new Error(`status ${response.status}`);
     lab = await response.json();
   } catch (error) {
-    return unsupported(`The list of behaviours, behaviours.json, could not be had: ${error.message}`);
+    return unsupported(`The list of behaviours, behaviours.json, could not be loaded: ${error.message}`);
   }
-  if (!lab.behaviours.some((each) => each.enabled)) return unsupported("This server has no behaviour switched on.");
+  if (!lab.behaviours.some((each) => each.enabled)) return unsupported("No behaviour is enabled on this server.");
   ui.lab.hidden = false;
   listBehaviours();
   restore();

@@ -313,5 +313,5 @@ def test_a_browser_without_websocket_is_told_so(browser: Browser, server: Daemon
     context.add_init_script("delete window.WebSocket")
     page = context.new_page()
     page.goto(address)
-    expect(page.get_by_role("alert").filter(has_text="no WebSocket")).to_be_visible()
+    expect(page.get_by_role("alert").filter(has_text="does not support WebSocket")).to_be_visible()
     expect(page.get_by_label("Your name")).to_be_hidden()

@@ -50,7 +50,7 @@ def test_the_close_code_and_reason_are_shown(browser: Browser, server: Daemon) -
     page = open_lab(browser, server, "#/close?code=4001&reason=my%20reason")
     page.get_by_role("button", name="Connect", exact=True).click()
     outcome = page.get_by_role("alert")
-    expect(outcome).to_contain_text("Closed with 4001 “my reason”: a code of the application")
+    expect(outcome).to_contain_text("Closed with 4001 “my reason”: an application code")
     expect(outcome).to_contain_text("Clean: both sides sent a Close frame")
     expect(page.locator("#status")).to_have_text("Closed (4001)")
     expect(lines(page, "note", "Closed with 4001 “my reason”")).to_have_text(re.compile(r"[\d,]+\.\d ms"))
@@ -60,7 +60,7 @@ def test_a_lost_connection_is_not_called_clean(browser: Browser, server: Daemon)
     """A reset has no Close frame; the page says what 1006 stands for."""
     page = open_lab(browser, server, "#/close?how=rst&after=50")
     page.get_by_role("button", name="Connect", exact=True).click()
-    expect(page.get_by_role("alert")).to_contain_text("Closed with 1006: no Close frame came")
+    expect(page.get_by_role("alert")).to_contain_text("Closed with 1006: no Close frame was received")
     expect(page.get_by_role("alert")).to_contain_text("Not clean")
 
 
@@ -68,7 +68,7 @@ def test_a_refused_handshake_is_shown(browser: Browser, server: Daemon) -> None:
     """All that a browser tells is 1006, and the page says so instead of guessing; one can try again."""
     page = open_lab(browser, server, "#/echo?status=403")
     page.get_by_role("button", name="Connect", exact=True).click()
-    expect(page.get_by_role("alert")).to_contain_text("The handshake failed. A browser tells a page nothing more than")
+    expect(page.get_by_role("alert")).to_contain_text("The handshake failed. A browser tells the page only code 1006")
     expect(page.locator("#status")).to_contain_text("failed")
     page.get_by_role("link", name="Set all").click()
     connect(page)
@@ -84,7 +84,7 @@ def test_the_chosen_subprotocol_is_shown(browser: Browser, server: Daemon) -> No
     expect(page.locator("#status")).to_have_text("Closed (1000)")
     page.get_by_label("Subprotocols").fill("two words")
     page.get_by_role("button", name="Connect", exact=True).click()
-    expect(page.get_by_role("alert")).to_contain_text("The browser does not even try")
+    expect(page.get_by_role("alert")).to_contain_text("The browser refuses to connect")
 
 
 def test_bytes_and_files_are_sent(browser: Browser, server: Daemon, tmp_path: Path) -> None:

@@ -169,7 +169,7 @@ def test_without_the_list_the_page_says_so(browser: Browser, server: Daemon) -> 
     page = browser.new_context().new_page()
     page.route("**/behaviours.json", lambda route: route.fulfill(status=404))
     page.goto(f"{server.http}/lab.html")
-    expect(page.get_by_role("alert")).to_contain_text("behaviours.json, could not be had: status 404")
+    expect(page.get_by_role("alert")).to_contain_text("behaviours.json, could not be loaded: status 404")
     expect(page.get_by_role("button", name="Connect")).to_be_hidden()
 
 
@@ -182,7 +182,7 @@ def test_what_is_switched_off_cannot_be_picked(browser: Browser, server: Daemon,
     expect(page.locator("#linkNote")).to_contain_text("/echo, which this server does not have")
     expect(page.get_by_label("Behaviour", exact=True)).to_have_value("close")
     expect(page.locator("#behaviour option:disabled")).to_have_count(len(few) - 1)
-    expect(page.locator("#behaviour option:disabled").first).to_contain_text("switched off on this server")
+    expect(page.locator("#behaviour option:disabled").first).to_contain_text("disabled on this server")
 
 
 def test_where_all_is_switched_off_the_page_says_so(browser: Browser, server: Daemon, listed: dict[str, Any]) -> None:
@@ -191,5 +191,5 @@ def test_where_all_is_switched_off_the_page_says_so(browser: Browser, server: Da
     page = browser.new_context().new_page()
     page.route("**/behaviours.json", lambda route: route.fulfill(json={**listed, "behaviours": off}))
     page.goto(f"{server.http}/lab.html")
-    expect(page.get_by_role("alert")).to_contain_text("no behaviour switched on")
+    expect(page.get_by_role("alert")).to_contain_text("No behaviour is enabled")
     expect(page.get_by_role("button", name="Connect")).to_be_hidden()
