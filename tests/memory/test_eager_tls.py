@@ -522,7 +522,7 @@ def test_a_private_name_that_is_gone(options: Any, name: str, monkeypatch: pytes
     """Without any one of the private names that are used, TLS is left to Twisted."""
     if name in USED_OF_LIBRARY:
         kept = {each: None for each in USED_OF_LIBRARY if each != name}
-        monkeypatch.setattr(eager_tls, "_lib", SimpleNamespace(**kept))
+        monkeypatch.setattr(eager_tls, "_openssl", SimpleNamespace(**kept))
     owner = SSL.Connection if name in USED_OF_CONNECTION else TLSMemoryBIOProtocol
     monkeypatch.delattr(owner, name, raising=False)
     monkeypatch.setattr(

@@ -19,10 +19,10 @@ from zope.interface import implementer
 
 _HEADER = 5
 _RECORD = 1 << 14
-_lib: Any = getattr(SSL, "_lib", None)
-_ffi: Any = getattr(SSL, "_ffi", None)
+_openssl: Any = getattr(SSL, "_lib", None)
+_cffi: Any = getattr(SSL, "_ffi", None)
 _SIZE = _RECORD + 256  # a record with its header, padding and tag
-_buffer: Any = _ffi.new("char[]", _SIZE) if _ffi else None
+_buffer: Any = _cffi.new("char[]", _SIZE) if _cffi else None
 
 USED_OF_TRANSPORT = ("_handshakeDone", "_lostTLSConnection", "_appSendBuffer", "_aggregator", "_flushReceiveBIO")
 USED_OF_CONNECTION = ("_ssl", "_into_ssl", "_from_ssl")
@@ -31,18 +31,24 @@ USED_OF_LIBRARY = ("SSL_read", "SSL_write", "BIO_read", "BIO_write")
 
 def can_be_eager() -> bool:
     """Whether the private names that are used here exist, on a transport and a connection made for the purpose."""
-    factory = TLSMemoryBIOFactory(_Connects(), False, Factory(), clock=object())  # type: ignore[arg-type]  # unused
     try:
-        transport = EagerTls(factory, Protocol())
-        transport.makeConnection(_Nowhere())
+        transport = transport_to_look_at()
         return (
             all(hasattr(transport, name) for name in USED_OF_TRANSPORT)
             and hasattr(transport._aggregator, "flush")
             and all(getattr(transport.getHandle(), name, None) for name in USED_OF_CONNECTION)
-            and all(hasattr(_lib, name) for name in USED_OF_LIBRARY)
+            and all(hasattr(_openssl, name) for name in USED_OF_LIBRARY)
         )
     except Exception:  # whatever a Twisted or pyOpenSSL raises that is not as it was
         return False
+
+
+def transport_to_look_at() -> EagerTls:
+    """Return a transport that is connected to nothing, but has all that a transport has."""
+    factory = TLSMemoryBIOFactory(_Connects(), False, Factory(), clock=object())  # type: ignore[arg-type]  # unused
+    transport = EagerTls(factory, Protocol())
+    transport.makeConnection(_Nowhere())
+    return transport
 
 
 @implementer(IOpenSSLServerConnectionCreator)
@@ -96,7 +102,7 @@ class EagerTls(BufferingTLSTransport):
     def makeConnection(self, transport: Any) -> None:
         """Begin the handshake over `transport`."""
         super().makeConnection(transport)
-        self._openssl: Any = self.getHandle()
+        self._connection: Any = self.getHandle()
 
     def dataReceived(self, data: bytes) -> None:
         """Take bytes from the transport below."""
@@ -104,16 +110,16 @@ class EagerTls(BufferingTLSTransport):
         if not self._handshakeDone or self._appSendBuffer or self._is_cut or self._lostTLSConnection:
             super().dataReceived(data)
             return
-        connection = self._openssl
-        if _lib.BIO_write(connection._into_ssl, data, len(data)) != len(data):
+        connection = self._connection
+        if _openssl.BIO_write(connection._into_ssl, data, len(data)) != len(data):
             self.abortConnection()  # out of memory
             return
         for _ in range(records):
-            length = _lib.SSL_read(connection._ssl, _buffer, _RECORD)
+            length = _openssl.SSL_read(connection._ssl, _buffer, _RECORD)
             if length <= 0:
                 self._flushReceiveBIO()  # not application data: an alert, a key update, or something wrong
                 return
-            self.wrappedProtocol.dataReceived(_ffi.buffer(_buffer, length)[:])
+            self.wrappedProtocol.dataReceived(_cffi.buffer(_buffer, length)[:])
             if self._is_cut or self._is_lost():
                 return
 
@@ -135,10 +141,10 @@ class EagerTls(BufferingTLSTransport):
         if self._appSendBuffer or self.disconnecting or self._is_lost():
             TLSMemoryBIOProtocol.write(self, data)  # in its order, by its rules
             return
-        connection, at, end = self._openssl, 0, len(data)
+        connection, at, end = self._connection, 0, len(data)
         while at < end:
             part = data[at : at + _RECORD] if end > _RECORD else data
-            sent = _lib.SSL_write(connection._ssl, part, len(part))
+            sent = _openssl.SSL_write(connection._ssl, part, len(part))
             if sent <= 0:
                 self._send_encrypted(connection)
                 TLSMemoryBIOProtocol.write(self, data[at:])  # meets the same error and handles it
@@ -147,13 +153,13 @@ class EagerTls(BufferingTLSTransport):
         self._send_encrypted(connection)
 
     def _send_encrypted(self, connection: Any) -> None:
-        length = _lib.BIO_read(connection._from_ssl, _buffer, _SIZE)
-        encrypted: bytes = _ffi.buffer(_buffer, max(0, length))[:]
+        length = _openssl.BIO_read(connection._from_ssl, _buffer, _SIZE)
+        encrypted: bytes = _cffi.buffer(_buffer, max(0, length))[:]
         if length == _SIZE:
             parts = [encrypted]
             while length == _SIZE:
-                length = _lib.BIO_read(connection._from_ssl, _buffer, _SIZE)
-                parts.append(_ffi.buffer(_buffer, max(0, length))[:])
+                length = _openssl.BIO_read(connection._from_ssl, _buffer, _SIZE)
+                parts.append(_cffi.buffer(_buffer, max(0, length))[:])
             encrypted = b"".join(parts)
         self.transport.write(encrypted)  # type: ignore[union-attr]  # it is there while the connection is
 
