@@ -13,6 +13,7 @@ from typing import Any
 
 from wsproto.connection import Connection, ConnectionType
 from wsproto.events import BytesMessage, CloseConnection, Ping, Pong, TextMessage
+from wsproto.events import Event as WsprotoEvent
 from wsproto.extensions import PerMessageDeflate
 from wsproto.frame_protocol import (
     CloseReason,
@@ -69,6 +70,10 @@ class Oracle:
                 kind = "fail" if self._connection.state.name == "OPEN" else "close"
                 self.events.append((kind, int(event.code)))
                 self.reason = event.reason or ""
+
+    def send(self, event: WsprotoEvent) -> bytes:
+        """Return the bytes of a message, ping, pong or Close of its own."""
+        return self._connection.send(event)
 
     def _room(self, opcode: Opcode) -> int:
         """Return how long a frame of data may be; raises `ParseFailed` for one that is out of turn."""

@@ -1,0 +1,327 @@
+"""The words of the tables beside this file: what a client sends to a URL, and what it must see.
+
+A `Case` says what every client must see by RFC 6455 and RFC 7692. Where one of them sees something else, or cannot do
+what the case asks, that stands beside the case under the client's name, as a fact about that client.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, NamedTuple
+
+import pytest
+
+HERE = "are you there"
+LONG = "a rather long text that is worth compressing " * 200
+GREETING = "grüße 👋"
+DEFLATE = "permessage-deflate"
+PATIENT, IMPATIENT = 60_000, 1_000
+"""How many milliseconds a client waits: for what has to come, however busy the machine, and for what never comes."""
+
+
+class Fault(NamedTuple):
+    """What a client finds wrong, in the words of each; words that end in an ellipsis are the beginning of longer ones.
+
+    Of `wsproto` and `websockets` it is the Close that they send, its code first; of the others it is the error.
+    """
+
+    wsproto: str
+    websockets: str
+    ws: str
+    chromium: str
+
+
+class Ping(NamedTuple):
+    """A ping that the client sends; a browser's page cannot."""
+
+    payload: str
+
+
+class Zeros(NamedTuple):
+    """A binary message of so many zeros."""
+
+    size: int
+
+
+# -- what is seen -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a client sees of one connection."""
+
+    seen: dict[str, Any]
+    """By name; a client is asked for what it can see of it (see `CANNOT_SEE`)."""
+    fault: Fault | None = None
+    linger: int | None = None
+    """How many milliseconds after the last of these messages, pings and pongs the client closes, with 1000 and
+    "enough"; None where that is the server's to do, or nobody's.
+    """
+
+    @property
+    def patience(self) -> dict[str, int]:
+        """How many milliseconds a client waits to be connected, and for the answer to its Close."""
+        is_answered = self.seen.get("code") == 1000
+        return {
+            "connecting": PATIENT if self.seen["opened"] or not self.seen.get("gave_up") else IMPATIENT,
+            "closing": PATIENT if is_answered else IMPATIENT,
+        }
+
+
+def replies(*messages: Any, **more: Any) -> Outcome:
+    """Everything is right: these messages come, and the client's Close is answered, `behind` others where there are."""
+    return Outcome({**_opened(messages, 1000), "reason": "enough", **more}, linger=0)
+
+
+def closed(code: int, reason: str = "", *messages: Any, **more: Any) -> Outcome:
+    """The server closes, behind these messages."""
+    return Outcome({**_opened(messages, code), "reason": reason, **more})
+
+
+def lost(*messages: Any, **more: Any) -> Outcome:
+    """The stream ends without a Close, and that is all that the client says of it."""
+    return Outcome({**_opened(messages, 1006), **more})
+
+
+def fails(fault: Fault, *messages: Any) -> Outcome:
+    """The client fails the connection behind these messages."""
+    return Outcome(_opened(messages, 1006), fault)
+
+
+def unanswered(*messages: Any, **more: Any) -> Outcome:
+    """These messages come, and the client's Close is never answered."""
+    return Outcome({**_opened(messages, 1006), "gave_up": True, **more}, linger=0)
+
+
+def in_vain(*messages: Any, code: int = 1000, **more: Any) -> Outcome:
+    """Nothing but these messages comes; then the client closes, and has its answer where `code` says so."""
+    return Outcome({**_opened(messages, code), "gave_up": True, **more}, linger=IMPATIENT)
+
+
+def refused(status: int, body: str | None = None, **more: Any) -> Outcome:
+    """The handshake is refused."""
+    body_seen = {} if body is None else {"body": body}
+    return Outcome({"opened": False, "messages": [], "status": status, **body_seen, **more})
+
+
+def not_taken(fault: Fault, **more: Any) -> Outcome:
+    """The client does not take the response to its handshake."""
+    return Outcome({"opened": False, "messages": [], "code": 1006, **more}, fault)
+
+
+def never_opens(fault: Fault | None = None) -> Outcome:
+    """The handshake gets no response within the client's patience; some call it a fault that they gave up."""
+    return Outcome({"opened": False, "messages": [], "gave_up": True}, fault)
+
+
+def _opened(messages: tuple[Any, ...], code: int) -> dict[str, Any]:
+    return {"opened": True, "messages": list(messages), "code": code, "gave_up": False}
+
+
+# -- the case ---------------------------------------------------------------------------------------------------------
+
+AS_ALL: Any = object()
+"""What a client sees that sees what all do."""
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """A connection: its URL, what the client sends, and what comes of it."""
+
+    url: str
+    sees: Outcome
+    sends: tuple[Any, ...] = (HERE,)
+    offers: tuple[str, ...] = ()
+    """Subprotocols."""
+    deflate: bool | Mapping[str, Any] = False
+    """Whether permessage-deflate is offered, or with which parameters; Chromium always does, and has no say."""
+    max_size: int | None = None
+    """How large a message the client takes; a page has no say."""
+    tls: bool = False
+    follows: bool = False
+    """Whether a redirect is followed, by clients that can."""
+    no_sooner: tuple[str, int] = ("opened", 0)
+    """After how many milliseconds, at least, the connection is "opened", has seen "enough" or is "closed"."""
+    wsproto: Outcome | None = field(default=AS_ALL, kw_only=True)
+    websockets: Outcome | None = field(default=AS_ALL, kw_only=True)
+    ws: Outcome | None = field(default=AS_ALL, kw_only=True)
+    chromium: Outcome | None = field(default=AS_ALL, kw_only=True)
+    """What this client sees instead; None where it cannot do what the case asks."""
+
+    def __str__(self) -> str:
+        given = [self.url[:70], *self.offers, "tls" * self.tls, "follows" * self.follows]
+        deflate = self.deflate if isinstance(self.deflate, bool) else dict(self.deflate)
+        return " ".join([*filter(None, given), *([f"deflate={deflate}"] if deflate else [])])
+
+    def outcome(self, client: str) -> Outcome | None:
+        """Return what this client sees."""
+        own: Outcome | None = getattr(self, client)
+        return self.sees if own is AS_ALL else own
+
+    def until(self, client: str) -> dict[str, int]:
+        """Return how much of what a client has to see before it closes."""
+        outcome = self.outcome(client)
+        assert outcome is not None
+        counts = {what: len(outcome.seen.get(what, ())) for what in ("messages", "pings", "pongs")}
+        return {what: n for what, n in counts.items() if what not in CANNOT_SEE[client]}
+
+
+CANNOT_SEE = {
+    "wsproto": {"cause", "held_up"},
+    "websockets": {"held_up", "pings", "pongs"},
+    "ws": {"cause"},
+    "chromium": {"behind", "body", "cause", "location", "pings", "pongs", "status"},
+}
+
+
+def cases_for(client: str, cases: list[Case]) -> list[Case]:
+    """Return those that a client can do."""
+    return [case for case in cases if case.outcome(client) is not None]
+
+
+def selected(request: pytest.FixtureRequest, test: Callable[..., None]) -> list[Case]:
+    """Return the cases of a test that are to be run now: all are visited before the first is looked at."""
+    items: list[Any] = [item for item in request.session.items if isinstance(item, pytest.Function)]
+    return [item.callspec.params["case"] for item in items if item.originalname == test.__name__]
+
+
+def check(case: Case, client: str, seen: dict[str, Any]) -> None:
+    """Check what a client saw of a case."""
+    outcome = case.outcome(client)
+    assert outcome is not None
+    expected = {name: value for name, value in outcome.seen.items() if name not in CANNOT_SEE[client]}
+    expected["error"] = Words(getattr(outcome.fault, client)) if outcome.fault else None
+    if client == "chromium":
+        expected |= _as_chromium(outcome)
+    if client == "ws" and "extensions" in expected:
+        expected["extensions"] = expected["extensions"].partition(";")[0]  # it tells the names alone
+    if "messages" in expected:
+        expected["messages"] = [shown(each) for each in expected["messages"]]
+    if "body" in expected:
+        expected["body"] = Words(expected["body"])
+    assert {name: seen.get(name) for name in expected} == expected, seen
+    event, milliseconds = case.no_sooner
+    assert not milliseconds or seen["at"][event] >= milliseconds, seen["at"]
+
+
+def _as_chromium(outcome: Outcome) -> dict[str, Any]:
+    """Return what is seen of a refusal, of which a page is told nothing but the console the status; and the event."""
+    status = outcome.seen.get("status")
+    said = "HTTP Authentication failed…" if status == 401 else f"Unexpected response code: {status}"
+    told = {"error": Words(f"Error during WebSocket handshake: {said}" if status != 401 else said)} if status else {}
+    is_failed = outcome.fault is not None or not outcome.seen["opened"]
+    code = outcome.seen.get("code", 1006)
+    return {**told, "code": code, "failed": is_failed, "clean": code != 1006}
+
+
+# -- how it is compared -----------------------------------------------------------------------------------------------
+
+
+class Words:
+    """Text; with an ellipsis at its end, the beginning of it."""
+
+    def __init__(self, text: str) -> None:
+        self._start, self._ellipsis, _ = text.partition("…")
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, str) and (other.startswith(self._start) if self._ellipsis else other == self._start)
+
+    def __repr__(self) -> str:
+        return repr(self._start + self._ellipsis)
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+class Like:
+    """Text that a regular expression describes."""
+
+    def __init__(self, pattern: str) -> None:
+        self._pattern = pattern
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, str) and re.fullmatch(self._pattern, other) is not None
+
+    def __repr__(self) -> str:
+        return f"Like({self._pattern!r})"
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+class Flood(list[str]):
+    """At least so many of one and the same."""
+
+    def __init__(self, payload: str, count: int) -> None:
+        super().__init__([payload] * count)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, list) and len(other) >= len(self) and set(other) == set(self)
+
+    __hash__ = None
+
+
+class Having:
+    """A list that holds this, among others."""
+
+    def __init__(self, item: Any) -> None:
+        self._item = item
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, list) and self._item in other
+
+    def __repr__(self) -> str:
+        return f"Having({self._item!r})"
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+class Json:
+    """A message in JSON, or an object in one, that has these members among others."""
+
+    def __init__(self, **members: Any) -> None:
+        self._members = members
+
+    def __eq__(self, other: object) -> bool:
+        try:
+            told = json.loads(other) if isinstance(other, str) else other
+        except ValueError:
+            return False
+        return isinstance(told, dict) and {name: told.get(name) for name in self._members} == self._members
+
+    def __repr__(self) -> str:
+        return f"Json({self._members})"
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def shown(message: Any) -> Any:
+    """Return a message as it is compared: bytes in hex, and what is long by its digest."""
+    if not isinstance(message, str | bytes):
+        return message
+    octets = message.encode() if isinstance(message, str) else message
+    if len(octets) > 10_000:
+        kind = "text" if isinstance(message, str) else "binary"
+        return {"type": kind, "size": len(octets), "sha256": hashlib.sha256(octets).hexdigest()}
+    return message if isinstance(message, str) else {"binary": octets.hex()}
+
+
+def asked(case: Case, client: str, address: str) -> dict[str, Any]:
+    """Return a case as JavaScript is asked for it."""
+    outcome = case.outcome(client)
+    assert outcome is not None
+    sends: list[Any] = []
+    for message in case.sends:
+        if isinstance(message, bytes):
+            sends.append({"binary": message.hex()})
+        elif isinstance(message, Ping | Zeros):
+            sends.append(message._asdict())
+        else:
+            sends.append(message)
+    given = {each.name: getattr(case, each.name) for each in fields(case) if each.name in ("tls", "follows", "deflate")}
+    return {
+        **given, "url": address + case.url, "offers": case.offers, "sends": sends, "until": case.until(client),
+        "linger": outcome.linger, "patience": outcome.patience, "maxSize": case.max_size,
+    }  # fmt: skip
