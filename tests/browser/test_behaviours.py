@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -11,19 +11,14 @@ from playwright.sync_api import Browser, Page
 
 from tests.cases import ALL
 from tests.cases.vocabulary import LONG, Case, cases_for, check, refused, replies, selected
+from tests.support.clients import INI
 from tests.support.clients.chromium import visit_all
 from tests.support.daemon import Daemon
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
-    """The daemon as it comes, with TLS; in the end it does not wait long for those that stall."""
-    config = tmp_path_factory.mktemp("daemon") / "ws.ini"
-    config.write_text("[tls]\nenabled = yes\ncertificate = auto\nport = 0\n[websocket]\nclose_timeout = 1\n")
-    daemon = Daemon([f"--config={config}", "--port=0"])
-    yield daemon
-    assert daemon.stop() == 0
-    assert "Traceback" not in daemon.output
+def server(served: Callable[..., Daemon]) -> Daemon:
+    return served(INI)
 
 
 @pytest.fixture(scope="module")

@@ -70,5 +70,5 @@ CASES = [
                         ("handshake?status=100", "status: 100 is out of range"),
                         ("handshake?nonsense=1", "nonsense: unknown parameter"),
                         ("bytes?fragment=2", "fragment: unknown parameter"),
-                        ("frames?wrong=evrything", "wrong: 'evrything' is none of them"))),
+                        ("frames?wrong=evrything", "wrong: 'evrything' is not one of them"))),
 ]  # fmt: skip

@@ -19,9 +19,9 @@ from websockets.typing import Origin, Subprotocol
 
 from tests.cases.vocabulary import HERE, LONG
 from tests.support.certificates import Identity
+from tests.support.clients.websockets import trusting
 from tests.support.daemon import Daemon
 from tests.support.loops import run
-from wsdaemon.tls import AUTO_FILE
 
 MANY = 32 << 20
 """More than the kernel holds of a connection that nobody reads from."""
@@ -264,8 +264,8 @@ async def tls_told(url: str, context: ssl.SSLContext) -> tuple[dict[str, Any], A
         return told, connection.transport.get_extra_info("ssl_object")
 
 
-def test_inspect_shows_tls(server: Daemon, folder: Path) -> None:
-    context = ssl.create_default_context(cafile=folder / AUTO_FILE)
+def test_inspect_shows_tls(server: Daemon) -> None:
+    context = trusting()
     for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
         context.minimum_version = context.maximum_version = version
         told, secure = run(lambda: tls_told(server.wss, context))

@@ -61,7 +61,7 @@ async def _visit(daemon: Daemon, case: Case) -> dict[str, Any]:
         "extensions": [_offer(case)] if case.deflate else None,
     }  # fmt: skip
     if case.tls:
-        options["ssl"] = _trusting()
+        options["ssl"] = trusting()
     try:
         url = (daemon.wss if case.tls else daemon.ws) + case.url
         connection = await (connect if case.follows else Straight)(url, **options)
@@ -155,7 +155,7 @@ def _parameters(extension: Any) -> str:
     return "; ".join(found)
 
 
-def _trusting() -> ssl.SSLContext:
+def trusting() -> ssl.SSLContext:
     """Return a context that takes any certificate."""
     context = ssl.create_default_context()
     context.check_hostname = False
