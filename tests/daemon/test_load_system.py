@@ -14,6 +14,7 @@ from twisted.internet.endpoints import TCP4ClientEndpoint, TCP4ServerEndpoint
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import Clock, deferLater
 
+from tests.support.eager import WatchedSocket
 from wsdaemon.load.alarm import precise
 from wsdaemon.load.eager import EagerEndpoint
 
@@ -74,24 +75,8 @@ async def end(port: Any, client: Collector, server: Collector) -> None:
 
 def watch_sends(client: Collector) -> list[int]:
     """Return a list that grows by a length with each system call that sends."""
-    socket = WatchedSocket(client.transport.socket)
-    client.transport.socket = socket
-    return socket.sends
-
-
-class WatchedSocket:
-    """A socket that notes how much it is given to send, each time."""
-
-    def __init__(self, watched: Any) -> None:
-        self._watched = watched
-        self.sends: list[int] = []
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._watched, name)
-
-    def send(self, data: bytes) -> int:
-        self.sends.append(len(data))
-        return int(self._watched.send(data))
+    client.transport.socket = WatchedSocket(client.transport.socket)
+    return client.transport.socket.sends  # type: ignore[no-any-return]  # it was just put there
 
 
 class TestEager:
