@@ -10,7 +10,7 @@ from wsdaemon.config import Configuration, Problem, defaults, read_file
 from wsdaemon.listening import endpoint_problems
 from wsdaemon.options import nearest, options_of
 from wsdaemon.routing.catalogue import Catalogue
-from wsdaemon.routing.registry import find_all, settings_classes
+from wsdaemon.routing.registry import find_all, settings_classes, short_name
 from wsdaemon.settings import SECTIONS
 from wsdaemon.websocket.connection import Connection
 
@@ -25,7 +25,7 @@ def load(config: str | None, reactor: Any, *, port: str | None = None, docroot: 
     configuration = defaults(known) if config is None else read_file(Path(config), known)
     given = {"port": (port, "--port"), "docroot": (docroot, "--docroot")}
     overrides = {name: (text, place) for name, (text, place) in given.items() if text is not None}
-    more = [*endpoint_problems(configuration, reactor), *_unknown_behaviours(configuration, found)]
+    more = [*endpoint_problems(configuration, reactor), *_behaviour_problems(configuration, found)]
     return configuration.overridden(**overrides).check_machine(more)
 
 
@@ -38,10 +38,14 @@ def needing_a_restart(old: Configuration, new: Configuration) -> Iterator[tuple[
                 yield new.place(section, name), f"[{section}] {name}"
 
 
-def _unknown_behaviours(configuration: Configuration, found: Iterable[type[Connection]]) -> Iterator[Problem]:
+def _behaviour_problems(configuration: Configuration, found: Iterable[type[Connection]]) -> Iterator[Problem]:
     settings = configuration.settings
-    families = Catalogue(found, settings.behaviours).families
-    known = ("all", "none", *(each.name for each in families), *settings.subprotocols)
+    catalogue = Catalogue(found, settings.behaviours)
+    default = settings.server.default_subprotocol
+    if any(default == short_name(each) and not catalogue.is_there(each) for each in found):
+        message = f"{default!r} is not enabled in [behaviours]; write another"
+        yield Problem(configuration.place("server", "default_subprotocol"), "server", "default_subprotocol", message)
+    known = ("all", "none", *(each.name for each in catalogue.families), *settings.subprotocols)
     for word in settings.behaviours.enabled:
         if word not in known:
             message = f"{word!r} is not a family or behaviour{nearest(word, known)}"

@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from wsdaemon.origins import parse_host, parse_origin
 
@@ -75,10 +75,7 @@ class Number(Kind):
         """Return the number."""
         if not re.fullmatch(r"[+-]?[0-9]{1,18}", text):
             raise ValueError(f"{quote(text)} is not a whole number; write {self.what}")
-        value = int(text)
-        if not self.low <= value <= self.high:
-            raise ValueError(f"{value} is out of range; write {self.what}")
-        return value
+        return _within(self, int(text), str(int(text)))
 
 
 @dataclass(frozen=True)
@@ -98,10 +95,7 @@ class Seconds(Kind):
         """Return the number of seconds."""
         if not re.fullmatch(r"[+-]?([0-9]{1,9}(\.[0-9]{0,9})?|\.[0-9]{1,9})", text):
             raise ValueError(f"{quote(text)} is not a number of seconds; write {self.what}")
-        value = float(text)
-        if not self.low <= value <= self.high:
-            raise ValueError(f"{text} is out of range; write {self.what}")
-        return value
+        return _within(self, float(text), text)
 
     def show(self, value: float) -> str:
         """Return the seconds without needless digits."""
@@ -126,10 +120,7 @@ class Size(Kind):
         match = re.fullmatch(r"([0-9]{1,15}) ?([kmg]?)(i?b)?", text.lower())
         if match is None:
             raise ValueError(f"{quote(text)} is not a size; write {self.what}")
-        value = int(match[1]) * _UNITS[match[2]]
-        if not self.low <= value <= self.high:
-            raise ValueError(f"{text} is out of range; write {self.what}")
-        return value
+        return _within(self, int(match[1]) * _UNITS[match[2]], text)
 
     def show(self, value: int) -> str:
         """Return the size with the largest unit that divides it."""
@@ -241,52 +232,58 @@ class Words(Kind):
     what: str = "words, separated by spaces, commas or lines"
 
     def parse(self, text: str, base: Path) -> tuple[str, ...]:
-        """Return the words."""
-        return tuple(text.lower().replace(",", " ").split())
+        """Return the words in their normal form."""
+        return tuple(map(self.normal, text.replace(",", " ").split()))
 
     def show(self, value: tuple[str, ...]) -> str:
         """Return the words on one line."""
         return " ".join(value)
 
+    def normal(self, word: str) -> str:
+        """Return the normal form of a word; raises `ValueError`."""
+        return word.lower()
+
 
 @dataclass(frozen=True)
-class Origins(Kind):
+class Origins(Words):
     """Web origins (RFC 6454), `same`, or `*`."""
 
     what: str = "*, or same, or origins as https://example.org:8443, separated by spaces or lines"
 
     def parse(self, text: str, base: Path) -> tuple[str, ...]:
-        """Return the origins in their normal form, always with the port."""
-        words = text.replace(",", " ").split()
-        if not words:
+        """Return the origins, of which there must be one."""
+        origins = super().parse(text, base)
+        if not origins:
             raise ValueError(f"is empty; write {self.what}")
-        return tuple(word.lower() if word.lower() in ("*", "same") else str(parse_origin(word)) for word in words)
+        return origins
 
-    def show(self, value: tuple[str, ...]) -> str:
-        """Return the origins on one line."""
-        return " ".join(value)
+    def normal(self, word: str) -> str:
+        """Return the origin with its port."""
+        return word.lower() if word.lower() in ("*", "same") else str(parse_origin(word))
 
 
 @dataclass(frozen=True)
-class Hosts(Kind):
+class Hosts(Words):
     """Names of hosts, or addresses, with or without a port."""
 
     what: str = "names or addresses as example.org, example.org:8443 or [::1], separated by spaces or lines"
 
-    def parse(self, text: str, base: Path) -> tuple[str, ...]:
-        """Return the names in their normal form; one without a port stands for every port."""
-        return tuple(map(self._normal, text.replace(",", " ").split()))
-
-    def show(self, value: tuple[str, ...]) -> str:
-        """Return the names on one line."""
-        return " ".join(value)
-
-    def _normal(self, word: str) -> str:
+    def normal(self, word: str) -> str:
+        """Return the name; one without a port stands for all ports."""
         try:
             host, port = parse_host(word, 1)
         except ValueError:
             raise ValueError(f"{quote(word)} is not a host; write {self.what}") from None
         return f"{host}:{port}" if ":" in word.rpartition("]")[2] else host
+
+
+_Value = TypeVar("_Value", int, float)
+
+
+def _within(kind: Number | Seconds | Size, value: _Value, text: str) -> _Value:
+    if not kind.low <= value <= kind.high:
+        raise ValueError(f"{text} is out of range; write {kind.what}")
+    return value
 
 
 def quote(text: str) -> str:

@@ -33,8 +33,8 @@ from wsdaemon.listening import (
 from wsdaemon.loading import needing_a_restart
 from wsdaemon.observe.lag import LoopLag
 from wsdaemon.observe.tally import Tally
-from wsdaemon.routing.registry import Registry, SubprotocolError
-from wsdaemon.settings import PAGES_POLICY
+from wsdaemon.routing.registry import Registry
+from wsdaemon.settings import PAGES_POLICY, Settings
 from wsdaemon.site.accepting import guard_listening
 from wsdaemon.site.behaviours import behaviour_pages
 from wsdaemon.site.files import Docroot
@@ -182,7 +182,7 @@ class DaemonService(MultiService):
         options = None
         if self._context is not None and settings.tls.enabled:
             options = tls_options(configuration)
-        docroot, upgrade = _parts(self._found, configuration, self._hub)
+        docroot, upgrade = _parts(self._found, settings, self._hub)
         # Nothing below can fail.
         for place, name in needing_a_restart(self._configuration, configuration):
             self.log.warn("{place}: {name} needs a restart", place=place, name=name, event="needs-restart")
@@ -230,7 +230,7 @@ def make_service(
     settings = configuration.require()
     found = tuple(found)
     hub = Hub(reactor, settings.limits, Tally(reactor, settings.log.repeat_after), verbose=verbose)
-    docroot, upgrade = _parts(found, configuration, hub)
+    docroot, upgrade = _parts(found, settings, hub)
     site = Site(docroot, upgrade, settings, reactor, hub)
     context = CurrentContext(tls_options(configuration)) if settings.tls.enabled else None
     if context is not None and settings.tls.certificate == "auto":
@@ -255,15 +255,10 @@ def pages_folder() -> Path:
     return installed if installed.is_dir() else Path(__file__).resolve().parent.parent / "static"
 
 
-def _parts(found: Iterable[type[Connection]], configuration: Configuration, hub: Hub) -> tuple[Docroot, Upgrade]:
-    """Return the resources for files and upgrades; raises `StartupError` if they cannot be made."""
-    settings = configuration.settings
+def _parts(found: Iterable[type[Connection]], settings: Settings, hub: Hub) -> tuple[Docroot, Upgrade]:
+    """Return the resources for files and upgrades."""
     own_pages = settings.server.docroot in (None, pages_folder())
-    try:
-        registry = Registry(found, settings, hub)
-    except SubprotocolError as error:
-        place = configuration.place("server", "default_subprotocol")
-        raise StartupError(f"{place}: [server] {error}") from None
+    registry = Registry(found, settings, hub)
     docroot = Docroot(
         settings.server.docroot or pages_folder(),
         settings.limits,

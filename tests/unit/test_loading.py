@@ -38,6 +38,12 @@ def test_an_unknown_family_is_a_problem_at_its_place(tmp_path: Path, word: str, 
     assert str(problem).startswith(f"{tmp_path}/ws.ini:3: [behaviours] enabled: {message}")
 
 
+def test_a_default_that_is_not_enabled_is_a_problem_at_its_place(tmp_path: Path) -> None:
+    (problem,) = read(tmp_path, "[server]\ndefault_subprotocol = ticker\n[behaviours]\nenabled = look\n").problems
+    message = "[server] default_subprotocol: 'ticker' is not enabled in [behaviours]; write another"
+    assert str(problem) == f"{tmp_path}/ws.ini:2: {message}"
+
+
 def test_what_needs_a_restart_is_named_with_its_place(tmp_path: Path) -> None:
     old = read(tmp_path, "")
     new = read(tmp_path, "[server]\nport = 1\nlisting = no\n[log]\nlevel = warn\n[admin]\nport = 8081\n")

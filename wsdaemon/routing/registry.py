@@ -64,7 +64,7 @@ class Choice(NamedTuple):
 
 
 class Registry:
-    """Chooses the factory for a handshake. Raises `SubprotocolError` where the default is not enabled."""
+    """Chooses the factory for a handshake."""
 
     def __init__(self, found: Iterable[type[Connection]], settings: Settings, hub: Hub) -> None:
         found = tuple(found)
@@ -78,12 +78,7 @@ class Registry:
             factory.protocol.bounds = settings.behaviours
             self._of[subprotocol] = factory
             self._by_name.update(dict.fromkeys(subprotocol.names, factory))
-        default = settings.server.default_subprotocol
-        if default not in self._by_name:
-            raise SubprotocolError(
-                f"default_subprotocol = {default}, but [behaviours] enabled does not include it; write another"
-            )
-        self._default = self._by_name[default]
+        self._default = self._by_name[settings.server.default_subprotocol]
         self._refuse_unknown = settings.server.unknown_subprotocol == "refuse"
 
     def choose(self, handshake: Handshake) -> Choice:

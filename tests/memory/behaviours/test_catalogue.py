@@ -18,7 +18,6 @@ from tests.support.wire import request
 from wsdaemon.behaviours.behaving import REPLIES, Behaving
 from wsdaemon.behaviours.parameters import Given, describe
 from wsdaemon.cli import main
-from wsdaemon.errors import StartupError
 from wsdaemon.reference import behaviours_markdown
 from wsdaemon.routing.catalogue import Catalogue, path_of
 from wsdaemon.routing.registry import _own
@@ -227,13 +226,3 @@ def test_every_behaviour_says_what_it_is(each: type[Behaving]) -> None:
     assert each.example.startswith(f"/{path_of(each)}")
     assert each.rfc.startswith("RFC ")
     assert each.__doc__
-
-
-def test_a_default_that_is_not_enabled_is_an_error_that_says_so(tmp_path: Path) -> None:
-    """At the start as at a reload, with file and line."""
-    ini = "[server]\ndefault_subprotocol = ticker\n[behaviours]\nenabled = look\n"
-    with pytest.raises(StartupError) as caught:
-        Server(tmp_path, ini)
-    assert str(caught.value) == (
-        "test.ini:3: [server] default_subprotocol = ticker, but [behaviours] enabled does not include it; write another"
-    )
