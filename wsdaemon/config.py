@@ -64,6 +64,11 @@ class Configuration:
         """Return where an option was given, else where its section begins, else the file."""
         return self.places.get((section, name)) or self.places.get((section, "")) or self.file
 
+    def problem(self, section: str, name: str, message: str) -> Problem:
+        """Return a problem of an option, with its place; of one from the command line, the place says which it is."""
+        place = self.place(section, name)
+        return Problem(place, "", "", message) if place.startswith("--") else Problem(place, section, name, message)
+
     def overridden(self, **server: tuple[str, str]) -> Configuration:
         """Return the configuration with options of [server] replaced; each is a text and the place it was given.
 
@@ -85,9 +90,11 @@ class Configuration:
         found = [*_same_port(self), *_missing_files(self), *more]
         if self.settings.tls.enabled:
             reported = {each.option for each in (*self.problems, *found) if each.section == "tls"}
-            for name, message in load_problems(self.settings.tls):
-                if name not in reported:
-                    found.append(Problem(self.place("tls", name), "tls", name, message))
+            found += [
+                self.problem("tls", name, message)
+                for name, message in load_problems(self.settings.tls)
+                if name not in reported
+            ]
         return replace(self, problems=(*self.problems, *found))
 
     def require(self) -> Settings:
@@ -224,16 +231,13 @@ def _contradictions(
     """Yield the problems between options that are each valid."""
     settings, tls = configuration.settings, configuration.settings.tls
 
-    def problem(section: str, name: str, message: str) -> Problem:
-        return Problem(configuration.place(section, name), section, name, message)
-
     name = settings.server.default_subprotocol
     if name not in subprotocols:
         message = f"{name!r} is not a subprotocol{nearest(name, subprotocols)}"
-        yield problem("server", "default_subprotocol", message)
+        yield configuration.problem("server", "default_subprotocol", message)
     for name, message in _half_configured(tls, ("tls", "enabled") in configuration.places):
         if ("tls", name) not in configuration.places or ("tls", name) in given:
-            yield problem("tls", name, message)
+            yield configuration.problem("tls", name, message)
 
 
 def _half_configured(tls: TlsSettings, decided: bool) -> Iterator[tuple[str, str]]:
@@ -259,7 +263,7 @@ def _same_port(configuration: Configuration) -> Iterator[Problem]:
     if tls.enabled and tls.port == server.port != 0 and wrong.isdisjoint(filter(None, places)):
         other = places[0] if places[0] == "--port" else "[server]"
         message = f"{tls.port} is also the port of {other}; write another"
-        yield Problem(configuration.place("tls", "port"), "tls", "port", message)
+        yield configuration.problem("tls", "port", message)
 
 
 def _missing_files(configuration: Configuration) -> Iterator[Problem]:
@@ -270,9 +274,7 @@ def _missing_files(configuration: Configuration) -> Iterator[Problem]:
         for name, option in options_of(type(values)).items():
             message = option.metadata["kind"].check(getattr(values, name))
             if message:
-                place = configuration.place(section, name)
-                command_line = place.startswith("--")
-                yield Problem(place, "" if command_line else section, "" if command_line else name, message)
+                yield configuration.problem(section, name, message)
 
 
 def _line(problem: Problem) -> tuple[str, int]:

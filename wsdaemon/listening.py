@@ -7,7 +7,7 @@ import os
 import socket
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from twisted.internet import endpoints
 from twisted.internet.defer import Deferred, execute
@@ -24,14 +24,13 @@ from wsdaemon.tls import AUTO_FILE, make_context
 _TLS_NAMES = frozenset(("https", "wss", "tls"))
 
 
-class Listener:
-    """A place to listen on: its endpoint, and the option that it comes from."""
+class Listener(NamedTuple):
+    """A place to listen on: its endpoint, the option that it comes from, and its addresses, with {port} in them."""
 
-    def __init__(self, endpoint: IStreamServerEndpoint, section: str, option: str, shown: str) -> None:
-        self.endpoint = endpoint
-        self.section = section
-        self.option = option
-        self.shown = shown
+    endpoint: IStreamServerEndpoint
+    section: str
+    option: str
+    shown: str
 
 
 @implementer(IOpenSSLContextFactory)
@@ -76,7 +75,7 @@ def listeners(
     """Yield the places to listen on; a passed socket replaces the port that it is meant for."""
     settings = configuration.settings
     interface = settings.server.interface
-    host = (f"[{interface}]" if ":" in interface else interface).replace("{", "{{").replace("}", "}}")
+    host = _escaped(_host(interface))
     backlog = settings.limits.backlog
     plain_given, tls_given = _sort(passed, settings.server.port, settings.tls.port, tls_enabled=context is not None)
     for each in plain_given:
@@ -92,16 +91,15 @@ def listeners(
         secure = endpoints.SSL4ServerEndpoint(reactor, settings.tls.port, context, backlog=backlog, interface=interface)
         yield Listener(secure, "tls", "port", f"https://{host}:{{port}}/ and wss://{host}:{{port}}/")
     for description in settings.server.endpoints:
-        shown = description.replace("{", "{{").replace("}", "}}")
-        yield Listener(endpoints.serverFromString(reactor, description), "server", "endpoints", shown)
+        endpoint = endpoints.serverFromString(reactor, description)
+        yield Listener(endpoint, "server", "endpoints", _escaped(description))
 
 
 def admin_listener(configuration: Configuration, reactor: Any) -> Listener:
     """Return the admin listener."""
     admin = configuration.settings.admin
-    host = (f"[{admin.interface}]" if ":" in admin.interface else admin.interface).replace("{", "{{").replace("}", "}}")
     endpoint = endpoints.TCP4ServerEndpoint(reactor, admin.port, interface=admin.interface)
-    return Listener(endpoint, "admin", "port", f"http://{host}:{{port}}/, admin")
+    return Listener(endpoint, "admin", "port", f"http://{_escaped(_host(admin.interface))}:{{port}}/, admin")
 
 
 def endpoint_problems(configuration: Configuration, reactor: Any) -> Iterator[Problem]:
@@ -109,8 +107,8 @@ def endpoint_problems(configuration: Configuration, reactor: Any) -> Iterator[Pr
     for description in configuration.settings.server.endpoints:
         message = attempt(lambda: endpoints.serverFromString(reactor, description))  # noqa: B023  # called at once
         if message:
-            place = configuration.place("server", "endpoints")
-            yield Problem(place, "server", "endpoints", f"{description!r} is not a Twisted endpoint: {message}")
+            message = f"{description!r} is not a Twisted endpoint: {message}"
+            yield configuration.problem("server", "endpoints", message)
 
 
 def tls_options(configuration: Configuration) -> CertificateOptions:
@@ -118,8 +116,7 @@ def tls_options(configuration: Configuration) -> CertificateOptions:
     made: list[CertificateOptions] = []
     message = attempt(lambda: made.append(make_context(configuration.settings.tls, auto_file(configuration))))
     if message:
-        place = configuration.place("tls", "certificate")
-        raise StartupError(str(Problem(place, "tls", "certificate", message)))
+        raise StartupError(str(configuration.problem("tls", "certificate", message)))
     return made[0]
 
 
@@ -140,10 +137,7 @@ def explain(configuration: Configuration, listener: Listener, error: BaseExcepti
         if listener.option == "port" and _no_such_address(cause):
             section, option = "admin" if section == "admin" else "server", "interface"
     where = listener.shown.format(port=getattr(error, "port", "?"))
-    place = configuration.place(section, option)
-    if place.startswith("--"):
-        section = option = ""
-    return str(Problem(place, section, option, f"cannot listen on {where}: {str(reason).lower()}"))
+    return str(configuration.problem(section, option, f"cannot listen on {where}: {str(reason).lower()}"))
 
 
 def attempt(action: Callable[[], object]) -> str | None:
@@ -176,9 +170,17 @@ def _sort(
 def _shown(passed: socket.socket, scheme: str, other: str) -> str:
     address = passed.getsockname()
     if not isinstance(address, tuple):
-        return f"{scheme} on {str(address)!r}, from systemd".replace("{", "{{").replace("}", "}}")
-    host = f"[{address[0]}]" if passed.family == socket.AF_INET6 else address[0]
-    return f"{scheme}://{host}:{address[1]}/ and {other}://{host}:{address[1]}/, from systemd"
+        return _escaped(f"{scheme} on {str(address)!r}, from systemd")
+    place = f"{_host(address[0])}:{address[1]}"
+    return f"{scheme}://{place}/ and {other}://{place}/, from systemd"
+
+
+def _host(address: str) -> str:
+    return f"[{address}]" if ":" in address else address
+
+
+def _escaped(text: str) -> str:
+    return text.replace("{", "{{").replace("}", "}}")
 
 
 def _no_such_address(error: object) -> bool:

@@ -44,9 +44,9 @@ def _behaviour_problems(configuration: Configuration, found: Iterable[type[Conne
     default = settings.server.default_subprotocol
     if any(default == short_name(each) and not catalogue.is_there(each) for each in found):
         message = f"{default!r} is not enabled in [behaviours]; write another"
-        yield Problem(configuration.place("server", "default_subprotocol"), "server", "default_subprotocol", message)
+        yield configuration.problem("server", "default_subprotocol", message)
     known = ("all", "none", *(each.name for each in catalogue.families), *settings.subprotocols)
     for word in settings.behaviours.enabled:
         if word not in known:
             message = f"{word!r} is not a family or behaviour{nearest(word, known)}"
-            yield Problem(configuration.place("behaviours", "enabled"), "behaviours", "enabled", message)
+            yield configuration.problem("behaviours", "enabled", message)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import Field
 from typing import Any
 
@@ -68,15 +68,20 @@ def _ini_option(section: str, option: Field[Any], default: Any) -> str:
 
 
 def _table(title: str, section: type[Any], options: Iterable[Field[Any]]) -> str:
-    rows = [f"## {title}", "", f"{section.__doc__}", "", "| option | default | what it is for | what to write |"]
-    rows.append("|---|---|---|---|")
+    rows = [("option", "default", "what it is for", "what to write")]
     for option in options:
         kind: Kind = option.metadata["kind"]
-        shown = kind.show(option.default).strip()
-        default = f"`{shown}`" if shown else "none"
-        cells = (f"`{option.name}`", default, _why(option), _what(kind))
-        rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
-    return "\n".join(rows) + "\n"
+        rows.append((f"`{option.name}`", _code(kind.show(option.default).strip()), _why(option), _what(kind)))
+    return f"## {title}\n\n{section.__doc__}\n\n{_markdown_table(rows)}"
+
+
+def _markdown_table(rows: Sequence[tuple[str, ...]]) -> str:
+    lines = ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
+    return "\n".join([lines[0], "|" + "---|" * len(rows[0]), *lines[1:]]) + "\n"
+
+
+def _code(text: str | None) -> str:
+    return f"`{text}`" if text else "none"
 
 
 def _why(option: Field[Any]) -> str:
@@ -169,9 +174,8 @@ def _parameter_text(each: dict[str, Any]) -> str:
 
 
 def _parameter_table(parameters: list[dict[str, Any]]) -> str:
-    rows = ["| parameter | default | what it does | what to write | example | exercises |", "|---|---|---|---|---|---|"]
+    rows = [("parameter", "default", "what it does", "what to write", "example", "exercises")]
     for each in parameters:
-        default = f"`{each['default']}`" if each["default"] else "none"
-        cells = (f"`{each['name']}`", default, each["why"], each["what"], f"`{each['example']}`", each["rfc"])
-        rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
-    return "\n".join(rows) + "\n"
+        name, example = f"`{each['name']}`", f"`{each['example']}`"
+        rows.append((name, _code(each["default"]), each["why"], each["what"], example, each["rfc"]))
+    return _markdown_table(rows)

@@ -16,16 +16,19 @@ from wsdaemon.options import Choice, Hosts, Lines, Location, Number, Origins, Se
 PAGES_POLICY = "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; object-src 'none'"
 """The Content-Security-Policy of the pages that come with wsdaemon."""
 
+_PORT = Number(0, 65535)
+_ADDRESS = Text("an address of this machine")
+_TIMEOUT = Seconds(0.1, 3600)
+_MANY = Number(1, 1_000_000)
+
 
 @dataclass(frozen=True, kw_only=True)
 class ServerSettings:
     """Where to listen, and what to serve."""
 
-    port: int = option(
-        Number(0, 65535), 8080, "The port for http and ws; 0 takes a free one and logs it.", needs_restart=True
-    )
+    port: int = option(_PORT, 8080, "The port for http and ws; 0 takes a free one and logs it.", needs_restart=True)
     interface: str = option(
-        Text("an address of this machine"),
+        _ADDRESS,
         "127.0.0.1",
         "The address to listen on: 127.0.0.1 for this machine only, 0.0.0.0 for all of IPv4, :: for IPv6 and IPv4.",
         needs_restart=True,
@@ -62,17 +65,15 @@ class ServerSettings:
         "subprotocol.",
     )
     idle_timeout: float = option(Seconds(1, 86400), 60.0, "How long an HTTP connection may wait for its next request.")
-    stall_timeout: float = option(Seconds(0.1, 3600), 30.0, "How long a download may make no progress.")
+    stall_timeout: float = option(_TIMEOUT, 30.0, "How long a download may make no progress.")
     shutdown_timeout: float = option(
-        Seconds(0.1, 3600), 10.0, "How long a shutdown may take; connections that are still open then are aborted."
+        _TIMEOUT, 10.0, "How long a shutdown may take; connections that are still open then are aborted."
     )
     max_connections: int = option(
-        Number(1, 1_000_000),
-        10_000,
-        "The most connections at once, HTTP and WebSocket together; more get a 503.",
+        _MANY, 10_000, "The most connections at once, HTTP and WebSocket together; more get a 503."
     )
     max_per_address: int = option(
-        Number(1, 1_000_000), 5_000, "The most connections at once from one IPv4 address, or from one /64 of IPv6."
+        _MANY, 5_000, "The most connections at once from one IPv4 address, or from one /64 of IPv6."
     )
     max_new_per_second: int = option(
         Number(0, 1_000_000),
@@ -92,7 +93,7 @@ class TlsSettings:
     """https and wss on a port of their own, with TLS 1.2 and 1.3."""
 
     enabled: bool = option(Switch(), False, "Whether to serve https and wss too.", needs_restart=True)
-    port: int = option(Number(0, 65535), 8443, "The port for https and wss, on the same interface.", needs_restart=True)
+    port: int = option(_PORT, 8443, "The port for https and wss, on the same interface.", needs_restart=True)
     certificate: Path | str | None = option(
         Location(keyword="auto"),
         None,
@@ -132,16 +133,16 @@ class WebSocketSettings:
     )
     ping_interval: float = option(Seconds(0, 86400), 30.0, "How often to ping a peer, to find out whether it is alive.")
     ping_timeout: float = option(
-        Seconds(0.1, 3600), 20.0, "How long a pong may take; then the peer counts as dead and the connection ends."
+        _TIMEOUT, 20.0, "How long a pong may take; then the peer counts as dead and the connection ends."
     )
     handshake_timeout: float = option(
-        Seconds(0.1, 3600), 10.0, "How long the TLS handshake may take, and after it the headers of a request."
+        _TIMEOUT, 10.0, "How long the TLS handshake may take, and after it the headers of a request."
     )
     close_timeout: float = option(
-        Seconds(0.1, 3600), 10.0, "How long a connection may stay in its closing handshake before it is aborted."
+        _TIMEOUT, 10.0, "How long a connection may stay in its closing handshake before it is aborted."
     )
     stall_timeout: float = option(
-        Seconds(0.1, 3600), 30.0, "How long a peer may leave queued data unread before its connection is aborted."
+        _TIMEOUT, 30.0, "How long a peer may leave queued data unread before its connection is aborted."
     )
     message_timeout: float = option(
         Seconds(0, 86400),
@@ -177,7 +178,7 @@ class BehaviourSettings:
     )
     max_count: int = option(Number(1, 1_000_000_000), 100_000, "The most messages that /burst and /ticker send.")
     max_bomb: int = option(Size(1, 1 << 40), 256 << 20, "The largest size that the message of /bomb inflates to.")
-    max_rate: int = option(Number(1, 1_000_000), 1000, "The most pings a second that ping_rate sends.")
+    max_rate: int = option(_MANY, 1000, "The most pings a second that ping_rate sends.")
     max_wait: float = option(
         Seconds(0.1, 86400), 60.0, "The longest delay, and how long a stalled or unanswered connection is kept."
     )
@@ -207,7 +208,7 @@ class LimitSettings:
     max_ranges: int = option(
         Number(0, 100), 5, "The most ranges of a file in one request; with more, the whole file is sent."
     )
-    max_listed: int = option(Number(1, 1_000_000), 20_000, "The most entries that the listing of a folder shows.")
+    max_listed: int = option(_MANY, 20_000, "The most entries that the listing of a folder shows.")
     max_refusing: int = option(
         Number(0, 10_000),
         100,
@@ -239,13 +240,11 @@ class LimitSettings:
         Number(1, 2000), 200, "A message over inflate_limit may inflate to this multiple of its compressed size."
     )
     max_compressors: int = option(
-        Number(1, 1_000_000),
+        _MANY,
         32,
         "How many connections keep their compressor (up to 268 KB each) between messages; the others begin a new one.",
     )
-    compressor_idle: float = option(
-        Seconds(0.1, 3600), 5.0, "How long a connection that sends no message keeps its compressor."
-    )
+    compressor_idle: float = option(_TIMEOUT, 5.0, "How long a connection that sends no message keeps its compressor.")
     frame_hold: int = option(
         Size(125, 1 << 24), 64 << 10, "Frames up to this size are echoed once complete, larger ones as they arrive."
     )
@@ -263,13 +262,10 @@ class AdminSettings:
 
     enabled: bool = option(Switch(), False, "Whether to run the admin listener.", needs_restart=True)
     interface: str = option(
-        Text("an address of this machine"),
-        "127.0.0.1",
-        "The address to listen on. There is no password: keep it private.",
-        needs_restart=True,
+        _ADDRESS, "127.0.0.1", "The address to listen on. There is no password: keep it private.", needs_restart=True
     )
     port: int = option(
-        Number(0, 65535), 8081, "The port of the admin listener; 0 takes a free one and logs it.", needs_restart=True
+        _PORT, 8081, "The port of the admin listener; 0 takes a free one and logs it.", needs_restart=True
     )
     host_names: tuple[str, ...] = option(
         Hosts(),
@@ -291,15 +287,10 @@ class LogSettings:
         needs_restart=True,
     )
     format: str = option(
-        Choice(("text", "json")),
-        "text",
-        "One event a line, as text or as a JSON object.",
-        needs_restart=True,
+        Choice(("text", "json")), "text", "One event a line, as text or as a JSON object.", needs_restart=True
     )
     lag_threshold: float = option(
-        Seconds(0.01, 3600),
-        0.5,
-        "How long the event loop may block before that is logged, with what ran.",
+        Seconds(0.01, 3600), 0.5, "How long the event loop may block before that is logged, with what ran."
     )
     repeat_after: float = option(
         Seconds(0.1, 86400), 60.0, "How long until a refusal of the same cause is logged again; all are counted."
