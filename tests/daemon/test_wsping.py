@@ -15,7 +15,7 @@ from tests.support.daemon import ROOT, WITH_TLS, Daemon, Start
 from tests.support.wsping import ENVIRONMENT, WSPING, measure, wsping
 from wsdaemon.cli import main
 from wsdaemon.client.options import ping_parser, plan_from
-from wsdaemon.client.plan import Plan
+from wsdaemon.client.plan import PingPlan
 
 REPLY = re.compile(r"([0-9]+) bytes from localhost: frames=([0-9]+) req=([0-9]+) time=([0-9.]+)ms opcode=(0x0[12a])")
 
@@ -25,7 +25,7 @@ def server(served: Start) -> Daemon:
     return served(WITH_TLS)
 
 
-def plan(*arguments: str) -> Plan:
+def plan(*arguments: str) -> PingPlan:
     return plan_from(ping_parser("wsping").parse_args(list(arguments)))
 
 
@@ -274,7 +274,7 @@ class TestOptions:
             (["ws://h/", "-p", "81"], "give a URL, or -h and -p, not both"),
             (["-h", "ws://h/"], "write the URL 'ws://h/' without -h"),
             (["nonsense"], "'nonsense' is not a WebSocket URL"),
-            (["--header", "nonsense"], "--header 'nonsense': write NAME:VALUE"),
+            (["--header", "nonsense"], "argument --header: 'nonsense' is not a header; write NAME:VALUE"),
             (["--ping", "-s", "126"], "a ping holds at most 125 bytes"),
             (["--compress", "x", "--no-compress"], "not allowed with"),
             (["--compress=nonsense"], "are not parameters of permessage-deflate"),

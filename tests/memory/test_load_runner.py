@@ -204,7 +204,7 @@ class TestOpenLoop:
         run.clock.advance(0.5)
         outcome = run.finish()
         assert between(outcome, 0.010, 0.510) == pytest.approx(50, abs=3)
-        assert "stood still" in outcome.verdict.reasons[0]
+        assert "stood still" in outcome.client.reasons[0]
 
     def test_ramp(self) -> None:
         """While clients come in, only the messages of those that are there are sent, on the same beat."""
@@ -279,13 +279,13 @@ class TestTrouble:
         """In a closed loop as well it is told that the client stood still."""
         run = Run(clients=1, duration=1.0).start().advance(0.5)
         run.clock.advance(0.3)
-        assert "stood still" in run.finish().verdict.reasons[0]
+        assert "stood still" in run.finish().client.reasons[0]
 
     def test_full_core(self) -> None:
         """The processor time that the run took is looked at."""
         run = Run(clients=1, duration=1.0).start().advance(0.5)
         run.cpu = 0.99
-        assert "processor" in run.finish().verdict.reasons[0]
+        assert "processor" in run.finish().client.reasons[0]
 
 
 class TestConnects:

@@ -9,7 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from wsdaemon.client import flags
+from wsdaemon.client.flags import Sections
+from wsdaemon.client.options import PING
 from wsdaemon.config import read_file
+from wsdaemon.load.command import LOAD
 from wsdaemon.reference import ini, markdown
 from wsdaemon.routing.registry import _own, settings_classes
 from wsdaemon.settings import Settings
@@ -37,6 +41,12 @@ def test_ini_holds_the_defaults() -> None:
 def test_reference_is_current() -> None:
     """docs/configuration.md holds the tables that the code generates."""
     assert (ROOT / "docs" / "configuration.md").read_text().endswith(markdown(KNOWN))
+
+
+@pytest.mark.parametrize(("page", "options"), [("wsping", PING), ("load", LOAD)])
+def test_options_are_current(page: str, options: Sections) -> None:
+    """The pages of the commands that connect hold the tables that the declarations of their options generate."""
+    assert (ROOT / "docs" / f"{page}.md").read_text().endswith(flags.markdown(options))
 
 
 @pytest.mark.parametrize("name", ["pyproject.toml", "wsdaemon_shout.py"])

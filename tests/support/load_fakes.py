@@ -11,8 +11,9 @@ from twisted.internet.task import Clock
 from wsdaemon.client.connection import HandshakeTimes, Listener
 from wsdaemon.client.errors import ClientError
 from wsdaemon.load.connects import ConnectsRunner
+from wsdaemon.load.measurement import Measurement
 from wsdaemon.load.outcome import Outcome
-from wsdaemon.load.plan import Mode, Plan
+from wsdaemon.load.plan import LoadPlan, Mode
 from wsdaemon.load.runner import EchoRunner
 
 Reply = Callable[[bytes, bool], list[tuple[bytes, bool]]]
@@ -105,12 +106,13 @@ class Run:
     def __init__(self, *, latency: float = 0.002, reply: Reply = echo, **options: Any) -> None:
         self.clock = Clock()
         self.server = FakeServer(self.clock, latency=latency, reply=reply)
-        self.plan = Plan(**options)
+        self.plan = LoadPlan(**options)
         self.cpu = 0.0
-        kind: type[Any] = ConnectsRunner if self.plan.mode is Mode.CONNECTS else EchoRunner
-        self.runner = kind(
+        measurement = Measurement(
             self.plan, self.server.connect, clock=self.clock, now=self.clock.seconds, cpu=lambda: self.cpu
         )
+        kind = ConnectsRunner if self.plan.mode is Mode.CONNECTS else EchoRunner
+        self.runner = kind(measurement)
         self.outcomes: list[Outcome] = []
 
     def start(self) -> Run:

@@ -48,7 +48,7 @@ class Sent:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Reply:
     """What was found out about a reply: its length, the message it answers, if any, and each fault with details."""
 
     length: int
@@ -140,14 +140,14 @@ class Checker:
         self._due[message.client, message.sequence] = message
         self._last[message.client] = message.sequence
 
-    def reply(self, payload: bytes, is_binary: bool, now: float) -> Verdict:
+    def reply(self, payload: bytes, is_binary: bool, now: float) -> Reply:
         """Find the message that a reply answers, and compare."""
         message = self._find(payload)
         if message is None:
             is_old = self._is_old(self._payloads.read(payload)) or self._is_doubled(payload)
             fault = Fault.DOUBLED if is_old else Fault.FOREIGN
             self.counts.note(fault)
-            return Verdict(len(payload), None, ((fault, f"{len(payload)} bytes"),))
+            return Reply(len(payload), None, ((fault, f"{len(payload)} bytes"),))
         key = (message.client, message.sequence)
         faults = []
         if self._due.pop(key, None) is None:
@@ -163,7 +163,7 @@ class Checker:
         for fault, _ in faults:
             self.counts.note(fault)
         self._done.append((key, hash(payload)))
-        return Verdict(len(payload), message, tuple(faults))
+        return Reply(len(payload), message, tuple(faults))
 
     def expire(self, now: float) -> list[Sent]:
         """Return the messages whose replies have not come in time; they count as lost from now on."""

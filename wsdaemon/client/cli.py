@@ -4,28 +4,23 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import signal
 import sys
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from twisted.internet.task import LoopingCall
-from twisted.python.failure import Failure
 
 from wsdaemon.client import output
-from wsdaemon.client.check import Sent, Verdict
+from wsdaemon.client.check import Reply, Sent
+from wsdaemon.client.commands import ExitCode, ignore_closed_stdout, reason, run_reactor, warn_insecure
 from wsdaemon.client.connection import ClientConnection, Frame
 from wsdaemon.client.errors import ClientError
-from wsdaemon.client.options import add_connect_options, ping_parser, plan_from, target_from
+from wsdaemon.client.flags import given
+from wsdaemon.client.options import Display, ping_parser, plan_from
 from wsdaemon.client.ping import Ping
-from wsdaemon.client.plan import Ending, Plan, Reporter, Summary
-from wsdaemon.client.target import Target
+from wsdaemon.client.plan import ConnectionEnd, PingPlan, PingResult, Reporter
 from wsdaemon.client.terminal import Printer
-
-__all__ = ["add_connect_options", "main_ping", "target_from", "warn_insecure"]
-
-ALL_RIGHT, WRONG, USAGE, NOT_CONNECTED, INTERRUPTED = 0, 1, 2, 3, 130
 
 _LONG_RUN = 2.0
 """After how many seconds a run gets a progress line, and..."""
@@ -38,109 +33,77 @@ def main_ping(arguments: Sequence[str] | None = None, prog: str = "wsping") -> i
     try:
         return _main(ping_parser(prog), arguments)
     except KeyboardInterrupt:  # before the reactor runs, which is told of it otherwise
-        return INTERRUPTED
+        return ExitCode.INTERRUPTED
 
 
-def exit_code(summary: Summary) -> int:
+def exit_code(result: PingResult) -> ExitCode:
     """Return the exit code for what a run did."""
-    if summary.interrupted:
-        return INTERRUPTED
-    if summary.error is not None:
-        return NOT_CONNECTED
-    return ALL_RIGHT if summary.all_right else WRONG
-
-
-def warn_insecure(target: Target) -> None:
-    """Say on standard error that the server could be anyone, where that is so."""
-    if target.insecure and target.is_secure:
-        print("warning: --insecure: the server's certificate is not verified", file=sys.stderr)
+    if result.interrupted:
+        return ExitCode.INTERRUPTED
+    if result.error is not None:
+        return ExitCode.NOT_CONNECTED
+    return ExitCode.RIGHT if result.all_right else ExitCode.WRONG
 
 
 def _main(parser: argparse.ArgumentParser, arguments: Sequence[str] | None) -> int:
     options = parser.parse_args(arguments)
     try:
         plan = plan_from(options)
-    except OSError as error:
-        parser.error(f"{error.filename}: {(error.strerror or 'cannot be read').lower()}")
-    except ValueError as error:
-        parser.error(str(error))
+    except (OSError, ValueError) as error:
+        parser.error(reason(error))
     warn_insecure(plan.target)
     from twisted.internet import reactor
 
-    printer = Printer(sys.stdout)
-    shown = _Shown(plan, printer, verbose=options.verbose, quiet=options.quiet or options.json)
+    display, printer = Display(**given(options, Display)), Printer(sys.stdout)
+    shown = _Shown(plan, printer, display)
     run = Ping(plan, shown, reactor=reactor)
-    summary = _run(run, shown, reactor)
-    code = exit_code(summary)
-    if summary.interrupted and printer.is_terminal:
+    with shown.progress_of(run):
+        result = run_reactor(reactor, run.start, run.interrupt, signal.SIGINT, signal.SIGTERM)
+    _print_result(result, printer, display)
+    if printer.is_broken:
+        ignore_closed_stdout()
+    return exit_code(result)
+
+
+def _print_result(result: PingResult, printer: Printer, display: Display) -> None:
+    if result.interrupted and printer.is_terminal:
         printer.line("")  # the terminal has shown ^C
-    if summary.error is not None:
-        for line in output.error_lines(summary.error, plan.target.url):
+    if result.error is not None:
+        for line in output.error_lines(result.error, result.plan.target.url):
             print(line, file=sys.stderr)
-    if options.json:
-        printer.line(json.dumps(output.as_json(summary, code), indent=2))
-    elif summary.error is None or summary.messages_sent:
-        for number, line in enumerate(output.summary_lines(summary)):
+    if display.as_json:
+        printer.line(json.dumps(output.as_json(result, exit_code(result)), indent=2))
+    elif result.error is None or result.messages_sent:
+        for number, line in enumerate(output.summary_lines(result)):
             printer.line(line, "bold" if number == 0 else "red" if line.startswith("replies:") else "")
-    if printer.is_broken and sys.stdout is not None:
-        # Python would complain about it once more, when it flushes the stream at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return code
-
-
-def _run(run: Ping, shown: _Shown, reactor: Any) -> Summary:
-    """Run the reactor until the run is over; the first Ctrl-C ends the run, a second one everything."""
-    results: list[Summary | Failure] = []
-
-    def interrupted(number: int, _: object) -> None:
-        signal.signal(number, signal.SIG_DFL)
-        reactor.callFromThread(run.interrupt)
-
-    def done(result: Summary | Failure) -> None:
-        results.append(result)
-        shown.stop()
-        reactor.stop()
-
-    def start() -> None:
-        shown.start(run, reactor)
-        run.start().addBoth(done)
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, interrupted)  # Twisted leaves alone what is set already
-    reactor.callWhenRunning(start)
-    reactor.run()
-    (result,) = results
-    if isinstance(result, Failure):
-        result.raiseException()
-    return result
 
 
 class _Shown(Reporter):
-    """Prints what happens."""
+    """Prints what happens during a run."""
 
-    def __init__(self, plan: Plan, printer: Printer, *, verbose: bool, quiet: bool) -> None:
-        self.wants_frames = verbose
+    def __init__(self, plan: PingPlan, printer: Printer, display: Display) -> None:
+        self.wants_frames = display.verbose
         self._plan = plan
         self._printer = printer
-        self._quiet = quiet
-        self._with_progress = printer.is_terminal and not verbose
+        self._quiet = display.quiet or display.as_json
+        self._with_progress = printer.is_terminal and not display.verbose
         self._run: Ping | None = None
         self._began = 0.0
         self._drawing = LoopingCall(self._draw)
 
-    def start(self, run: Ping, reactor: Any) -> None:
-        """The run begins."""
-        self._run = run
-        self._began = reactor.seconds()
-        self._drawing.clock = reactor
+    @contextmanager
+    def progress_of(self, run: Ping) -> Iterator[None]:
+        """Draw a progress line meanwhile, on a terminal and once the run is a long one."""
+        self._run, self._began = run, run.clock.seconds()
+        self._drawing.clock = run.clock
         if self._with_progress:
             self._drawing.start(_PROGRESS)
-
-    def stop(self) -> None:
-        """The run is over."""
-        if self._drawing.running:
-            self._drawing.stop()
-        self._printer.end_progress()
+        try:
+            yield
+        finally:
+            if self._drawing.running:
+                self._drawing.stop()
+            self._printer.end_progress()
 
     def connected(self, client: int, connection: ClientConnection) -> None:
         """Say so where frames are shown."""
@@ -149,17 +112,17 @@ class _Shown(Reporter):
             extensions = f", {connection.extensions}" if connection.extensions else ""
             self._error(f"connection {client} open: {chosen}{extensions}")
 
-    def replied(self, client: int, sent: Sent, verdict: Verdict, frames: int, opcode: int, elapsed: float) -> None:
+    def replied(self, client: int, sent: Sent, reply: Reply, frames: int, opcode: int, elapsed: float) -> None:
         """Print the reply's line, and what is wrong with it."""
         if not self._quiet:
             host, number = self._plan.target.host, self._number(client)
-            self._line(output.reply_line(host, sent, verdict.length, frames, opcode, elapsed, number))
-        for line in output.fault_lines(sent, verdict, self._number(client)):
+            self._line(output.reply_line(host, sent, reply.length, frames, opcode, elapsed, number))
+        for line in output.fault_lines(sent, reply, self._number(client)):
             self._fault(line)
 
-    def unasked(self, client: int, verdict: Verdict) -> None:
+    def unasked(self, client: int, reply: Reply) -> None:
         """Print that there is a message too many."""
-        self._fault(output.unasked_line(verdict, self._number(client)))
+        self._fault(output.unasked_line(reply, self._number(client)))
 
     def lost(self, client: int, sent: Sent) -> None:
         """Print that a reply is missing."""
@@ -169,9 +132,9 @@ class _Shown(Reporter):
         """Print the frame."""
         self._error(output.frame_line(sent, frame, self._number(client)))
 
-    def ended(self, ending: Ending) -> None:
+    def ended(self, end: ConnectionEnd) -> None:
         """Print how a connection ended, whatever else is shown."""
-        self._error(output.ending_line(ending, self._number(ending.client)))
+        self._error(output.end_line(end, self._number(end.client)))
 
     def retrying(self, client: int, error: ClientError | None, seconds: float) -> None:
         """Print why, and when."""
@@ -207,7 +170,7 @@ class _Shown(Reporter):
         run = self._run
         if run is None or run.clock.seconds() - self._began < _LONG_RUN:
             return
-        counts, _ = run.progress()
+        counts = run.counts()
         elapsed = run.clock.seconds() - self._began
-        sent = run.summary.messages_sent
-        self._printer.progress(output.progress_line(run.summary, sent, counts.answered, counts.lost, elapsed))
+        sent = run.result.messages_sent
+        self._printer.progress(output.progress_line(run.result, sent, counts.answered, counts.lost, elapsed))

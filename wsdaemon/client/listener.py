@@ -20,6 +20,11 @@ class HandshakeTimes:
     tls: float | None
     upgrade: float
 
+    @property
+    def total(self) -> float:
+        """How long all of it took."""
+        return self.tcp + (self.tls or 0.0) + self.upgrade
+
 
 @dataclass(frozen=True)
 class Frame:

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from twisted.internet.defer import CancelledError, Deferred, DeferredSemaphore, fail
 from twisted.python.failure import Failure
 
-from wsdaemon.client.check import Checker, Sent
+from wsdaemon.client.check import Checker, Payloads, Sent
 from wsdaemon.client.connect import connect
 from wsdaemon.client.connection import ClientConnection, Frame, Listener
 from wsdaemon.client.errors import ClientError
-from wsdaemon.client.plan import Ending
+from wsdaemon.client.plan import ConnectionEnd, PingPlan, PingResult, Reporter
 from wsdaemon.websocket.codes import CloseCode
-
-if TYPE_CHECKING:
-    from wsdaemon.client.ping import Ping
 
 IN_FLIGHT = 1000
 """How many replies may be outstanding at a connection that sends without a delay."""
@@ -24,10 +21,36 @@ _AT_ONCE = 64  # messages that one client sends before others get a turn
 _FIRST_RETRY, _LAST_RETRY = 0.5, 30.0  # how long to wait before connecting again, in seconds
 
 
+class Run(Protocol):
+    """The run that a client takes part in."""
+
+    plan: PingPlan
+    reporter: Reporter
+    clock: Any
+    result: PingResult
+    payloads: Payloads
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether the connections are being closed."""
+
+    def touch(self) -> float:
+        """Note that something was sent or received; returns the time."""
+
+    def expect(self, message: Sent) -> None:
+        """Count a message that is sent, and expect the replies to it."""
+
+    def changed(self) -> None:
+        """A client connected, was lost, or has nothing outstanding: the run may begin or end."""
+
+    def failed(self, failure: Failure) -> None:
+        """A client could not connect."""
+
+
 class Member(Listener):
     """One client of a run: its connection, its schedule, its checker."""
 
-    def __init__(self, run: Ping, number: int) -> None:
+    def __init__(self, run: Run, number: int) -> None:
         self.number = number
         self.connection: ClientConnection | None = None
         self.checker = Checker(run.payloads, wait=run.plan.wait)
@@ -67,19 +90,26 @@ class Member(Listener):
         self._run.reporter.connected(self.number, connection)
         if self._first is not None:
             self.begin()
-        self._run.opened(connection)
+        self._note(connection)
+        self._run.changed()
+
+    def _note(self, connection: ClientConnection) -> None:
+        result, times = self._run.result, connection.times
+        result.subprotocol, result.extensions = connection.subprotocol, connection.extensions
+        result.tcp.record(times.tcp)
+        result.upgrade.record(times.upgrade)
+        if times.tls is not None:
+            result.tls.record(times.tls)
 
     def _failed(self, failure: Failure) -> None:
         self._attempt = None
         error = failure.value
         if self._run.is_ending:
             return
-        if not isinstance(error, ClientError):
-            self._run.crashed(failure)
-        elif self._plan.reconnect:
+        if self._plan.reconnect and isinstance(error, ClientError):
             self._connect_again(error)
         else:
-            self._run.failed(error)
+            self._run.failed(failure)
 
     def _connect_again(self, error: ClientError | None) -> None:
         self._stop_timer()
@@ -146,13 +176,13 @@ class Member(Listener):
         self._sent += 1
         payload = self._run.payloads.make(self.number, self._sent)
         message = Sent(self.number, self._sent, payload, self._run.payloads.is_binary, self._run.touch())
-        self._run.sent(message)
+        self._run.expect(message)
         frames = 1
         if self._plan.use_pings:
             connection.send_ping(payload)
         else:
             frames = connection.send_message(payload, message.is_binary, self._plan.fragment)
-        self._run.summary.frames_sent += frames
+        self._run.result.frames_sent += frames
 
     # -- what comes in --------------------------------------------------------------------------------------------
 
@@ -166,22 +196,22 @@ class Member(Listener):
             self._check(payload, True, 1, 10)
 
     def _check(self, payload: bytes, is_binary: bool, frames: int, opcode: int) -> None:
-        now, summary = self._run.touch(), self._run.summary
-        summary.frames_received += frames
-        summary.messages_received += 1
-        summary.bytes_received += len(payload)
-        verdict = self.checker.reply(payload, is_binary, now)
-        sent = verdict.message
+        now, result = self._run.touch(), self._run.result
+        result.frames_received += frames
+        result.messages_received += 1
+        result.bytes_received += len(payload)
+        reply = self.checker.reply(payload, is_binary, now)
+        sent = reply.message
         if sent is None:
-            self._run.reporter.unasked(self.number, verdict)
+            self._run.reporter.unasked(self.number, reply)
         else:
-            summary.rtt.record(now - sent.at)
-            self._run.reporter.replied(self.number, sent, verdict, frames, opcode, now - sent.at)
+            result.rtt.record(now - sent.at)
+            self._run.reporter.replied(self.number, sent, reply, frames, opcode, now - sent.at)
         if not self._run.is_ending:
             if self._timer is None:
                 self._pump()
             if not self.checker.outstanding:
-                self._run.look_for_end()
+                self._run.changed()
 
     def frame_received(self, frame: Frame) -> None:
         """Show it."""
@@ -206,20 +236,16 @@ class Member(Listener):
         connection, self.connection = self.connection, None
         if connection is None:
             return
-        if self._run.is_ending and (clean or self._run.summary.interrupted):
-            self._run.look_for_finish()
-            return
-        ending = Ending(self.number, code, reason, not self._run.is_ending)
-        self._run.reporter.ended(ending)
-        self._run.summary.endings.append(ending)
-        if self._run.is_ending:
-            self._run.look_for_finish()
-            return
-        for message in self.checker.give_up():
-            self._run.reporter.lost(self.number, message)
-        if self._plan.reconnect:
-            self._connect_again(None)
-        else:
+        is_ending = self._run.is_ending
+        if not (is_ending and (clean or self._run.result.interrupted)):
+            end = ConnectionEnd(self.number, code, reason, not is_ending)
+            self._run.reporter.ended(end)
+            self._run.result.ends.append(end)
+        if not is_ending:
+            for message in self.checker.give_up():
+                self._run.reporter.lost(self.number, message)
+            if self._plan.reconnect:
+                self._connect_again(None)
+                return
             self._gone = True
-            self._run.look_for_begin()
-            self._run.look_for_end()
+        self._run.changed()

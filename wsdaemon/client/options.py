@@ -1,94 +1,51 @@
-"""The options of `wsping`, Jetty's and more, and those that every command takes which connects."""
+"""The options of `wsping`, Jetty's and more, and the target that the options of any command name."""
 
 from __future__ import annotations
 
 import argparse
-import dataclasses
-from collections.abc import Callable
-from pathlib import Path
+from dataclasses import dataclass
 
-from wsdaemon.client.plan import Plan
+from wsdaemon.client.flags import Number, Sections, add_flags, flag, given
+from wsdaemon.client.plan import PingPlan
 from wsdaemon.client.target import Target, bracketed, parse_target, proxy_from_environment
 from wsdaemon.client.tls import ClientTls
 
-DEFAULT_HOST, DEFAULT_PORT, DEFAULT_PROTOCOL = "localhost", 8080, "echo"
-_PING_LIMIT = 125  # RFC 6455 section 5.5
-_LARGEST = 1 << 30
+DEFAULT_PROTOCOL = "echo"
 
 
-def add_connect_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options that say how to connect; `target_from` reads them."""
-    group = parser.add_argument_group("connecting")
-    group.add_argument(
-        "--header", metavar="NAME:VALUE", action="append", default=[], help="one more header, repeatable"
-    )
-    group.add_argument("--origin", metavar="ORIGIN", help="the Origin header, as a browser would send it")
-    group.add_argument(
-        "--subprotocol", metavar="NAME", action="append", default=[], help="offer a subprotocol; repeatable, in order"
-    )
-    compress = group.add_mutually_exclusive_group()
-    compress.add_argument(
-        "--compress", metavar="PARAMETERS", nargs="?", const="", help="offer permessage-deflate, with these parameters"
-    )
-    compress.add_argument(
-        "--no-compress", dest="compress", action="store_const", const=None, help="offer no compression (default)"
-    )
-    group.add_argument("--ca", metavar="FILE", type=Path, help="trust the authorities in this file, not the system's")
-    group.add_argument("--cert", metavar="FILE", type=Path, help="show this certificate to the server")
-    group.add_argument("--key", metavar="FILE", type=Path, help="its private key (default: in the file of --cert)")
-    group.add_argument("--insecure", action="store_true", help="do not verify the server's certificate")
-    group.add_argument("--connect-to", metavar="ADDRESS[:PORT]", help="open TCP to this address instead of the URL's")
-    proxy = group.add_mutually_exclusive_group()
-    proxy.add_argument("--proxy", metavar="URL", help="go through an HTTP proxy (default: as the environment says)")
-    proxy.add_argument("--no-proxy", action="store_true", help="go through none, whatever the environment says")
-    group.add_argument(
-        "--timeout", metavar="S", type=_number(0.001), default=10.0,
-        help="give up connecting, or closing, after so many seconds (default: 10)",
+@dataclass(frozen=True, kw_only=True)
+class Endpoint:
+    """The server and the subprotocol, as Jetty's client named them."""
+
+    host: str | None = flag(None, "-h", "--host", metavar="HOST", shown="localhost", text="the host, without a URL")
+    port: int | None = flag(
+        None, "-p", "--port", metavar="PORT", shown="8080", read=Number(int, 1, 65535), text="the port, without a URL",
+    )  # fmt: skip
+    protocol: str | None = flag(
+        None, "-P", "--protocol", metavar="NAME", shown=f"{DEFAULT_PROTOCOL}; none for a URL with a path",
+        text="the subprotocol to offer; '' offers none and sends PINGs",
+        more="Sent as typed: `echo-assemble`, `org.ietf.websocket.test-echo` or any other.",
     )  # fmt: skip
 
 
-def target_from(options: argparse.Namespace, url: str | None = None, subprotocols: tuple[str, ...] = ()) -> Target:
-    """Return the target that a command's options name; `subprotocols` are offered before those of --subprotocol.
+@dataclass(frozen=True, kw_only=True)
+class Display:
+    """What a run shows."""
 
-    The URL is `options.url` where none is given. Raises `ValueError` for what is wrong with them, `OSError` where a
-    file cannot be read.
-    """
-    headers = []
-    for header in options.header:
-        name, separator, value = header.partition(":")
-        if not separator:
-            raise ValueError(f"--header {header!r}: write NAME:VALUE")
-        headers.append((name.strip(), value.strip()))
-    target = parse_target(
-        url or options.url,
-        headers=headers,
-        origin=options.origin,
-        subprotocols=(*subprotocols, *options.subprotocol),
-        compression=options.compress,
-        timeout=options.timeout,
-        ca=options.ca,
-        certificate=options.cert,
-        private_key=options.key,
-        insecure=options.insecure,
-        connect_to=options.connect_to,
-        proxy=options.proxy,
-    )
-    if options.proxy is None and not options.no_proxy and options.connect_to is None:
-        found = proxy_from_environment(target)
-        if found is not None:
-            target = parse_again(target, proxy=found)
-    if target.is_secure:
-        ClientTls(target)  # so that a wrong file is said now
-    return target
+    verbose: bool = flag(
+        False, "-v", "--verbose", text="show each frame sent and received, on standard error",
+        more="`>` was sent, `<` received: opcode, `fin` or `more`, reserved bits, length, masking key, the header in "
+        "hex, and the payload's first 16 bytes (compressed, where that was agreed on).",
+    )  # fmt: skip
+    quiet: bool = flag(False, "-q", "--quiet", text="show only the summary")
+    as_json: bool = flag(False, "--json", text="print one JSON document and nothing else")
 
 
-def parse_again(target: Target, **changes: object) -> Target:
-    """Return a target with something changed, checked again; raises `ValueError`."""
-    fields = {each.name: getattr(target, each.name) for each in dataclasses.fields(target)} | changes
-    for name in ("host", "port", "is_secure", "resource"):
-        del fields[name]
-    without = [header for header in target.headers if header[0] != "Authorization" or "@" not in target.url]
-    return parse_target(**fields | {"headers": without})
+CONNECTING: Sections = {"how to connect": (Target,)}
+"""The options of every command that connects; `target_from` reads them."""
+
+PING: Sections = {"what to send": (Endpoint, PingPlan), "what to show": (Display,), **CONNECTING}
+"""The options of `wsping`."""
 
 
 def ping_parser(prog: str) -> argparse.ArgumentParser:
@@ -105,74 +62,47 @@ def ping_parser(prog: str) -> argparse.ArgumentParser:
 
 def add_ping_options(parser: argparse.ArgumentParser) -> None:
     """Add all options of `wsping`."""
-    parser.add_argument(
-        "url", metavar="URL", nargs="?", help="ws://HOST/PATH or wss://HOST/PATH, in place of -h and -p"
-    )
+    parser.add_argument("url", metavar="URL", nargs="?", help="ws://HOST/PATH or wss://HOST/PATH, instead of -h and -p")
     parser.add_argument("--help", action="help", help="show this help and exit")
-    add = parser.add_argument_group("what to send").add_argument
-    add("-h", "--host", metavar="HOST", help=f"default: {DEFAULT_HOST}")
-    add("-p", "--port", metavar="PORT", type=_whole(1, 65535), help=f"default: {DEFAULT_PORT}")
-    add("-P", "--protocol", metavar="NAME",
-        help="the subprotocol to offer, as typed; '' for none, and pings in place of messages "
-        f"(default: {DEFAULT_PROTOCOL}; none for a URL with a path)")  # fmt: skip
-    add("-c", "--count", metavar="N", type=_whole(0), default=10, help="messages per client; 0: no end (default: 10)")
-    add("-s", "--size", metavar="N", type=_whole(0, _LARGEST), default=64, help="bytes per message (default: 64)")
-    add("-f", "--fragment", metavar="N", type=_whole(0), default=4000,
-        help="send frames of at most N bytes; 0: one frame per message (default: 4000)")  # fmt: skip
-    add("-b", "--binary", action="store_true", help="binary messages of random bytes, not text of random letters")
-    add("-C", "--clients", metavar="N", type=_whole(1, 10000), default=1, help="connections (default: 1)")
-    add("-d", "--delay", metavar="MS", type=_number(0), default=1000.0,
-        help="milliseconds from message to message; 0: as fast as can be (default: 1000)")  # fmt: skip
-    add("-W", "--wait", metavar="S", type=_number(0.001), default=10.0,
-        help="how many seconds a reply may take (default: 10)")  # fmt: skip
-    add("--ping", action="store_true", help="send PING frames and time the PONGs")
-    broadcast = parser.add_mutually_exclusive_group()
-    broadcast.add_argument(
-        "--broadcast",
-        action="store_true",
-        default=None,
-        help="expect each message at every client (default: as the subprotocol's name says)",
-    )
-    broadcast.add_argument(
-        "--no-broadcast", dest="broadcast", action="store_false", help="expect it at its sender only"
-    )
-    add("--reconnect", action="store_true", help="connect again when the connection is lost, ever more slowly")
-    show = parser.add_argument_group("what to show").add_argument
-    show("-v", "--verbose", action="store_true", help="show each frame sent and received, on standard error")
-    show("-q", "--quiet", action="store_true", help="show only the summary")
-    show("--json", action="store_true", help="print one JSON document in place of everything else")
-    add_connect_options(parser)
+    add_flags(parser, PING)
 
 
-def plan_from(options: argparse.Namespace) -> Plan:
-    """Return what `wsping` is to do; raises `ValueError` for what is wrong, `OSError` for a file."""
-    url: str | None = options.url
-    if url is not None and (options.host is not None or options.port is not None):
-        raise ValueError("give a URL, or -h and -p, not both")
+def plan_from(options: argparse.Namespace) -> PingPlan:
+    """Return the run that `wsping`'s options describe; raises `ValueError` for wrong ones, `OSError` for a file."""
+    endpoint, plan = Endpoint(**given(options, Endpoint)), given(options, PingPlan)
+    url, protocol = _url(options.url, endpoint), endpoint.protocol
+    if protocol == "":
+        plan["use_pings"] = True
+    elif protocol is None and not plan.get("use_pings") and not given(options, Target).get("subprotocols"):
+        has_path = url.partition("://")[2].partition("?")[0].partition("/")[2] != ""
+        protocol = None if has_path else DEFAULT_PROTOCOL
+    return PingPlan(target=target_from(options, url, (protocol,) if protocol else ()), **plan)
+
+
+def _url(url: str | None, endpoint: Endpoint) -> str:
+    host = endpoint.host or "localhost"
     if url is None:
-        url = f"ws://{bracketed(options.host or DEFAULT_HOST)}:{options.port or DEFAULT_PORT}/"
-        if "/" in (options.host or ""):
-            raise ValueError(f"-h takes a host's name; write the URL {options.host!r} without -h")
-    names = (options.protocol,) if options.protocol else ()
-    use_pings = options.ping or options.protocol == ""
-    if options.protocol is None and not options.subprotocol and not options.ping:
-        bare = url.partition("://")[2].partition("?")[0].partition("/")[2] == ""
-        names = (DEFAULT_PROTOCOL,) if bare else ()
-    if use_pings and options.size > _PING_LIMIT:
-        raise ValueError(f"a ping holds at most {_PING_LIMIT} bytes; give -s {_PING_LIMIT} or less")
-    return Plan(
-        target=target_from(options, url, names),
-        clients=options.clients,
-        count=options.count,
-        size=options.size,
-        fragment=options.fragment,
-        is_binary=options.binary,
-        delay=options.delay / 1000,
-        wait=options.wait,
-        use_pings=use_pings,
-        broadcast=options.broadcast,
-        reconnect=options.reconnect,
-    )
+        if "/" in host:
+            raise ValueError(f"-h takes a host's name; write the URL {host!r} without -h")
+        return f"ws://{bracketed(host)}:{endpoint.port or 8080}/"
+    if endpoint.host is not None or endpoint.port is not None:
+        raise ValueError("give a URL, or -h and -p, not both")
+    return url
+
+
+def target_from(options: argparse.Namespace, url: str, offered: tuple[str, ...] = ()) -> Target:
+    """Return the target at `url` that a command's options describe; `offered` come before those of --subprotocol.
+
+    Raises `ValueError` for wrong options, `OSError` for a file that cannot be read.
+    """
+    found = given(options, Target)
+    found["subprotocols"] = (*offered, *found.get("subprotocols", ()))
+    target = parse_target(url, **found)
+    if "proxy" not in found and target.connect_to is None:
+        target = parse_target(url, **found, proxy=proxy_from_environment(target))
+    if target.is_secure:
+        ClientTls(target)  # says now that a file is wrong
+    return target
 
 
 class _Formatter(argparse.HelpFormatter):
@@ -180,31 +110,3 @@ class _Formatter(argparse.HelpFormatter):
 
     def __init__(self, prog: str) -> None:
         super().__init__(prog, max_help_position=30)
-
-
-def _whole(lowest: int, highest: int | None = None) -> Callable[[str], int]:
-    """Return what reads a whole number between the two, both included."""
-
-    def read(text: str) -> int:
-        number = int(text) if text.isascii() and text.isdecimal() else -1
-        if number < lowest or (highest is not None and number > highest):
-            limits = f"from {lowest} to {highest}" if highest is not None else f"of at least {lowest}"
-            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number {limits}")
-        return number
-
-    return read
-
-
-def _number(lowest: float) -> Callable[[str], float]:
-    """Return what reads a number of at least `lowest`."""
-
-    def read(text: str) -> float:
-        try:
-            number = float(text)
-        except ValueError:
-            number = -1.0
-        if not lowest <= number < 1e9:
-            raise argparse.ArgumentTypeError(f"{text!r} is not a number of at least {lowest:g}")
-        return number
-
-    return read

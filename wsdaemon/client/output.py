@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from wsdaemon.client.check import Sent, Verdict
+from wsdaemon.client.check import Reply, Sent
 from wsdaemon.client.errors import ClientError, HandshakeRefused
 from wsdaemon.client.listener import Frame
-from wsdaemon.client.plan import Ending, Summary
+from wsdaemon.client.plan import ConnectionEnd, PingResult
 from wsdaemon.client.statistics import Times, per_second
 from wsdaemon.observe.log import one_line
 from wsdaemon.websocket.codes import Opcode
@@ -28,14 +28,14 @@ def reply_line(host: str, sent: Sent, length: int, frames: int, opcode: int, ela
     return line + f" client={client}" + (f" from={sent.client}" if sent.client != client else "")
 
 
-def fault_lines(sent: Sent, verdict: Verdict, client: int | None) -> list[str]:
+def fault_lines(sent: Sent, reply: Reply, client: int | None) -> list[str]:
     """Return a line for each thing that is wrong with a reply."""
-    return [f"{_which(sent.sequence, client)}: {fault}: {detail}" for fault, detail in verdict.faults]
+    return [f"{_which(sent.sequence, client)}: {fault}: {detail}" for fault, detail in reply.faults]
 
 
-def unasked_line(verdict: Verdict, client: int | None) -> str:
+def unasked_line(reply: Reply, client: int | None) -> str:
     """Return the line of a message that answers none."""
-    (fault, detail), *_ = verdict.faults
+    (fault, detail), *_ = reply.faults
     return f"{_which(None, client)}{fault}: {detail} that answer nothing outstanding"
 
 
@@ -44,10 +44,10 @@ def lost_line(sent: Sent, client: int | None) -> str:
     return f"{_which(sent.sequence, client)}: lost: no reply"
 
 
-def ending_line(ending: Ending, client: int | None) -> str:
+def end_line(end: ConnectionEnd, client: int | None) -> str:
     """Return the line of a connection's end."""
-    code = "" if ending.code is None else f" with {ending.code}"
-    reason = f": {one_line(ending.reason)}" if ending.reason else ""
+    code = "" if end.code is None else f" with {end.code}"
+    reason = f": {one_line(end.reason)}" if end.reason else ""
     return f"{_which(None, client)}connection closed{code}{reason}"
 
 
@@ -74,36 +74,36 @@ def error_lines(error: ClientError, url: str) -> list[str]:
     return lines
 
 
-def progress_line(summary: Summary, sent: int, answered: int, lost: int, elapsed: float) -> str:
+def progress_line(result: PingResult, sent: int, answered: int, lost: int, elapsed: float) -> str:
     """Return how far a run is."""
-    plan = summary.plan
+    plan = result.plan
     total = f"/{plan.count * plan.clients}" if plan.count else ""
-    rtt = f", p50 {_ms(summary.rtt.percentile(50))} p99 {_ms(summary.rtt.percentile(99))} ms" if answered else ""
+    rtt = f", p50 {_ms(result.rtt.percentile(50))} p99 {_ms(result.rtt.percentile(99))} ms" if answered else ""
     left = f", {max(0.0, plan.count * plan.delay - elapsed):.0f} s left" if plan.count and plan.delay else ""
     return f"{sent}{total} sent, {answered} answered, {lost} lost{rtt}{left}"
 
 
-def summary_lines(summary: Summary) -> list[str]:
+def summary_lines(result: PingResult) -> list[str]:
     """Return the summary, in lines of at most 80 characters for all but the longest host names and counts."""
-    plan, counts = summary.plan, summary.counts
+    plan, counts = result.plan, result.counts
     connections = "1 connection" if plan.clients == 1 else f"{plan.clients} connections"
     kind = "ping/pong" if plan.use_pings else "mesg"
-    pending = f", {summary.pending} outstanding" if summary.pending else ""
+    pending = f", {result.pending} outstanding" if result.pending else ""
     lines = [
         f"--- {plan.target.host} websocket ping statistics using {connections} ---",
-        f"{summary.frames_sent}/{summary.frames_received} frames sent/recv, "
-        f"{summary.messages_sent}/{summary.messages_received} {kind} sent/recv, {counts.lost} lost{pending}",
-        f"time {summary.duration * 1000:.0f}ms, {_rate(per_second(summary.messages_received, summary.duration))}m/s, "
-        f"{_bits(per_second(8 * summary.bytes_received, summary.duration))}",
+        f"{result.frames_sent}/{result.frames_received} frames sent/recv, "
+        f"{result.messages_sent}/{result.messages_received} {kind} sent/recv, {counts.lost} lost{pending}",
+        f"time {result.duration * 1000:.0f}ms, {_rate(per_second(result.messages_received, result.duration))}m/s, "
+        f"{_bits(per_second(8 * result.bytes_received, result.duration))}",
     ]
-    if summary.rtt.count:
-        rtt = summary.rtt
+    if result.rtt.count:
+        rtt = result.rtt
         lines.append(f"rtt min/ave/max = {_ms(rtt.minimum)}/{_ms(rtt.mean)}/{_ms(rtt.maximum)} ms")
         shown = "/".join(_ms(rtt.percentile(percent)) for percent in PERCENTILES)
         lines.append(f"rtt p50/p90/p99/p99.9 = {shown} ms, stddev {_ms(rtt.deviation)} ms")
-    if summary.upgrade.count:
-        tls = _ms(summary.tls.mean) if summary.tls.count else "-"
-        lines.append(f"handshake tcp/tls/upgrade = {_ms(summary.tcp.mean)}/{tls}/{_ms(summary.upgrade.mean)} ms")
+    if result.upgrade.count:
+        tls = _ms(result.tls.mean) if result.tls.count else "-"
+        lines.append(f"handshake tcp/tls/upgrade = {_ms(result.tcp.mean)}/{tls}/{_ms(result.upgrade.mean)} ms")
     wrong = [
         f"{number} {name}"
         for name, number in (
@@ -112,54 +112,52 @@ def summary_lines(summary: Summary) -> list[str]:
         )
         if number
     ]  # fmt: skip
-    early = [ending for ending in summary.endings if ending.is_early]
+    early = [end for end in result.ends if end.is_early]
     wrong += [f"{len(early)} connection{'s' if len(early) > 1 else ''} closed early"] if early else []
     return lines + ([f"replies: {', '.join(wrong)}"] if wrong else [])
 
 
-def as_json(summary: Summary, exit_code: int) -> dict[str, Any]:
+def as_json(result: PingResult, exit_code: int) -> dict[str, Any]:
     """Return the JSON document; docs/wsping.md says what each field means."""
-    plan, counts, error = summary.plan, summary.counts, summary.error
+    plan, counts, error = result.plan, result.counts, result.error
     return {
         "format": FORMAT,
         "url": plan.target.url,
         "exit_code": exit_code,
-        "interrupted": summary.interrupted,
-        "mode": "ping" if plan.use_pings else "broadcast" if summary.is_broadcast else "echo",
-        "subprotocol": summary.subprotocol,
-        "extensions": summary.extensions,
+        "interrupted": result.interrupted,
+        "mode": "ping" if plan.use_pings else "broadcast" if result.is_broadcast else "echo",
+        "subprotocol": result.subprotocol,
+        "extensions": result.extensions,
         "clients": plan.clients,
         "count": plan.count,
         "size_bytes": plan.size,
         "fragment_bytes": plan.fragment,
         "delay_ms": plan.delay * 1000,
         "wait_ms": plan.wait * 1000,
-        "frames_sent": summary.frames_sent,
-        "frames_received": summary.frames_received,
-        "messages_sent": summary.messages_sent,
-        "messages_received": summary.messages_received,
-        "payload_sent_bytes": summary.bytes_sent,
-        "payload_received_bytes": summary.bytes_received,
+        "frames_sent": result.frames_sent,
+        "frames_received": result.frames_received,
+        "messages_sent": result.messages_sent,
+        "messages_received": result.messages_received,
+        "payload_sent_bytes": result.bytes_sent,
+        "payload_received_bytes": result.bytes_received,
         "replies_expected": counts.expected,
         "replies_answered": counts.answered,
-        "replies_outstanding": summary.pending,
+        "replies_outstanding": result.pending,
         "replies_lost": counts.lost,
         "replies_doubled": counts.doubled,
         "replies_differing": counts.differing,
         "replies_wrong_opcode": counts.wrong_opcode,
         "replies_late": counts.late,
         "messages_unasked": counts.foreign,
-        "duration_ms": summary.duration * 1000,
-        "received_messages_per_s": per_second(summary.messages_received, summary.duration),
-        "received_payload_bits_per_s": per_second(8 * summary.bytes_received, summary.duration),
-        **_times("rtt", summary.rtt),
-        "handshake_tcp_ms": _mean(summary.tcp),
-        "handshake_tls_ms": _mean(summary.tls),
-        "handshake_upgrade_ms": _mean(summary.upgrade),
+        "duration_ms": result.duration * 1000,
+        "received_messages_per_s": per_second(result.messages_received, result.duration),
+        "received_payload_bits_per_s": per_second(8 * result.bytes_received, result.duration),
+        **_times("rtt", result.rtt),
+        "handshake_tcp_ms": _mean(result.tcp),
+        "handshake_tls_ms": _mean(result.tls),
+        "handshake_upgrade_ms": _mean(result.upgrade),
         "closed_early": [
-            {"client": each.client, "code": each.code, "reason": each.reason}
-            for each in summary.endings
-            if each.is_early
+            {"client": each.client, "code": each.code, "reason": each.reason} for each in result.ends if each.is_early
         ],
         "error": None if error is None else _error(error),
     }

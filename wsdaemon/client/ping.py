@@ -18,10 +18,9 @@ from twisted.internet.task import LoopingCall
 from twisted.python.failure import Failure
 
 from wsdaemon.client.check import Checker, Counts, Payloads, Sent
-from wsdaemon.client.connection import ClientConnection
 from wsdaemon.client.errors import ClientError
 from wsdaemon.client.member import Member
-from wsdaemon.client.plan import Plan, Reporter, Summary
+from wsdaemon.client.plan import PingPlan, PingResult, Reporter
 
 _CONNECTING = 50  # clients that connect at the same time
 _INTERRUPTED = 1.0  # how long an interrupted run waits for its closing handshakes, in seconds
@@ -30,15 +29,15 @@ _INTERRUPTED = 1.0  # how long an interrupted run waits for its closing handshak
 class Ping:
     """One run; `start` it once."""
 
-    def __init__(self, plan: Plan, reporter: Reporter, *, reactor: Any, random: Random | None = None) -> None:
+    def __init__(self, plan: PingPlan, reporter: Reporter, *, reactor: Any, random: Random | None = None) -> None:
         self.plan = plan
         self.reporter = reporter
         self.clock = reactor
-        self.summary = Summary(plan)
+        self.result = PingResult(plan)
         self.payloads = Payloads(plan.size, is_binary=plan.is_binary or plan.use_pings, random=random or Random())  # noqa: S311  # not a secret
         self.members = [Member(self, number) for number in range(1, plan.clients + 1)]
         self._turns = DeferredSemaphore(_CONNECTING)
-        self._result: Deferred[Summary] = Deferred()
+        self._fired: Deferred[PingResult] = Deferred()
         self._watch = LoopingCall(self._look_for_overdue)
         self._watch.clock = reactor
         self._began: float | None = None
@@ -46,111 +45,98 @@ class Ping:
         self._ending = False
         self._finished = False
 
-    def start(self) -> Deferred[Summary]:
-        """Begin; fires with the summary, whose `error` says so where a connection could not be made."""
+    def start(self) -> Deferred[PingResult]:
+        """Begin; fires with the result, whose `error` says so where a connection could not be made."""
         for member in self.members:
             member.connect(self._turns)
-        return self._result
+        return self._fired
 
     def interrupt(self) -> None:
         """End the run early: what is outstanding is neither answered nor lost."""
         if not self._ending:
-            self.summary.interrupted = True
-            self.summary.pending = sum(member.checker.outstanding for member in self.members)
+            self.result.interrupted = True
+            self.result.pending = sum(member.checker.outstanding for member in self.members)
             self._hurry = self.clock.callLater(_INTERRUPTED, self._cut)
             self.end()
 
-    def touch(self) -> float:
-        """Note that something was sent or received; returns the time."""
-        now: float = self.clock.seconds()
-        if self._began is not None:
-            self.summary.duration = now - self._began
-        return now
-
-    def progress(self) -> tuple[Counts, int]:
-        """Return the counts as of now, and how many replies are outstanding."""
+    def counts(self) -> Counts:
+        """Return the counts as of now."""
         counts = Counts()
         for member in self.members:
             counts.add(member.checker.counts)
-        return counts, sum(member.checker.outstanding for member in self.members)
+        return counts
 
     # -- called by its members ------------------------------------------------------------------------------------
-
-    def opened(self, connection: ClientConnection) -> None:
-        """A connection is open."""
-        summary, times = self.summary, connection.times
-        summary.subprotocol, summary.extensions = connection.subprotocol, connection.extensions
-        summary.tcp.record(times.tcp)
-        summary.upgrade.record(times.upgrade)
-        if times.tls is not None:
-            summary.tls.record(times.tls)
-        self.look_for_begin()
-
-    def look_for_begin(self) -> None:
-        """Begin to send once every connection is open, or gone again already."""
-        ready = all(member.connection is not None or member.is_gone for member in self.members)
-        if ready and self._began is None and not self._ending:
-            self._begin()
-
-    def failed(self, error: ClientError) -> None:
-        """A connection could not be made: there is no run."""
-        self.summary.error = self.summary.error or error
-        self.end()
-
-    def sent(self, message: Sent) -> None:
-        """Expect the replies to a message."""
-        self.summary.messages_sent += 1
-        self.summary.bytes_sent += len(message.payload)
-        for member in self.members if self.summary.is_broadcast else (self.members[message.client - 1],):
-            if member.connection is not None:
-                member.checker.expect(message)
-
-    def look_for_end(self) -> None:
-        """End the run if nothing is left to do."""
-        if all(member.is_done for member in self.members):
-            self.end()
-
-    def end(self) -> None:
-        """Close all connections."""
-        if self._ending:
-            return
-        self._ending = True
-        for member in self.members:
-            member.end()
-        self.look_for_finish()
-
-    def look_for_finish(self) -> None:
-        """Hand out the summary once all connections are gone."""
-        if not self._ending or self._finished or any(member.connection is not None for member in self.members):
-            return
-        self._finished = True
-        if self._watch.running:
-            self._watch.stop()
-        if self._hurry is not None and self._hurry.active():
-            self._hurry.cancel()
-        self.summary.counts, _ = self.progress()
-        self._result.callback(self.summary)
-
-    def crashed(self, failure: Failure) -> None:
-        """End the run with what should not have happened."""
-        if not self._finished:
-            self._finished = self._ending = True
-            self._result.errback(failure)
 
     @property
     def is_ending(self) -> bool:
         """Whether the connections are being closed."""
         return self._ending
 
+    def touch(self) -> float:
+        """Note that something was sent or received; returns the time."""
+        now: float = self.clock.seconds()
+        if self._began is not None:
+            self.result.duration = now - self._began
+        return now
+
+    def expect(self, message: Sent) -> None:
+        """Count a message that is sent, and expect the replies to it."""
+        self.result.messages_sent += 1
+        self.result.bytes_sent += len(message.payload)
+        for member in self.members if self.result.is_broadcast else (self.members[message.client - 1],):
+            if member.connection is not None:
+                member.checker.expect(message)
+
+    def changed(self) -> None:
+        """Begin once every connection is open, or lost already; end once nothing is left to do; then finish."""
+        members = self.members
+        if self._ending:
+            if not self._finished and all(member.connection is None for member in members):
+                self._finish()
+            return
+        if self._began is None and all(member.connection is not None or member.is_gone for member in members):
+            self._begin()
+        if all(member.is_done for member in members):
+            self.end()
+
+    def failed(self, failure: Failure) -> None:
+        """End the run: a client could not connect, or something happened that should not have."""
+        if isinstance(failure.value, ClientError):
+            self.result.error = self.result.error or failure.value
+            self.end()
+        elif not self._finished:
+            self._finished = self._ending = True
+            self._fired.errback(failure)
+
+    # -- beginning and end ----------------------------------------------------------------------------------------
+
+    def end(self) -> None:
+        """Close all connections."""
+        if not self._ending:
+            self._ending = True
+            for member in self.members:
+                member.end()
+            self.changed()
+
+    def _finish(self) -> None:
+        self._finished = True
+        if self._watch.running:
+            self._watch.stop()
+        if self._hurry is not None and self._hurry.active():
+            self._hurry.cancel()
+        self.result.counts = self.counts()
+        self._fired.callback(self.result)
+
     def _begin(self) -> None:
-        plan, summary = self.plan, self.summary
-        name = summary.subprotocol or plan.target.resource.partition("?")[0].strip("/").partition("/")[0]
+        plan, result = self.plan, self.result
+        name = result.subprotocol or plan.target.resource.partition("?")[0].strip("/").partition("/")[0]
         if plan.broadcast is None:
-            summary.is_broadcast = not plan.use_pings and _broadcasts(name)
+            result.is_broadcast = not plan.use_pings and _broadcasts(name)
         else:
-            summary.is_broadcast = plan.broadcast
+            result.is_broadcast = plan.broadcast
         for member in self.members:
-            member.checker = Checker(self.payloads, wait=plan.wait, broadcast=summary.is_broadcast or plan.use_pings)
+            member.checker = Checker(self.payloads, wait=plan.wait, broadcast=result.is_broadcast or plan.use_pings)
         self._began = self.clock.seconds()
         self._watch.start(min(1.0, plan.wait / 4), now=False)
         for member in self.members:
@@ -160,7 +146,7 @@ class Ping:
         now = self.clock.seconds()
         for member in self.members:
             member.give_up_overdue(now)
-        self.look_for_end()
+        self.changed()
 
     def _cut(self) -> None:
         for member in self.members:

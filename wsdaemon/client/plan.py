@@ -4,34 +4,67 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from wsdaemon.client.check import Counts, Sent, Verdict
+from wsdaemon.client.check import Counts, Reply, Sent
 from wsdaemon.client.connection import ClientConnection, Frame
 from wsdaemon.client.errors import ClientError
+from wsdaemon.client.flags import Number, check, flag
 from wsdaemon.client.statistics import Times
 from wsdaemon.client.target import Target
 
+PING_LIMIT = 125
+"""The longest payload of a PING, in bytes (RFC 6455 section 5.5)."""
+
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
-    """What to do: `count` messages (0: without end) of `size` bytes for each of `clients`, every `delay` seconds."""
+class PingPlan:
+    """One run of `wsping`; raises `ValueError` for what cannot be."""
 
     target: Target
-    clients: int = 1
-    count: int = 10
-    size: int = 64
-    fragment: int = 4000
-    is_binary: bool = False
-    delay: float = 1.0
-    wait: float = 10.0
-    """How long a reply may take, in seconds."""
-    use_pings: bool = False
-    broadcast: bool | None = None
-    """Whether each message comes back to every client; None: as the subprotocol or the path's name says."""
-    reconnect: bool = False
+    count: int = flag(
+        10, "-c", "--count", metavar="N", read=Number(int, 0), text="messages per client; 0: until Ctrl-C",
+    )  # fmt: skip
+    size: int = flag(
+        64, "-s", "--size", metavar="N", read=Number(int, 0, 1 << 30), text="bytes of payload per message",
+    )  # fmt: skip
+    fragment: int = flag(
+        4000, "-f", "--fragment", metavar="N", read=Number(int, 0),
+        text="bytes of payload per frame, at most; 0: one frame per message",
+    )  # fmt: skip
+    is_binary: bool = flag(
+        False, "-b", "--binary", text="send binary messages of random bytes instead of text of random letters"
+    )
+    clients: int = flag(
+        1, "-C", "--clients", metavar="N", read=Number(int, 1, 10000), text="connections",
+        more="Each sends all messages, once all are open.",
+    )  # fmt: skip
+    delay: float = flag(
+        1.0, "-d", "--delay", metavar="MS", read=Number(float, 0, per=1000), shown="1000",
+        text="milliseconds between messages; 0: as fast as possible",
+        more="The schedule does not wait for replies; as fast as possible means at most 1000 unanswered messages per "
+        "client.",
+    )  # fmt: skip
+    wait: float = flag(
+        10.0, "-W", "--wait", metavar="S", read=Number(float, 0.001), text="seconds to wait for a reply",
+        more="After that it counts as lost, or as late if it arrives after all.",
+    )  # fmt: skip
+    use_pings: bool = flag(False, "--ping", text="send PING frames and time the PONGs", more="At most 125 bytes each.")
+    broadcast: bool | None = flag(
+        None, "--broadcast", shown="by the name of the subprotocol, else of the path",
+        text="expect each message at every client", off=("--no-broadcast", "expect it at its sender only", False),
+    )  # fmt: skip
+    reconnect: bool = flag(
+        False, "--reconnect", text="reconnect when the connection is lost, with exponential back-off",
+        more="Also when it cannot be made; after 0.5 s, then after twice as long each time, up to 30 s.",
+    )  # fmt: skip
+
+    def __post_init__(self) -> None:
+        check(self)
+        if self.use_pings and self.size > PING_LIMIT:
+            raise ValueError(f"a ping holds at most {PING_LIMIT} bytes; give -s {PING_LIMIT} or less")
 
 
 @dataclass(frozen=True)
-class Ending:
+class ConnectionEnd:
     """How a connection ended that did not end as it should; `client` is from 1.
 
     `code` is the server's, None where it sent no Close frame. `is_early`: before the run was at its end.
@@ -44,10 +77,10 @@ class Ending:
 
 
 @dataclass
-class Summary:
+class PingResult:
     """What a run did. Times are in seconds; `duration` is from the first message until the last reply."""
 
-    plan: Plan
+    plan: PingPlan
     counts: Counts = field(default_factory=Counts)
     rtt: Times = field(default_factory=Times)
     tcp: Times = field(default_factory=Times)
@@ -65,7 +98,7 @@ class Summary:
     pending: int = 0
     duration: float = 0.0
     interrupted: bool = False
-    endings: list[Ending] = field(default_factory=list)
+    ends: list[ConnectionEnd] = field(default_factory=list)
     error: ClientError | None = None
 
     @property
@@ -74,7 +107,7 @@ class Summary:
         counts = self.counts
         wrong = counts.lost + counts.doubled + counts.differing + counts.wrong_opcode + counts.late
         foreign = 0 if self.is_broadcast or self.plan.use_pings else counts.foreign
-        return not wrong and not foreign and not any(ending.is_early for ending in self.endings)
+        return not wrong and not foreign and not any(end.is_early for end in self.ends)
 
 
 class Reporter:
@@ -85,10 +118,10 @@ class Reporter:
     def connected(self, client: int, connection: ClientConnection) -> None:
         """A client's connection is open."""
 
-    def replied(self, client: int, sent: Sent, verdict: Verdict, frames: int, opcode: int, elapsed: float) -> None:
-        """A reply came in; `verdict` says what is wrong with it, if anything. `elapsed` is in seconds."""
+    def replied(self, client: int, sent: Sent, reply: Reply, frames: int, opcode: int, elapsed: float) -> None:
+        """A reply came in; `reply` says what is wrong with it, if anything. `elapsed` is in seconds."""
 
-    def unasked(self, client: int, verdict: Verdict) -> None:
+    def unasked(self, client: int, reply: Reply) -> None:
         """A message came in that answers none, or one that was answered already."""
 
     def lost(self, client: int, sent: Sent) -> None:
@@ -97,7 +130,7 @@ class Reporter:
     def frame(self, client: int, sent: bool, frame: Frame) -> None:
         """A frame went out or came in."""
 
-    def ended(self, ending: Ending) -> None:
+    def ended(self, end: ConnectionEnd) -> None:
         """A connection ended that should not have."""
 
     def retrying(self, client: int, error: ClientError | None, seconds: float) -> None:

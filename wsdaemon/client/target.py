@@ -15,6 +15,8 @@ from urllib.parse import SplitResult, quote, unquote, urlsplit
 import idna
 from autobahn.websocket.compress import PerMessageDeflateOffer
 
+from wsdaemon.client.flags import Number, check, flag
+
 _PORTS = {"ws": 80, "wss": 443, "http": 80, "https": 443}
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _FIELD_VALUE = re.compile(r"[\t\x20-\x7e\xa0-\xff]*")
@@ -28,6 +30,14 @@ _OURS = {
 }
 
 
+def read_header(text: str) -> tuple[str, str]:
+    """Return the name and value of a header; raises `ValueError`."""
+    name, separator, value = text.partition(":")
+    if not separator:
+        raise ValueError(f"{text!r} is not a header; write NAME:VALUE")
+    return name.strip(), value.strip()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Target:
     """A WebSocket endpoint and how to reach it; `parse_target` makes one and checks it."""
@@ -39,26 +49,46 @@ class Target:
     is_secure: bool
     resource: str
     """What the request asks for: path and query."""
-    headers: tuple[tuple[str, str], ...] = ()
-    """More headers for the handshake; Host and User-Agent take the place of ours."""
-    origin: str | None = None
-    subprotocols: tuple[str, ...] = ()
-    compression: str | None = None
-    """None: no offer; else the parameters of permessage-deflate that are offered, "" for none."""
-    timeout: float = 10.0
-    """How long it may take until the connection is open, and how long a closing handshake may take, in seconds."""
-    ca: Path | None = None
-    """The authorities to trust, in PEM, in place of the system's."""
-    certificate: Path | None = None
-    """The certificate, with its chain, that the client shows, in PEM."""
-    private_key: Path | None = None
-    """The certificate's key, in PEM; None: it is in the certificate's file."""
-    insecure: bool = False
-    """Do not verify the server's certificate."""
-    connect_to: str | None = None
-    """ADDRESS or ADDRESS:PORT to open TCP to, in place of the URL's."""
-    proxy: str | None = None
-    """The HTTP proxy to ask for a tunnel by CONNECT: http://[user:password@]host:port."""
+    headers: tuple[tuple[str, str], ...] = flag(
+        (), "--header", metavar="NAME:VALUE", read=read_header, many=True,
+        text="send one more header; repeatable", more="`Host` and `User-Agent` replace ours.",
+    )  # fmt: skip
+    origin: str | None = flag(None, "--origin", metavar="ORIGIN", text="send an Origin header, as a browser does")
+    subprotocols: tuple[str, ...] = flag(
+        (), "--subprotocol", metavar="NAME", many=True, text="offer a subprotocol; repeatable, in order of preference",
+    )  # fmt: skip
+    compression: str | None = flag(
+        None, "--compress", metavar="PARAMETERS", bare="", text="offer permessage-deflate, with these parameters",
+        more="For example `--compress 'server_max_window_bits=10; client_max_window_bits'`.",
+        off=("--no-compress", "offer no compression (default)", None),
+    )  # fmt: skip
+    ca: Path | None = flag(
+        None, "--ca", metavar="FILE", read=Path, shown="the system's",
+        text="trust the authorities in this PEM file, and no others",
+    )  # fmt: skip
+    certificate: Path | None = flag(
+        None, "--cert", metavar="FILE", read=Path,
+        text="show the server this certificate, with its chain, in PEM",
+    )  # fmt: skip
+    private_key: Path | None = flag(
+        None, "--key", metavar="FILE", read=Path, shown="in the file of --cert", text="its private key, in PEM",
+    )  # fmt: skip
+    insecure: bool = flag(False, "--insecure", text="do not verify the server's certificate")
+    connect_to: str | None = flag(
+        None, "--connect-to", metavar="ADDRESS[:PORT]", text="open TCP to this address instead of the URL's",
+        more="TLS and the Host header keep the URL's name.",
+    )  # fmt: skip
+    proxy: str | None = flag(
+        None, "--proxy", metavar="URL", shown="the environment's", text="go through an HTTP proxy, by CONNECT",
+        more="`http://[user:password@]host:port`. The environment's are `https_proxy` for wss, `http_proxy` for ws, "
+        "else `all_proxy`, and `no_proxy` lists exceptions; upper-case names count too.",
+        off=("--no-proxy", "use no proxy, whatever the environment says", None),
+    )  # fmt: skip
+    timeout: float = flag(
+        10.0, "--timeout", metavar="S", read=Number(float, 0, exceeds=True),
+        text="seconds that connecting may take, and a closing handshake",
+        more="Connecting lasts from looking up the name to the 101.",
+    )  # fmt: skip
 
     @property
     def authority(self) -> str:
@@ -187,7 +217,7 @@ def parse_deflate(text: str) -> PerMessageDeflateOffer:
 
 
 def _check(target: Target) -> None:
-    """Raise `ValueError` for what a handshake cannot carry, or what cannot be followed."""
+    """Raise `ValueError` for options that no handshake can carry, or that contradict each other."""
     for name, value in (*target.headers, *([("Origin", target.origin)] if target.origin is not None else [])):
         if not _TOKEN.fullmatch(name) or not _FIELD_VALUE.fullmatch(value):
             raise ValueError(f"{name}: {value!r} is not a header")
@@ -200,8 +230,7 @@ def _check(target: Target) -> None:
         raise ValueError("a subprotocol is offered twice")
     if target.compression is not None:
         parse_deflate(target.compression)
-    if not target.timeout > 0:
-        raise ValueError("the timeout has to be over 0 seconds")
+    check(target)
     if target.private_key is not None and target.certificate is None:
         raise ValueError("there is a private key, but no certificate")
     _ = target.tcp_address  # raises for a wrong one

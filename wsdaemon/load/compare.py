@@ -58,8 +58,8 @@ def table(comparison: Comparison) -> str:
     """Return the comparison as text of at most 80 columns."""
     lines = [f"{'Compared':<18}{'old':>14}{'new':>14}{'change':>12}"]
     for each in comparison.changes:
-        verdict = {True: "  better", False: "  worse", None: ""}[each.better]
-        lines.append(f"{each.name:<18}{each.old:>14}{each.new:>14}{each.change:>12}{verdict}")
+        judged = {True: "  better", False: "  worse", None: ""}[each.better]
+        lines.append(f"{each.name:<18}{each.old:>14}{each.new:>14}{each.change:>12}{judged}")
     if comparison.differences:
         lines += ["", "NOT THE SAME CONFIGURATION, so the numbers may not be comparable:"]
         lines += [f"  {each}" if len(each) <= 78 else f"  {each[:77]}…" for each in comparison.differences]

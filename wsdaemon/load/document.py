@@ -11,7 +11,7 @@ from importlib.metadata import version
 from typing import Any
 
 from wsdaemon.load.outcome import Outcome
-from wsdaemon.load.plan import Mode, Plan
+from wsdaemon.load.plan import LoadPlan, Mode
 from wsdaemon.load.record import HANDSHAKE_PARTS, Slice
 
 KIND = "wsdaemon-load"
@@ -24,7 +24,7 @@ class DocumentError(ValueError):
     """The text is not a document of a run; the message says why."""
 
 
-def make(plan: Plan, connection: dict[str, Any], outcome: Outcome, started: datetime) -> Document:
+def make(plan: LoadPlan, connection: dict[str, Any], outcome: Outcome, started: datetime) -> Document:
     """Return the document of a run.
 
     Args:
@@ -65,11 +65,11 @@ def make(plan: Plan, connection: dict[str, Any], outcome: Outcome, started: date
         "errors": dict(sorted(total.errors.items())),
         "slices": [each.results() for each in record.slices],
         "client": {
-            "limited": outcome.verdict.limited,
-            "reasons": list(outcome.verdict.reasons),
-            "cpu_percent_of_a_core": round(100 * outcome.verdict.cpu_share, 1),
-            "late_timers_percent": round(100 * outcome.verdict.late_share, 2),
-            "worst_lag_ms": round(1000 * outcome.verdict.worst_lag, 2),
+            "limited": outcome.client.limited,
+            "reasons": list(outcome.client.reasons),
+            "cpu_percent_of_a_core": round(100 * outcome.client.cpu_share, 1),
+            "late_timers_percent": round(100 * outcome.client.late_share, 2),
+            "worst_lag_ms": round(1000 * outcome.client.worst_lag, 2),
         },
     }
 
@@ -95,7 +95,7 @@ def read(text: str) -> Document:
     return document
 
 
-def _configuration(plan: Plan) -> dict[str, Any]:
+def _configuration(plan: LoadPlan) -> dict[str, Any]:
     echo = plan.mode is Mode.ECHO
     return {
         "mode": plan.mode.value,

@@ -19,8 +19,8 @@ PAUSE = 0.100
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """What is known of the client at the end of a run: shares from 0 to 1, times in seconds."""
+class ClientLoad:
+    """The load on the client itself: shares from 0 to 1, times in seconds."""
 
     cpu_share: float
     late_share: float
@@ -58,8 +58,8 @@ class Health:
         self._cpu += cpu
         self._wall += wall
 
-    def verdict(self) -> Verdict:
-        """Return what all that means."""
+    def result(self) -> ClientLoad:
+        """Return the load, and why it may have been the limit."""
         cpu = self._cpu / self._wall if self._wall else 0.0
         late = self._late / self._samples if self._samples else 0.0
         reasons = []
@@ -69,4 +69,4 @@ class Health:
             reasons.append(f"{late:.0%} of its timers fired more than {LATE * 1000:.0f} ms late")
         if self._worst >= PAUSE:
             reasons.append(f"it stood still for {self._worst * 1000:.0f} ms, {self._worst_at:.1f} s after the start")
-        return Verdict(cpu, late, self._worst, tuple(reasons))
+        return ClientLoad(cpu, late, self._worst, tuple(reasons))

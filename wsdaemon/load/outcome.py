@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from wsdaemon.load.health import Verdict
+from wsdaemon.load.health import ClientLoad
 from wsdaemon.load.record import Record
 
 
@@ -13,7 +13,7 @@ class Outcome:
     """The end of a run; all that was measured is in `record`."""
 
     record: Record
-    verdict: Verdict
+    client: ClientLoad
     load_seconds: float
     """How long messages were sent, or handshakes begun: what rates are counted over."""
     received_under_load: int

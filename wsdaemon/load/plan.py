@@ -1,11 +1,13 @@
-"""What a run of the load generator does: frozen options, checked at once, and the messages that follow from them."""
+"""The plan of a run: its options, checked, and the messages that follow from them."""
 
 from __future__ import annotations
 
 import random
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
+
+from wsdaemon.client.flags import Number, check, flag
 
 POOL_MESSAGES = 1024
 """At most this many different messages are made before the run; each client goes through them in a circle."""
@@ -14,10 +16,6 @@ POOL_BYTES = 1 << 24
 LARGEST_MESSAGE = 1 << 28
 MOST_CLIENTS = 60_000
 _ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
-
-
-class PlanError(ValueError):
-    """The options make no sense; the text says why, for the person who gave them."""
 
 
 class Mode(StrEnum):
@@ -41,59 +39,68 @@ class Sizes:
 
 
 def parse_sizes(text: str) -> Sizes:
-    """Return the sizes that "64" or "64-4096" means; raises `PlanError`."""
+    """Return the sizes that "64" or "64-4096" means; raises `ValueError`."""
     match = re.fullmatch(r"([0-9]{1,10})(?:-([0-9]{1,10}))?", text)
     if match is None:
-        raise PlanError(f"{text!r} is not a size in bytes such as 64, nor a range such as 64-4096")
+        raise ValueError(f"{text!r} is not a size in bytes such as 64, nor a range such as 64-4096")
     least, greatest = int(match[1]), int(match[2] or match[1])
     if least > greatest:
-        raise PlanError(f"the size range {text} is the wrong way round")
+        raise ValueError(f"the size range {text} is the wrong way round")
     if greatest > LARGEST_MESSAGE:
-        raise PlanError(f"a message has at most {LARGEST_MESSAGE} bytes")
+        raise ValueError(f"a message has at most {LARGEST_MESSAGE} bytes")
     return Sizes(least, greatest)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+@dataclass(frozen=True, kw_only=True)
+class LoadPlan:
     """One run.
 
-    With a `rate` the loop is open: that many messages a second in total are due, whatever the server does. Without,
-    it is closed: each client keeps `in_flight` messages on their way. Raises `PlanError` if that cannot be.
+    With a `rate` the loop is open: that many messages/s in total are due, whatever the server does. Without, it is
+    closed: each client keeps `in_flight` messages on their way. Raises `ValueError` for what cannot be.
     """
 
-    mode: Mode = Mode.ECHO
-    clients: int = 10
-    """How many connections; for `Mode.CONNECTS`, how many handshakes at a time."""
-    duration: float = 10.0
-    """How long messages are sent, in seconds."""
-    ramp: float = 0.0
-    """Over how many of these seconds the clients come in, one after the other."""
-    rate: float | None = None
-    """Messages a second, of all clients together, or None for a closed loop."""
-    in_flight: int = 1
-    """Messages of each client that are on their way at the same time, in a closed loop."""
-    sizes: Sizes = field(default=Sizes(64, 64))
-    binary: bool = False
-    seed: int = 1
-    """What the random sizes and contents come from: the same seed gives the same messages."""
+    clients: int = flag(
+        10, "--clients", metavar="N", read=Number(int, 1, MOST_CLIENTS), text="connections",
+        more="With `--connects`, handshakes at a time.",
+    )  # fmt: skip
+    duration: float = flag(
+        10.0, "--duration", metavar="SECONDS", read=Number(float, 0, 7 * 86400, exceeds=True), text="how long to send"
+    )
+    ramp: float = flag(
+        0.0, "--ramp", metavar="SECONDS", read=Number(float, 0), text="bring the clients in over that time",
+        more="It lies within the duration.",
+    )  # fmt: skip
+    rate: float | None = flag(
+        None, "--rate", metavar="N", read=Number(float, 0, 1_000_000, exceeds=True),
+        text="open loop: N messages/s in total, latency counted from when each was due",
+    )  # fmt: skip
+    in_flight: int = flag(
+        1, "--in-flight", metavar="N", read=Number(int, 1, POOL_MESSAGES // 2), instead_of="rate",
+        text="closed loop: N messages on their way per client",
+    )  # fmt: skip
+    sizes: Sizes = flag(
+        Sizes(64, 64), "--size", metavar="BYTES", read=parse_sizes, text="payload size, or a range such as 64-4096"
+    )
+    binary: bool = flag(False, "--binary", text="send binary messages, not text")
+    seed: int = flag(
+        1, "--seed", metavar="N", read=int, text="what random sizes and contents come from",
+        more="The same seed gives the same messages.",
+    )  # fmt: skip
+    mode: Mode = flag(
+        Mode.ECHO, "--connects", bare=Mode.CONNECTS,
+        text="measure handshakes: connect and close, --clients at a time",
+    )  # fmt: skip
     patience: float = 5.0
-    """For how many seconds after the end replies are waited for; what comes later is lost."""
+    """For how many seconds after the end replies are waited for; later ones are lost."""
 
     def __post_init__(self) -> None:
-        if not 1 <= self.clients <= MOST_CLIENTS:
-            raise PlanError(f"there can be 1 to {MOST_CLIENTS} clients, not {self.clients}")
-        if not 0 < self.duration <= 86400 * 7:
-            raise PlanError(f"the duration is more than 0 s and at most a week, not {self.duration:g} s")
-        if not 0 <= self.ramp <= self.duration:
-            raise PlanError(f"the ramp lies within the duration of {self.duration:g} s, not {self.ramp:g} s")
-        if self.rate is not None and not 0 < self.rate <= 1e6:
-            raise PlanError(f"the rate is more than 0 and at most 1000000 messages/s, not {self.rate:g}")
-        if not 1 <= self.in_flight <= POOL_MESSAGES // 2:
-            raise PlanError(f"each client can have 1 to {POOL_MESSAGES // 2} messages in flight, not {self.in_flight}")
+        check(self)
+        if self.ramp > self.duration:
+            raise ValueError(f"the ramp lies within the duration of {self.duration:g} s, not {self.ramp:g} s")
         if not 0 <= self.patience <= 3600:
-            raise PlanError(f"replies can be waited for 0 to 3600 s, not {self.patience:g} s")
+            raise ValueError(f"replies can be waited for 0 to 3600 s, not {self.patience:g} s")
         if self.mode is Mode.CONNECTS and (self.rate is not None or self.ramp):
-            raise PlanError("handshakes are made as fast as they are answered: there is no rate and no ramp for them")
+            raise ValueError("handshakes are made as fast as they are answered: there is no rate and no ramp for them")
 
     @property
     def open_loop(self) -> bool:
@@ -101,7 +108,7 @@ class Plan:
         return self.rate is not None
 
 
-def messages(plan: Plan) -> list[bytes]:
+def messages(plan: LoadPlan) -> list[bytes]:
     """Return the payloads, which the clients send in this order and then again.
 
     They differ from each other where their size allows it, so that a reply that is missing, doubled or out of order
@@ -115,7 +122,7 @@ def messages(plan: Plan) -> list[bytes]:
     ]
 
 
-def _message(source: random.Random, index: int, size: int, plan: Plan) -> bytes:
+def _message(source: random.Random, index: int, size: int, plan: LoadPlan) -> bytes:
     if plan.binary:
         return (index.to_bytes(2, "big") + source.randbytes(max(0, size - 2)))[-size:] if size else b""
     number = bytes((_ALPHABET[index & 63], _ALPHABET[index >> 6 & 63]))  # the low digit first: a size of 1 keeps it

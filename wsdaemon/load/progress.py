@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from wsdaemon.load import words
-from wsdaemon.load.plan import Mode, Plan
+from wsdaemon.load.plan import LoadPlan, Mode
 from wsdaemon.load.record import Record
 
 TERMINAL_SECONDS = 1.0
@@ -23,7 +23,7 @@ _SAMPLE = 4000
 class Meter:
     """What happened since it was last looked at."""
 
-    def __init__(self, plan: Plan, record: Record) -> None:
+    def __init__(self, plan: LoadPlan, record: Record) -> None:
         self._unit = "messages/s" if plan.mode is Mode.ECHO else "handshakes/s"
         self._record = record
         self._received = 0
@@ -44,7 +44,7 @@ class Meter:
 class Progress:
     """Shows nothing; the others build on it."""
 
-    def __init__(self, plan: Plan, record: Record) -> None:
+    def __init__(self, plan: LoadPlan, record: Record) -> None:
         self._plan = plan
         self._meter = Meter(plan, record)
         self._shown = 0.0
@@ -77,7 +77,7 @@ class PipeProgress(Progress):
 
     every = PIPE_SECONDS
 
-    def __init__(self, plan: Plan, record: Record, stream: TextIO) -> None:
+    def __init__(self, plan: LoadPlan, record: Record, stream: TextIO) -> None:
         super().__init__(plan, record)
         self._stream = stream
 
@@ -92,7 +92,7 @@ class TerminalProgress(Progress):
 
     every = TERMINAL_SECONDS
 
-    def __init__(self, plan: Plan, record: Record, stream: TextIO) -> None:
+    def __init__(self, plan: LoadPlan, record: Record, stream: TextIO) -> None:
         super().__init__(plan, record)
         self._live = Live(console=Console(file=stream), auto_refresh=False, transient=True)
 
@@ -116,7 +116,7 @@ class TerminalProgress(Progress):
         self._live.stop()
 
 
-def progress(plan: Plan, record: Record, stream: TextIO, *, quiet: bool) -> Progress:
+def progress(plan: LoadPlan, record: Record, stream: TextIO, *, quiet: bool) -> Progress:
     """Return what fits the stream: nothing, a terminal's lines, or plain ones."""
     if quiet:
         return Progress(plan, record)

@@ -15,6 +15,8 @@ from typing import Any
 
 from hdrh.histogram import HdrHistogram  # type: ignore[import-untyped]
 
+from wsdaemon.client.listener import HandshakeTimes
+
 DIGITS = 3
 """Significant decimal digits that a latency is kept with."""
 LONGEST = 3_600_000_000
@@ -188,13 +190,16 @@ class Record:
         if count:
             self.errors[kind] += count
 
-    def handshake(self, tcp: float, tls: float | None, upgrade: float) -> None:
-        """Note how long the parts of a handshake took, in seconds; `tls` is None without TLS."""
-        self._handshakes["tcp"].append(tcp)
-        if tls is not None:
-            self._handshakes["tls"].append(tls)
-        self._handshakes["upgrade"].append(upgrade)
-        self._handshakes["total"].append(tcp + (tls or 0.0) + upgrade)
+    def handshake(self, times: HandshakeTimes) -> None:
+        """Note how long the parts of a handshake took."""
+        for part, seconds in (
+            ("tcp", times.tcp),
+            ("tls", times.tls),
+            ("upgrade", times.upgrade),
+            ("total", times.total),
+        ):
+            if seconds is not None:
+                self._handshakes[part].append(seconds)
 
     def cut(self, now: float) -> Slice:
         """End the slice of time at `now`, in seconds from the beginning of the run; returns the slice."""

@@ -11,23 +11,18 @@ The states follow each other, and none is left out but by `stop`:
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from enum import Enum, auto
-from typing import Any, TypeVar
+from typing import Any
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
 
-from wsdaemon.client.connection import ClientConnection, Listener
+from wsdaemon.client.connection import ClientConnection
 from wsdaemon.load.echo_client import EchoClient
-from wsdaemon.load.failures import Failures
-from wsdaemon.load.health import Health
+from wsdaemon.load.measurement import Measurement
 from wsdaemon.load.outcome import Outcome
-from wsdaemon.load.plan import Plan, messages
-from wsdaemon.load.pulse import Pulse
-from wsdaemon.load.record import Record, slice_length
+from wsdaemon.load.plan import messages
 from wsdaemon.load.schedule import Schedule, start_of
 
 HANDSHAKES_AT_ONCE = 32
@@ -37,11 +32,6 @@ CLOSE_PATIENCE = 2.0
 SHORTEST_NAP = 0.0002
 """Messages that come due within this many seconds are sent together; their latency counts from when each was due."""
 _LOOK_AGAIN = 0.005
-
-_T = TypeVar("_T")
-
-Connect = Callable[[Listener], "Deferred[ClientConnection]"]
-"""Connects to the target; see `wsdaemon.client.connect`."""
 
 
 class State(Enum):
@@ -54,60 +44,25 @@ class State(Enum):
     DONE = auto()
 
 
-def ignore(elapsed: float) -> None:
-    """Take no notice."""
-
-
 class EchoRunner:
-    """One run of messages.
+    """One run of messages; `alarm` calls later when messages are due, where that is more precise than the clock."""
 
-    Args:
-        plan: what to do.
-        connect: opens a connection for a listener.
-        clock: what calls later; a `Clock` makes the run exact.
-        alarm: what calls later when messages are due, where that is more precise than the clock.
-        now: the time in seconds, from any beginning.
-        cpu: the processor time used, in seconds.
-        on_begin: called when everything is set up, just before the first message.
-        on_beat: called ten times a second with the seconds since the beginning.
-
-    """
-
-    def __init__(
-        self, plan: Plan, connect: Connect, *, clock: IReactorTime, alarm: Any = None,
-        now: Callable[[], float] = time.perf_counter, cpu: Callable[[], float] = time.process_time,
-        on_begin: Callable[[], None] = lambda: None, on_beat: Callable[[float], None] = ignore,
-    ) -> None:  # fmt: skip
+    def __init__(self, run: Measurement, alarm: Any = None) -> None:
+        plan = run.plan
         self.plan = plan
-        self.record = Record()
         self.state = State.OPENING
-        self._connect, self._clock, self._now, self._on_begin = connect, clock, now, on_begin
-        self._alarm = clock if alarm is None else alarm
-        self._health = Health()
-        self._pulse = Pulse(
-            clock=clock, now=now, cpu=cpu, record=self.record, health=self._health,
-            slice_seconds=slice_length(plan.duration), on_beat=on_beat,
-        )  # fmt: skip
+        self._run, self._alarm, self._now = run, run.clock if alarm is None else alarm, run.now
         pool = messages(plan)
         self._clients = [
-            EchoClient(pool, plan.binary, self.record, now, self._client_gone) for _ in range(plan.clients)
+            EchoClient(pool, plan.binary, run.record, run.now, self._client_gone) for _ in range(plan.clients)
         ]
-        self._failures = Failures()
         self._failed: set[int] = set()
         self._not_tried = 0
         self._settled = 0
-        self._opened = 0
-        self._closed_early = 0
         self._schedule = Schedule(plan.rate, plan.clients, plan.duration) if plan.rate is not None else None
-        self._began = self._load_seconds = self._deadline = 0.0
-        self._under_load = (0, 0)
-        self._still_in_flight = 0
-        self._interrupted = False
+        self._began = self._deadline = 0.0
         self._open_clients: set[EchoClient] = set()
-        self._connecting: set[Deferred[ClientConnection]] = set()
-        self._calls: list[IDelayedCall] = []
         self._pump: IDelayedCall | None = None
-        self._done: Deferred[Outcome] = Deferred()
 
     @property
     def open_now(self) -> int:
@@ -120,19 +75,19 @@ class EchoRunner:
             self._begin()
             for index in range(self.plan.clients):
                 start = start_of(index, self.plan.clients, self.plan.ramp)
-                self._calls.append(self._clock.callLater(start, self._open, index))
+                self._run.later(start, self._open, index)
         else:
             for _ in range(min(HANDSHAKES_AT_ONCE, self.plan.clients)):
                 self._open_next()
-        return self._done
+        return self._run.done
 
     def stop(self) -> None:
         """End early: nothing more is sent, and what is on its way is not waited for."""
         if self.state in (State.OPENING, State.SENDING, State.WAITING):
-            self._interrupted = True
+            self._run.interrupted = True
             if self.state is State.SENDING:
                 self._end_of_load()
-            self._still_in_flight = sum(client.outstanding for client in self._clients)
+            self._run.still_in_flight = sum(client.outstanding for client in self._clients)
             self._close()
 
     # -- opening ----------------------------------------------------------------------------------------------------
@@ -144,19 +99,10 @@ class EchoRunner:
 
     def _open(self, index: int) -> None:
         client = self._clients[index]
-        connecting = self._connect(client)
-        self._connecting.add(connecting)
-        connecting.addBoth(self._tried, connecting)
+        connecting = self._run.connect(client)
         connecting.addCallbacks(self._client_open, self._client_failed, callbackArgs=(client,), errbackArgs=(index,))
 
-    def _tried(self, result: _T, connecting: Deferred[ClientConnection]) -> _T:
-        self._connecting.discard(connecting)
-        return result
-
     def _client_open(self, connection: ClientConnection, client: EchoClient) -> None:
-        times = connection.times
-        self.record.handshake(times.tcp, times.tls, times.upgrade)
-        self._opened += 1
         if not client.gone:  # else it was opened, and closed at once
             self._open_clients.add(client)
             if self.state in (State.CLOSING, State.DONE):
@@ -170,12 +116,12 @@ class EchoRunner:
         if self.state in (State.CLOSING, State.DONE):
             return  # it was cancelled
         self._failed.add(index)
-        self.record.error(self._failures.kind(failure))
+        self._run.count_failure(failure)
         self._settle()
 
     def _settle(self) -> None:
         self._settled += 1
-        if self._settled == len(self._clients) and not self._opened:
+        if self._settled == len(self._clients) and not self._run.opened:
             self._close()
         elif self.state is State.OPENING:
             if self._settled == len(self._clients):
@@ -189,10 +135,9 @@ class EchoRunner:
 
     def _begin(self) -> None:
         self.state = State.SENDING
-        self._on_begin()
-        self._pulse.begin()
+        self._run.begin()
         self._began = self._now()
-        self._later(self.plan.duration, self._end_of_load)
+        self._run.later(self.plan.duration, self._end_of_load)
         if self._schedule is not None:
             self._pump = self._alarm.callLater(0.0, self._send_due, 0.0)
 
@@ -205,7 +150,7 @@ class EchoRunner:
         if self.state is not State.SENDING or self._schedule is None:
             return
         elapsed = self._now() - self._began
-        self._health.lag(elapsed - expected, elapsed)
+        self._run.health.lag(elapsed - expected, elapsed)
         self._take_due(elapsed)
         next_due = self._schedule.next_due()
         if next_due is not None:
@@ -223,18 +168,16 @@ class EchoRunner:
             if client.connection is not None:
                 client.send_due(self._began + schedule.due(number))
             elif client.gone or index in self._failed:
-                self.record.error("unsent")
+                self._run.record.error("unsent")
 
     def _end_of_load(self) -> None:
         self._take_due(self._now() - self._began)
         self.state = State.WAITING
         for client in self._clients:
             client.stop()
-        self._load_seconds = self._pulse.load_ended()
-        slices = self.record.slices
-        self._under_load = (sum(each.received for each in slices), sum(each.bytes_received for each in slices))
+        self._run.load_ended()
         self._deadline = self._now() + self.plan.patience
-        if not self._interrupted:
+        if not self._run.interrupted:
             self._wait()
 
     # -- the end ----------------------------------------------------------------------------------------------------
@@ -246,7 +189,7 @@ class EchoRunner:
             for client in self._clients:
                 client.give_up()
         if any(client.outstanding or client.unsent for client in self._clients):
-            self._later(_LOOK_AGAIN, self._wait)
+            self._run.later(_LOOK_AGAIN, self._wait)
         else:
             self._close()
 
@@ -254,11 +197,12 @@ class EchoRunner:
         if self.state in (State.CLOSING, State.DONE):
             return
         self.state = State.CLOSING
-        self._cancel_calls()
-        for connecting in list(self._connecting):
-            connecting.cancel()
-        self._pulse.end()
-        self._later(CLOSE_PATIENCE, self._finish)
+        self._run.cancel_calls()
+        if self._pump is not None and self._pump.active():
+            self._pump.cancel()
+        self._run.stop_connecting()
+        self._run.end()
+        self._run.later(CLOSE_PATIENCE, self._finish)
         for client in self._clients:
             client.closing = True
             if client.connection is not None:
@@ -269,30 +213,11 @@ class EchoRunner:
     def _client_gone(self, client: EchoClient) -> None:
         self._open_clients.discard(client)
         if not client.closing:
-            self._closed_early += 1
+            self._run.closed_early += 1
         if self.state is State.CLOSING and not self.open_now:
             self._finish()
 
     def _finish(self) -> None:
-        if self.state is State.DONE:
-            return
-        self.state = State.DONE
-        self._cancel_calls()
-        self._done.callback(
-            Outcome(
-                record=self.record, verdict=self._health.verdict(), load_seconds=self._load_seconds,
-                received_under_load=self._under_load[0], bytes_under_load=self._under_load[1],
-                opened=self._opened, failed=len(self._failed), closed_early=self._closed_early,
-                still_in_flight=self._still_in_flight, interrupted=self._interrupted,
-                failures=self._failures.examples(),
-            )
-        )  # fmt: skip
-
-    def _cancel_calls(self) -> None:
-        for call in (*self._calls, self._pump):
-            if call is not None and call.active():
-                call.cancel()
-        self._calls = []
-
-    def _later(self, delay: float, call: Callable[[], None]) -> None:
-        self._calls.append(self._clock.callLater(delay, call))
+        if self.state is not State.DONE:
+            self.state = State.DONE
+            self._run.finish()

@@ -31,8 +31,8 @@ class Run:
 
     def reply(self, payload: bytes, *, is_binary: bool | None = None, now: float = 1.0) -> tuple[int, list[Fault]]:
         """Return the number of the message that it answers (0: none), and the faults."""
-        verdict = self.checker.reply(payload, self.payloads.is_binary if is_binary is None else is_binary, now)
-        return verdict.message.sequence if verdict.message else 0, [fault for fault, _ in verdict.faults]
+        reply = self.checker.reply(payload, self.payloads.is_binary if is_binary is None else is_binary, now)
+        return reply.message.sequence if reply.message else 0, [fault for fault, _ in reply.faults]
 
 
 @pytest.mark.parametrize("is_binary", [False, True])
@@ -75,10 +75,10 @@ def test_a_flipped_byte_is_named_with_its_offset(at: int, is_binary: bool) -> No
     sent = run.send(5)
     damaged = bytearray(sent[2].payload)
     damaged[at] ^= 1
-    verdict = run.checker.reply(bytes(damaged), is_binary, 1.0)
-    assert verdict.message == sent[2]
+    reply = run.checker.reply(bytes(damaged), is_binary, 1.0)
+    assert reply.message == sent[2]
     was, became = sent[2].payload[at], damaged[at]
-    assert verdict.faults == ((Fault.DIFFERING, f"byte {at}: sent {was:#04x}, received {became:#04x}"),)
+    assert reply.faults == ((Fault.DIFFERING, f"byte {at}: sent {was:#04x}, received {became:#04x}"),)
     for message in sent[:2] + sent[3:]:
         assert run.reply(message.payload) == (message.sequence, [])
     assert run.checker.counts == Counts(expected=5, answered=5, differing=1)
@@ -181,8 +181,8 @@ class TestBroadcast:
         run = Run(broadcast=True)
         sent = [run.send(client=client)[0] for client in (1, 2, 3, 1, 2, 3)]
         for message in (sent[2], sent[0], sent[1], sent[5], sent[4], sent[3]):
-            verdict = run.checker.reply(message.payload, False, 1.0)
-            assert (verdict.message, verdict.faults) == (message, ())
+            reply = run.checker.reply(message.payload, False, 1.0)
+            assert (reply.message, reply.faults) == (message, ())
 
     def test_a_doubled_one_of_another_sender(self) -> None:
         run = Run(broadcast=True)

@@ -50,7 +50,7 @@ class TestTarget:
             ("ws://localhost/", {"subprotocols": ("a", "a")}, "offered twice"),
             ("ws://localhost/", {"compression": "nonsense"}, "are not parameters of permessage-deflate"),
             ("ws://localhost/", {"compression": "server_max_window_bits=99"}, "are not parameters"),
-            ("ws://localhost/", {"timeout": 0}, "the timeout has to be over 0"),
+            ("ws://localhost/", {"timeout": 0}, "timeout is a number over 0, not 0"),
             ("ws://localhost/", {"private_key": Path("x")}, "but no certificate"),
             ("ws://localhost/", {"proxy": "socks5://x:1"}, "is not a proxy that can be used"),
             ("ws://localhost/", {"proxy": "http://x", "connect_to": "y"}, "exclude each other"),

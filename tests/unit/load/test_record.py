@@ -6,6 +6,7 @@ import random
 
 import pytest
 
+from wsdaemon.client import HandshakeTimes
 from wsdaemon.load.health import Health
 from wsdaemon.load.record import Latencies, Record, microseconds, slice_length
 
@@ -114,8 +115,8 @@ class TestRecord:
     def test_handshakes(self) -> None:
         """A handshake is split into its parts; without TLS there is none."""
         record = Record()
-        record.handshake(0.001, None, 0.002)
-        record.handshake(0.001, 0.010, 0.002)
+        record.handshake(HandshakeTimes(0.001, None, 0.002))
+        record.handshake(HandshakeTimes(0.001, 0.010, 0.002))
         record.cut(1.0)
         found = {part: each.results() for part, each in record.handshakes.items()}
         assert [found[part]["count"] for part in ("tcp", "tls", "upgrade", "total")] == [2, 1, 2, 2]
@@ -138,31 +139,31 @@ class TestHealth:
         for each in range(100):
             health.lag(0.001, each / 10)
         health.used(5.0, 10.0)
-        verdict = health.verdict()
-        assert not verdict.limited
-        assert verdict.cpu_share == 0.5
+        load = health.result()
+        assert not load.limited
+        assert load.cpu_share == 0.5
 
     def test_busy(self) -> None:
         """A full core is the limit."""
         health = Health()
         health.used(9.7, 10.0)
-        assert "97%" in health.verdict().reasons[0]
+        assert "97%" in health.result().reasons[0]
 
     def test_late(self) -> None:
         """Timers that fire late again and again are a sign, even if the processor was someone else's."""
         health = Health()
         for each in range(100):
             health.lag(0.02 if each % 10 == 0 else 0.0, each / 10)
-        assert health.verdict().late_share == 0.1
-        assert "10%" in health.verdict().reasons[0]
+        assert health.result().late_share == 0.1
+        assert "10%" in health.result().reasons[0]
 
     def test_pause(self) -> None:
         """One long stop is told, with its time."""
         health = Health()
         for each in range(1000):
             health.lag(0.5 if each == 123 else 0.0, each / 10)
-        assert health.verdict().reasons == ("it stood still for 500 ms, 12.3 s after the start",)
+        assert health.result().reasons == ("it stood still for 500 ms, 12.3 s after the start",)
 
     def test_nothing(self) -> None:
         """A run that never began says nothing."""
-        assert not Health().verdict().limited
+        assert not Health().result().limited

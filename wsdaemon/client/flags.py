@@ -1,0 +1,166 @@
+"""Command-line options, each declared once as a field of a dataclass.
+
+`flag` declares one. The rest walks the declarations: `add_flags` makes a parser's options of them, `given` returns the
+fields that were given, `check` finds numbers out of range, and `markdown` writes the tables of the documentation.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+Sections = Mapping[str, tuple[type[Any], ...]]
+"""Dataclasses with options, by the title that help and documentation give them."""
+
+
+@dataclass(frozen=True)
+class Number:
+    """A whole number (`int`) or any (`float`), from `low` to `high`; more than `low` where it `exceeds` it.
+
+    The option's value is divided by `per`: 1000 where the option is in milliseconds and the field in seconds.
+    """
+
+    kind: type[int] | type[float]
+    low: float
+    high: float | None = None
+    exceeds: bool = False
+    per: int = 1
+
+    def __call__(self, text: str) -> float:
+        """Return the number that `text` stands for; raises `ValueError`."""
+        try:
+            value = self.kind(text)
+        except ValueError:
+            value = math.nan
+        if not self.allows(value):
+            raise ValueError(f"{text!r} is not {self}")
+        return value if self.per == 1 else value / self.per
+
+    def allows(self, value: float) -> bool:
+        """Whether a number is in the range."""
+        high = (1e18 if self.kind is int else 1e9) if self.high is None else self.high
+        return (self.low < value if self.exceeds else self.low <= value) and value <= high
+
+    def __str__(self) -> str:
+        what = "a whole number" if self.kind is int else "a number"
+        if self.exceeds:
+            return f"{what} over {self.low}" + ("" if self.high is None else f", at most {self.high}")
+        return f"{what} of at least {self.low}" if self.high is None else f"{what} from {self.low} to {self.high}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flag:
+    """An option of a command."""
+
+    names: tuple[str, ...]
+    text: str
+    """What it does, in a line."""
+    more: str = ""
+    """What only the documentation says of it, in sentences."""
+    metavar: str = ""
+    """What its value is called; without one the option is a switch."""
+    read: Callable[[str], Any] = str
+    """Makes the field's value of the text, or raises `ValueError`."""
+    bare: Any = None
+    """The field's value where the option stands without a value; None: it needs one."""
+    many: bool = False
+    """Whether it can be repeated; the field is a tuple."""
+    shown: str = ""
+    """The default, as it is shown."""
+    off: tuple[str, str, Any] | None = None
+    """The opposite option: its name, what it does, and the field's value."""
+    instead_of: str = ""
+    """The field of another option that cannot be given together with this one."""
+
+    def add_to(self, group: Any, name: str) -> None:
+        """Add the option to a group of a parser's; the field `name` is absent unless the option is given."""
+        how: dict[str, Any] = {"help": f"{self.text} (default: {self.shown})" if self.shown else self.text}
+        if self.metavar:
+            how |= {"metavar": self.metavar, "type": _reader(self.read)}
+            how |= {} if self.bare is None else {"nargs": "?", "const": self.bare}
+        else:
+            how["const"] = self.bare
+        action = "append" if self.many else "store" if self.metavar else "store_const"
+        group.add_argument(*self.names, action=action, dest=name, default=argparse.SUPPRESS, **how)
+        if self.off is not None:
+            off, why, value = self.off
+            group.add_argument(
+                off, action="store_const", const=value, help=why, dest=name, default=argparse.SUPPRESS
+            )  # fmt: skip
+
+    def rows(self) -> Iterator[str]:
+        """Yield the option's rows of a Markdown table."""
+        *others, last = self.names
+        value = self.metavar and (f" {self.metavar}" if self.bare is None else f" [{self.metavar}]")
+        names = ", ".join(f"`{name}`" for name in (*others, last + value))
+        yield f"| {names} | {self.shown} | {self.text}{f'. {self.more}' if self.more else ''} |"
+        if self.off is not None:
+            yield f"| `{self.off[0]}` | | {self.off[1]} |"
+
+
+def flag(default: Any, *names: str, text: str, **what: Any) -> Any:
+    """Declare an option: a field of a dataclass. `what` are the other fields of `Flag`."""
+    if what.get("metavar") and default not in (None, ()):
+        what.setdefault("shown", f"{default:g}" if isinstance(default, float) else str(default))
+    else:
+        what.setdefault("bare", None if what.get("metavar") else True)
+    return field(default=default, metadata={"flag": Flag(names=names, text=text, **what)})
+
+
+def flags_of(*declared: type[Any]) -> Iterator[tuple[str, Flag]]:
+    """Yield the options that dataclasses declare, by the name of the field."""
+    for each in declared:
+        yield from ((one.name, one.metadata["flag"]) for one in fields(each) if "flag" in one.metadata)
+
+
+def add_flags(parser: argparse.ArgumentParser, sections: Sections) -> None:
+    """Add all options of some sections to a parser."""
+    for title, declared in sections.items():
+        group = parser.add_argument_group(title)
+        flags = dict(flags_of(*declared))
+        pairs = {each.instead_of for each in flags.values()} | {name for name, each in flags.items() if each.off}
+        exclusive = {name: group.add_mutually_exclusive_group() for name in flags if name in pairs}
+        for name, each in flags.items():
+            each.add_to(exclusive.get(each.instead_of or name, group), name)
+
+
+def given(options: argparse.Namespace, declared: type[Any]) -> dict[str, Any]:
+    """Return the fields of a dataclass that were given as options."""
+    found = {name: getattr(options, name) for name, _ in flags_of(declared) if hasattr(options, name)}
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in found.items()}
+
+
+def check(values: object) -> None:
+    """Raise `ValueError` for the first number in a dataclass that is out of its option's range."""
+    for name, each in flags_of(type(values)):
+        value = getattr(values, name)
+        if isinstance(each.read, Number) and value is not None and not each.read.allows(value):
+            raise ValueError(f"{name} is {each.read}, not {value}")
+
+
+def markdown(sections: Sections) -> str:
+    """Return the tables of a page of documentation."""
+    parts = []
+    for title, declared in sections.items():
+        rows = [row for _, each in flags_of(*declared) for row in each.rows()]
+        parts.append(
+            "\n".join([f"## {title.capitalize()}", "", "| option | default | meaning |", "|---|---|---|", *rows])
+        )
+    return "\n\n".join(parts) + "\n"
+
+
+def _reader(read: Callable[[str], Any]) -> Callable[[str], Any]:
+    """Return what argparse can call, which shows only the text of its own exception."""
+    if isinstance(read, type):
+        return read
+
+    def typed(text: str) -> Any:
+        try:
+            return read(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return typed
