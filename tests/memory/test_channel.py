@@ -35,6 +35,12 @@ def server(folder: Path) -> Server:
     return Server(folder, DEADLINES)
 
 
+@pytest.fixture(scope="module")
+def kept(folder: Path) -> Server:
+    """A server for all examples."""
+    return Server(folder, DEADLINES)
+
+
 def assert_refused(peer: Peer, status: int) -> None:
     """There is one short answer and then the end, which the server does not wait for too long."""
     taken = take_response(peer.take(), ended=peer.closing)
@@ -355,9 +361,9 @@ LINE = st.one_of(OCTETS, st.sampled_from([b"Host: x", b"Content-Length: 0", b"Co
 @given(
     start=st.one_of(OCTETS, st.just(b"GET /nothing HTTP/1.1")), lines=st.lists(LINE, max_size=6), cut=st.integers(1, 50)
 )
-def test_any_bytes(folder: Path, start: bytes, lines: list[bytes], cut: int) -> None:
+def test_any_bytes(kept: Server, start: bytes, lines: list[bytes], cut: int) -> None:
     """No bytes give a 5xx or a traceback, and in the end nothing is left of any connection."""
-    server = Server(folder, DEADLINES)
+    server = kept
     peer = server.connect()
     data = b"\r\n".join([start, *lines, b"", b""])
     for piece in (data[:cut], data[cut:]):

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from tests.support.http_client import Peer, Response, Server, failures, request, take_response, wait
 from tests.support.memory import MemorySite
 from tests.support.wire import PING, TEXT, Frame, take_frames
-from wsdaemon.site.targets import origin_form
 
 KEY = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="
 UPGRADE = ("Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13", KEY)
 ECHO = "Sec-WebSocket-Protocol: echo"
 HELLO = Frame(TEXT, b"hello")
+DEFLATE = "permessage-deflate"
 
 
 @pytest.fixture(scope="module")
@@ -30,6 +30,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def server(folder: Path) -> Server:
+    return Server(folder)
+
+
+@pytest.fixture(scope="module")
+def kept(folder: Path) -> Server:
+    """A server for all examples."""
     return Server(folder)
 
 
@@ -73,9 +79,6 @@ def test_sample(server: Server) -> None:
     assert server.clock.getDelayedCalls() == []
 
 
-# -- one URL, two services --------------------------------------------------------------------------------------------
-
-
 def test_the_same_url_serves_both(server: Server) -> None:
     """`/` and `/echo` are a page and a file to who asks for that, and a WebSocket to who asks for one."""
     for target, content in (("/", b"a page"), ("/echo", b"a file")):
@@ -102,9 +105,6 @@ def test_no_upgrade_is_a_page(server: Server, headers: tuple[str, ...]) -> None:
 def test_other_methods_never_upgrade(server: Server, method: str) -> None:
     """Only a GET can become a WebSocket."""
     assert server.ask("/", *UPGRADE, method=method).status == (200 if method == "HEAD" else 405)
-
-
-# -- no byte is lost --------------------------------------------------------------------------------------------------
 
 
 def test_every_split(server: Server) -> None:
@@ -175,71 +175,6 @@ def test_upgrade_behind_a_download_that_is_read_late(server: Server) -> None:
     assert take_frames(peer.take())[0] == [large]
     peer.send(HELLO.masked())
     assert take_frames(peer.take())[0] == [HELLO], "the connection is read on"
-
-
-# -- the subprotocol --------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("offered", "chosen", "name"),
-    [
-        (["echo"], "echo", "echo"),
-        (["org.ietf.websocket.test-echo"], "org.ietf.websocket.test-echo", "echo"),
-        (["lws-mirror-protocol"], "lws-mirror-protocol", "echo"),
-        (["org.ietf.websocket.test-echo-broadcast"], "org.ietf.websocket.test-echo-broadcast", "echo-broadcast"),
-        (["unknown, echo-fragment, echo"], "echo-fragment", "echo-fragment"),
-        (["unknown", "echo-assemble", "echo"], "echo-assemble", "echo-assemble"),
-        (["log, echo"], "log", "log"),
-        (["echo, log"], "echo", "echo"),
-    ],
-)
-def test_first_known_of_those_offered(server: Server, offered: list[str], chosen: str, name: str) -> None:
-    """The client's order decides, the path does not, and the response says the name that the client said."""
-    headers = [f"Sec-WebSocket-Protocol: {each}" for each in offered]
-    assert upgrade(server, "/echo-broadcast-ping", *headers)[1]["sec-websocket-protocol"] == chosen
-    assert subprotocol_of(server) == name
-
-
-SHORT = ["echo", "echo-broadcast", "echo-broadcast-ping", "echo-assemble", "echo-fragment", "log"]
-PATHS = {
-    **{f"/{name}": name for name in SHORT},
-    **{f"/{name}/more?x=/log": name for name in SHORT},
-    "/org.ietf.websocket.test-echo": "echo",
-    "/": "log",
-    "/nothing": "log",
-    "/Echo": "log",
-    "/x/echo": "log",
-    "/?echo": "log",
-}
-
-
-@pytest.mark.parametrize(("target", "name"), PATHS.items())
-def test_path(server: Server, target: str, name: str) -> None:
-    """Who offers none gets what the path's first segment names, else the default, and is told no name."""
-    assert upgrade(server, target)[1]["sec-websocket-protocol"] is None
-    assert subprotocol_of(server) == name
-
-
-def test_configured_default(folder: Path) -> None:
-    """The INI file says what the default is."""
-    server = Server(folder, "[server]\ndefault_subprotocol = echo-fragment\n")
-    upgrade(server, "/")
-    assert subprotocol_of(server) == "echo-fragment"
-
-
-def test_unknown(server: Server, folder: Path) -> None:
-    """Only unknown ones: a 400 that names the known ones, or the default without a name, as configured."""
-    _, response = upgrade(server, "/echo", "Sec-WebSocket-Protocol: chat, ECHO")
-    assert response.status == 400
-    assert response["content-type"] == "text/plain; charset=utf-8"
-    assert all(name in response.body.decode() for name in (*SHORT, "lws-mirror-protocol"))
-    lenient = Server(folder, "[server]\nunknown_subprotocol = default\n")
-    _, response = upgrade(lenient, "/echo", "Sec-WebSocket-Protocol: chat, ECHO")
-    assert (response.status, response["sec-websocket-protocol"]) == (101, None)
-    assert subprotocol_of(lenient) == "log"
-
-
-# -- refusals ---------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -322,54 +257,6 @@ def test_body(server: Server, header: bytes) -> None:
     assert peer.closing
 
 
-# -- compression ------------------------------------------------------------------------------------------------------
-
-DEFLATE = "permessage-deflate"
-
-
-@pytest.mark.parametrize(
-    ("offer", "agreed"),
-    [
-        (DEFLATE, True),
-        (f"{DEFLATE}; client_max_window_bits", True),
-        (f"{DEFLATE}; client_max_window_bits=10; server_max_window_bits=10", True),
-        (f"{DEFLATE}; server_no_context_takeover; client_no_context_takeover", True),
-        (f"x-webkit-deflate-frame, {DEFLATE}", True),
-        (f"{DEFLATE}; unknown, {DEFLATE}", True),
-        (f"{DEFLATE}; server_max_window_bits=99, {DEFLATE}; server_max_window_bits=12", True),
-        ("unknown", False),
-        (f"{DEFLATE}; unknown", False),
-        (f"{DEFLATE}; server_max_window_bits", False),
-        (f"{DEFLATE}; server_max_window_bits=7", False),
-        (f"{DEFLATE}; server_max_window_bits=16", False),
-        (f"{DEFLATE}; client_max_window_bits=x", False),
-        (f"{DEFLATE}; server_no_context_takeover=1", False),
-        (f"{DEFLATE}; server_no_context_takeover; server_no_context_takeover", False),
-        ("", False),
-        (",", False),
-        (";;;===", False),
-        ('"', False),
-    ],
-)
-def test_compression(server: Server, offer: str, agreed: bool) -> None:
-    """permessage-deflate is agreed to when it is offered rightly; a wrong offer is declined and harms nobody."""
-    peer, response = upgrade(server, "/echo", f"Sec-WebSocket-Extensions: {offer}")
-    assert response.status == 101
-    answer = response["sec-websocket-extensions"]
-    assert (answer is not None) == agreed
-    assert answer is None or answer.split(";")[0].strip() == DEFLATE
-    peer.send(HELLO.masked())
-    assert take_frames(peer.take())[0] == [HELLO]
-    peer.transport.lose()
-
-
-def test_compression_switched_off(folder: Path) -> None:
-    """Where it is switched off it is declined."""
-    server = Server(folder, "[websocket]\ncompression = no\n")
-    _, response = upgrade(server, "/", f"Sec-WebSocket-Extensions: {DEFLATE}")
-    assert (response.status, response["sec-websocket-extensions"]) == (101, None)
-
-
 TEXTS = st.one_of(
     st.text("aA1,;=\"' \t.-_*/:[]@\xe9", max_size=30),
     st.sampled_from(["echo", "13", DEFLATE, f"{DEFLATE}; client_max_window_bits", "http://a"]),
@@ -380,32 +267,15 @@ NAMES = st.sampled_from(["Extensions", "Protocol", "Version", "Key", "Accept"]).
 
 @settings(deadline=None, max_examples=300)
 @given(more=st.lists(st.tuples(st.one_of(NAMES, st.just("Origin")), TEXTS), max_size=4))
-def test_any_headers(folder: Path, more: list[tuple[str, str]]) -> None:
+def test_any_headers(kept: Server, more: list[tuple[str, str]]) -> None:
     """No headers give a 5xx or a traceback: the answer is a 101 or says what is wrong."""
-    server = Server(folder)
+    server = kept
     peer = server.connect()
     peer.send(request("/echo", *UPGRADE, *(f"{name}: {value}" for name, value in more)))
     assert peer.response().status in (101, 400, 403, 426)
     peer.transport.lose()
     assert server.clock.getDelayedCalls() == []
     assert failures() == []
-
-
-@pytest.mark.parametrize(
-    ("target", "path"),
-    [
-        (b"http://host/echo?x=y", b"/echo?x=y"),
-        (b"HTTPS://host:1/", b"/"),
-        (b"ws://host", b"/"),
-        (b"http://host?x=http://other/", b"/?x=http://other/"),
-        (b"/http://host/", b"/http://host/"),
-        (b"ftp://host/", b"ftp://host/"),
-        (b"*", b"*"),
-    ],
-)
-def test_a_target_may_be_a_whole_url(target: bytes, path: bytes) -> None:
-    """A request whose target is a URL (RFC 9112 section 3.2.2) is one for its path."""
-    assert origin_form(target) == path
 
 
 def test_an_upgrade_by_a_whole_url() -> None:
