@@ -5,15 +5,24 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
+from tests.support.admin_page import INI
 from tests.support.daemon import Daemon, Start
+
+expect.set_options(timeout=30_000)  # a busy machine is slow
 
 
 @pytest.fixture(scope="module")
 def server(served: Start) -> Daemon:
     """One daemon as it comes, for the whole file."""
     return served()
+
+
+@pytest.fixture(scope="module")
+def operated(served: Start) -> Daemon:
+    """One daemon with an admin listener, for all tests that count nothing."""
+    return served(INI.format(0))
 
 
 @pytest.fixture(scope="module")

@@ -253,7 +253,7 @@ def test_the_keyboard_is_enough(browser: Browser, server: Daemon) -> None:
 def test_nothing_is_asked_of_other_hosts_and_nothing_is_complained_of(browser: Browser, server: Daemon) -> None:
     """Every request stays on the page's own origin, under a strict policy, without an error in the console."""
     page = browser.new_context().new_page()
-    with nothing_foreign(page, server):
+    with nothing_foreign(page, server.http):
         page.goto(server.http)
         join(page, "Ann")
         say(page, "hello")

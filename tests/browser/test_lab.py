@@ -255,7 +255,7 @@ def test_the_keyboard_is_enough(browser: Browser, server: Daemon) -> None:
 def test_nothing_is_asked_of_other_hosts_and_nothing_is_complained_of(browser: Browser, server: Daemon) -> None:
     """Every request stays on the page's own origin, under a strict policy, without an error in the console."""
     page = browser.new_context().new_page()
-    with nothing_foreign(page, server) as asked:
+    with nothing_foreign(page, server.http) as asked:
         page.goto(f"{server.http}/lab.html#/echo?delay=5")
         connect(page)
         repeat(page, "hello", 3, 10)

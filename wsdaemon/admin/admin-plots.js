@@ -54,6 +54,9 @@ function duration(seconds) {
 
 // --- the document
 
+const ui = {}; // every element that has an id, by id
+for (const element of document.querySelectorAll("[id]")) ui[element.id] = element;
+
 function make(tag, className, ...children) {
   const element = document.createElement(tag);
   element.className = className;

@@ -1,55 +1,18 @@
 /* The status page: what the daemon's feed says once a second, as numbers, small plots and a list.
 
-   connecting --first message--> live --silence--> silent --more silence, or a close--> waiting --time--> connecting ...
-
-   In any state but live a banner says since when the page is old; there is no other way to be old. What comes is
-   kept at once, for a plot without holes, but shown with the next frame: a hidden tab has none, and so costs nothing.
-   Addresses, targets and causes come from strangers: all of it becomes text nodes, never markup. */
+   A message is kept at once, for a plot without holes, but shown with the next frame: a hidden tab has none, and so
+   costs nothing. What the page cannot read it does not show: the feed counts as lost. */
 "use strict";
 
-const SILENT_MS = 3500; // a message is due each second
-const GIVE_UP_MS = 10000; // after this much silence a connection is dead, and a new one is tried
-const STEADY_MS = 10000; // a connection this old lets the back-off start anew
-const RETRY_MAX_S = 15;
 const MOST_SHOWN = 20; // close codes, causes of refusals
-const MAX_TEXT = 300; // of a text from outside, in the list
 
-const STATES = { connecting: "Connecting…", live: "Live", silent: "Silent", waiting: "Feed lost" };
-const STRANGE = "What it sends is not what this page knows; reloading the page may help.";
 const CLOSE_CODES = {
   1000: "normal end", 1001: "going away", 1002: "protocol error", 1003: "unacceptable data", 1005: "no code given",
   1006: "connection lost", 1007: "invalid text", 1008: "against the rules", 1009: "message too big",
   1010: "extension missing", 1011: "internal error", 1012: "restarting", 1013: "try again later",
   1014: "bad gateway",
 };
-const COLUMNS = [
-  { key: "number", name: "No.", show: String, descending: true },
-  { key: "peer", name: "Peer" },
-  { key: "subprotocol", name: "Subprotocol" },
-  { key: "target", name: "Target" },
-  { key: "state", name: "State" },
-  { key: "age", name: "Age", show: duration, descending: true },
-  { key: "rateIn", name: "In/s", show: bytesPerSecond, descending: true, moving: true },
-  { key: "rateOut", name: "Out/s", show: bytesPerSecond, descending: true, moving: true },
-  { key: "bytes_in", name: "In", show: bytes, descending: true, moving: true },
-  { key: "bytes_out", name: "Out", show: bytes, descending: true, moving: true },
-  { key: "waits", name: "Waiting", show: bytes, descending: true, moving: true },
-];
 
-const ui = {}; // every element that has an id, by id
-for (const element of document.querySelectorAll("[id]")) ui[element.id] = element;
-
-const address = new URL("feed", location.href.replace(/^http/, "ws")).href.replace(/#.*/, "");
-const clock = new Intl.DateTimeFormat([], { hour: "2-digit", minute: "2-digit", second: "2-digit" });
-const title = document.title;
-
-let socket = null; // the current connection; events of any other are stale and ignored
-let state = "connecting";
-let heardAt = 0; // when the last message came, by this device's clock; 0 for never
-let openedAt = 0;
-let attempts = 0; // connections tried since the last steady one
-let retryAt = 0;
-let timer; // the one of the current state: silence, or the next attempt
 let painting = 0;
 let now = null; // the last message
 
@@ -67,101 +30,7 @@ const plots = [
   new Plot(ui.refusedPlot, samples, ["refused"], perSecond),
 ];
 
-// --- the feed
-
-function setState(next, why = "") {
-  state = next;
-  document.body.dataset.state = next;
-  write(ui.status, STATES[next]);
-  document.title = next === "live" ? title : `(${STATES[next]}) ${title}`;
-  if (next === "connecting") return; // the banner stays as it is until a message comes
-  write(ui.why, why);
-  if (next === "live" && document.activeElement === ui.reconnect) ui.scroller.focus({ preventScroll: true });
-  ui.lost.hidden = next === "live";
-}
-
-function connect() {
-  abandon();
-  setState("connecting");
-  const ws = new WebSocket(address);
-  const current = (handler) => (event) => { if (ws === socket) handler(event); };
-  socket = ws;
-  openedAt = Date.now();
-  ws.onmessage = current((event) => received(event.data));
-  ws.onclose = current((event) => lost(event.reason ? `It said: “${event.reason}”` : ""));
-  timer = setTimeout(lost, GIVE_UP_MS);
-  tick();
-}
-
-function abandon() {
-  clearTimeout(timer);
-  const ws = socket;
-  socket = null;
-  if (ws) ws.close(1000);
-}
-
-function received(data) {
-  let message;
-  try {
-    message = JSON.parse(data);
-    remember(message);
-  } catch {
-    return lost(STRANGE);
-  }
-  now = message;
-  heardAt = Date.now();
-  if (heardAt - openedAt > STEADY_MS) attempts = 0;
-  if (state !== "live") setState("live");
-  clearTimeout(timer);
-  timer = setTimeout(silent, SILENT_MS);
-  return paintSoon();
-}
-
-// The network may be slow or the daemon busy: the connection gets some more time, but the page says what it shows.
-function silent() {
-  const quiet = Date.now() - heardAt;
-  if (quiet >= GIVE_UP_MS) return lost("");
-  if (state === "live") setState("silent", "The daemon has become silent.");
-  timer = setTimeout(silent, 500);
-  return tick();
-}
-
-function lost(why = "") {
-  abandon();
-  // Exponential back-off; the jitter keeps all pages of a restarted daemon from returning at once.
-  const delay = Math.min(2 ** attempts, RETRY_MAX_S) * (0.5 + Math.random() / 2);
-  attempts += 1;
-  retryAt = Date.now() + delay * 1000;
-  const words = now?.draining ? "The daemon was shutting down, and the feed has ended."
-    : heardAt ? "The feed is lost; is the daemon running?" : "The feed cannot be had; is the daemon running?";
-  setState("waiting", `${words} ${why}`.trim());
-  ui.draining.hidden = true;
-  waitForRetry();
-}
-
-function waitForRetry() {
-  const left = retryAt - Date.now();
-  if (left <= 0) return connect();
-  tick();
-  timer = setTimeout(waitForRetry, document.hidden ? left : Math.min(left, 500));
-  return undefined;
-}
-
-// Since when what the page shows is old, and what happens next.
-function tick() {
-  if (state === "live" || ui.lost.hidden) return;
-  const ago = duration((Date.now() - heardAt) / 1000);
-  const since = heardAt ? `All that is shown is from ${clock.format(heardAt)}, ${ago} ago.` : "Nothing has come yet.";
-  const next = state === "waiting" ? `Trying again in ${Math.max(1, Math.ceil((retryAt - Date.now()) / 1000))} s.`
-    : state === "connecting" ? "Trying again now." : "";
-  write(ui.since, `${since} ${next}`.trim());
-}
-
-function hurry() {
-  if (state === "waiting") connect();
-}
-
-// --- what comes, kept
+// --- samples of each message
 
 // Counters that only grow; their differences are the rates.
 function countersOf({ totals, close_codes: codes, refusals }) {
@@ -206,7 +75,7 @@ function known(value) {
   return value > 0 ? value : NaN;
 }
 
-// --- what is shown
+// --- numbers, plots and tables
 
 function paintSoon() {
   painting ||= requestAnimationFrame(paint);
@@ -258,14 +127,19 @@ function paintNumbers() {
   put(ui.memory, bytes(known(now.memory)));
   put(ui.descriptors, count(known(descriptors.open)));
   put(ui.descriptorsLimit, descriptors.limit < 0 ? "none" : count(known(descriptors.limit)));
-  put(ui.allMessagesIn, count(totals.messages_in));
-  put(ui.allMessagesOut, count(totals.messages_out));
-  put(ui.allFramesIn, count(totals.frames_in));
-  put(ui.allFramesOut, count(totals.frames_out));
-  put(ui.allBytesIn, count(totals.bytes_in));
-  put(ui.allBytesOut, count(totals.bytes_out));
-  put(ui.allOpened, count(totals.opened));
-  put(ui.allResponses, count(totals.http_responses));
+  for (const [name, value] of Object.entries(totals)) {
+    put(ui.totals.querySelector(`[data-total="${name}"]`) ?? totalCell(name), count(value));
+  }
+}
+
+// A total that index.html has no row for, such as a counter's that the daemon has learnt since.
+function totalCell(name) {
+  const row = countRow(name.replaceAll("_", " "), 1);
+  const cell = row.lastChild;
+  cell.dataset.total = name;
+  cell.colSpan = 2;
+  ui.totals.tBodies[1].append(row);
+  return cell;
 }
 
 function paintDraining() {
@@ -312,121 +186,6 @@ function arrange(body, rows) {
   return undefined;
 }
 
-// --- the list of connections
-
-let sorted = { column: COLUMNS[0], descending: true };
-const rows = new Map(); // number -> the row; only of connections that are listed
-
-function paintList() {
-  const words = ui.filter.value.toLowerCase().split(/\s+/).filter(Boolean);
-  const all = now.list.map((each) => ({ ...each, ...traffic.get(each.number) }));
-  const found = all.filter((each) => {
-    const text = [each.number, each.peer, each.subprotocol, each.target, each.state].join(" ").toLowerCase();
-    return words.every((word) => text.includes(word));
-  });
-  found.sort(inOrder);
-  const there = new Set(all.map(({ number }) => number));
-  for (const [number, row] of rows) {
-    if (there.has(number)) continue;
-    if (row.isConnected && isSelected(row)) row.classList.add("gone");
-    else rows.delete(number);
-  }
-  const shown = found.map(rowOf);
-  const kept = anchor(shown);
-  arrange(ui.rows, shown);
-  kept();
-  const { open } = now.connections;
-  const newest = open > all.length ? `the newest ${count(all.length)} of ${count(open)}` : `${count(open)} open`;
-  put(ui.shown, words.length > 0 ? `${count(found.length)} found; ${newest}` : newest);
-  put(ui.none, all.length > 0 ? "No connection has all of these words." : "No connections.");
-  ui.none.hidden = found.length > 0;
-}
-
-function inOrder(one, other) {
-  const { column: { key }, descending } = sorted;
-  const [a, b] = [one[key], other[key]];
-  const [hasA, hasB] = [a, b].map((value) => typeof value === "string" || Number.isFinite(value));
-  if (hasA !== hasB) return hasA ? -1 : 1; // what is not known comes last, either way
-  const difference = !hasA || a === b ? 0 : a < b ? -1 : 1;
-  return (descending ? -difference : difference) || other.number - one.number;
-}
-
-function rowOf(connection) {
-  let row = rows.get(connection.number);
-  if (!row) {
-    row = make("tr", "", ...COLUMNS.map(({ key, name, show }) => {
-      const cell = make("td", show ? "figure" : "words");
-      cell.dataset.key = key;
-      cell.dataset.name = name;
-      cell.setAttribute("role", "cell");
-      cell.append(make("bdi", ""));
-      return cell;
-    }));
-    row.setAttribute("role", "row");
-    rows.set(connection.number, row);
-  }
-  row.classList.toggle("closing", connection.state !== "open");
-  COLUMNS.forEach(({ key, show }, index) => {
-    const value = connection[key];
-    const cell = row.children[index];
-    cell.classList.toggle("zero", !value);
-    if (show) return put(cell.firstChild, show(value ?? NaN));
-    const text = value.length > MAX_TEXT ? `${value.slice(0, MAX_TEXT)}…` : value;
-    if (cell.title !== text) cell.title = text; // where it does not fit
-    return put(cell.firstChild, text);
-  });
-  return row;
-}
-
-// Keeps what is read where it is while rows come and go above it. Not where the order itself moves each second:
-// there one looks at places, such as the top, and not at a row. Returns what is to be done after the change.
-function anchor(shown) {
-  const box = ui.scroller;
-  const from = box.scrollTop;
-  const held = () => { if (box.scrollTop !== from) box.scrollTop = from; };
-  if (from === 0 || sorted.column.moving) return held;
-  const stays = new Set(shown);
-  const top = from + ui.columns.offsetHeight;
-  const first = Array.from(ui.rows.children).find((row) => stays.has(row) && row.offsetTop + row.offsetHeight > top);
-  if (!first) return held;
-  const offset = first.offsetTop - from;
-  return () => { if (first.offsetTop - box.scrollTop !== offset) box.scrollTop = first.offsetTop - offset; };
-}
-
-function sortBy(column, descending) {
-  sorted = { column, descending };
-  for (const [index, head] of Array.from(ui.columns.children).entries()) {
-    if (COLUMNS[index] === column) head.setAttribute("aria-sort", descending ? "descending" : "ascending");
-    else head.removeAttribute("aria-sort");
-  }
-  ui.sort.value = column.key;
-  put(ui.order, descending ? "Descending" : "Ascending");
-  paintSoon();
-}
-
-function makeColumns() {
-  ui.columns.append(...COLUMNS.map((column) => {
-    const button = make("button", "", column.name);
-    button.type = "button";
-    const head = make("th", column.show ? "figure" : "words", button);
-    head.scope = "col";
-    head.setAttribute("role", "columnheader");
-    head.dataset.key = column.key;
-    button.addEventListener("click", () => {
-      const again = sorted.column === column;
-      sortBy(column, again ? !sorted.descending : Boolean(column.descending));
-    });
-    return head;
-  }));
-  ui.sort.append(...COLUMNS.map(({ key, name }) => new Option(name, key)));
-  ui.sort.addEventListener("change", () => {
-    const column = COLUMNS.find(({ key }) => key === ui.sort.value);
-    sortBy(column, Boolean(column.descending));
-  });
-  ui.order.addEventListener("click", () => sortBy(sorted.column, !sorted.descending));
-  sortBy(COLUMNS[0], true);
-}
-
 // --- the start
 
 function start() {
@@ -436,20 +195,9 @@ function start() {
       : "This browser has no WebSocket. Any current browser has it.");
     return;
   }
-  makeColumns();
-  ui.filter.addEventListener("input", paintSoon);
-  ui.filter.addEventListener("keydown", (event) => {
-    if (event.key !== "Escape" || !ui.filter.value) return; // some browsers do this by themselves
-    ui.filter.value = "";
-    paintSoon();
-  });
-  ui.reconnect.addEventListener("click", connect);
   document.addEventListener("selectionchange", paintSoon);
-  addEventListener("online", hurry);
-  addEventListener("pagehide", abandon);
-  addEventListener("pageshow", (event) => { if (event.persisted) connect(); });
-  document.addEventListener("visibilitychange", () => { if (!document.hidden) hurry(); });
-  connect();
+  startList();
+  startFeed();
 }
 
 start();
