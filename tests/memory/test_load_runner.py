@@ -8,15 +8,15 @@ import pytest
 
 from tests.support.load_fakes import Run, echo
 from wsdaemon.client.errors import CannotConnect, HandshakeRefused, HandshakeTimeout
-from wsdaemon.load.outcome import Outcome
+from wsdaemon.load.measurement import Measurement
 from wsdaemon.load.plan import Mode
 
 
-def errors(outcome: Outcome) -> dict[str, int]:
+def errors(outcome: Measurement) -> dict[str, int]:
     return dict(outcome.record.total().errors)
 
 
-def between(outcome: Outcome, least: float, greatest: float) -> int:
+def between(outcome: Measurement, least: float, greatest: float) -> int:
     """Return how many latencies lie from `least` up to `greatest` seconds."""
     counts = outcome.record.total().latencies.counts
     return sum(count for value, count in counts.items() if least * 1e6 <= value <= greatest * 1e6)
@@ -204,7 +204,7 @@ class TestOpenLoop:
         run.clock.advance(0.5)
         outcome = run.finish()
         assert between(outcome, 0.010, 0.510) == pytest.approx(50, abs=3)
-        assert "stood still" in outcome.client.reasons[0]
+        assert "stood still" in outcome.health.reasons[0]
 
     def test_ramp(self) -> None:
         """While clients come in, only the messages of those that are there are sent, on the same beat."""
@@ -279,13 +279,13 @@ class TestTrouble:
         """In a closed loop as well it is told that the client stood still."""
         run = Run(clients=1, duration=1.0).start().advance(0.5)
         run.clock.advance(0.3)
-        assert "stood still" in run.finish().client.reasons[0]
+        assert "stood still" in run.finish().health.reasons[0]
 
     def test_full_core(self) -> None:
         """The processor time that the run took is looked at."""
         run = Run(clients=1, duration=1.0).start().advance(0.5)
         run.cpu = 0.99
-        assert "processor" in run.finish().client.reasons[0]
+        assert "processor" in run.finish().health.reasons[0]
 
 
 class TestConnects:

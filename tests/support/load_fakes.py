@@ -12,7 +12,6 @@ from wsdaemon.client.connection import HandshakeTimes, Listener
 from wsdaemon.client.errors import ClientError
 from wsdaemon.load.connects import ConnectsRunner
 from wsdaemon.load.measurement import Measurement
-from wsdaemon.load.outcome import Outcome
 from wsdaemon.load.plan import LoadPlan, Mode
 from wsdaemon.load.runner import EchoRunner
 
@@ -113,7 +112,7 @@ class Run:
         )
         kind = ConnectsRunner if self.plan.mode is Mode.CONNECTS else EchoRunner
         self.runner = kind(measurement)
-        self.outcomes: list[Outcome] = []
+        self.outcomes: list[Measurement] = []
 
     def start(self) -> Run:
         """Begin."""
@@ -128,7 +127,7 @@ class Run:
             self.clock.advance(max(0.0, min([end, *calls]) - self.clock.seconds()) + 1e-9)
         return self
 
-    def finish(self) -> Outcome:
+    def finish(self) -> Measurement:
         """Let time pass until the run is over, at most for a minute after it should be."""
         self.advance(self.plan.duration + self.plan.patience + 60)
         assert self.outcomes, "the run does not end"

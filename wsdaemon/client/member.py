@@ -63,7 +63,8 @@ class Member(Listener):
         self._timer: Any = None
         self._attempt: Deferred[ClientConnection] | None = None
         self._retry = _FIRST_RETRY
-        self._gone = False  # for good
+        self.is_gone = False
+        """Whether the connection was lost for good."""
 
     # -- connecting -----------------------------------------------------------------------------------------------
 
@@ -120,14 +121,9 @@ class Member(Listener):
     # -- sending --------------------------------------------------------------------------------------------------
 
     @property
-    def is_gone(self) -> bool:
-        """Whether the connection was lost for good."""
-        return self._gone
-
-    @property
     def is_done(self) -> bool:
         """Whether nothing is left to send or to wait for."""
-        sent_all = self._gone or (self._plan.count and self._sent >= self._plan.count)
+        sent_all = self.is_gone or (self._plan.count and self._sent >= self._plan.count)
         return bool(sent_all) and not self.checker.outstanding
 
     def begin(self) -> None:
@@ -247,5 +243,5 @@ class Member(Listener):
             if self._plan.reconnect:
                 self._connect_again(None)
                 return
-            self._gone = True
+            self.is_gone = True
         self._run.changed()

@@ -19,7 +19,7 @@ from wsdaemon.client.flags import Sections, add_flags, flag, given
 from wsdaemon.client.options import CONNECTING, target_from
 from wsdaemon.load import document as documents
 from wsdaemon.load.compare import compare, table
-from wsdaemon.load.outcome import Outcome
+from wsdaemon.load.measurement import Measurement
 from wsdaemon.load.plan import LoadPlan, Mode
 from wsdaemon.load.progress import Progress, progress
 from wsdaemon.load.summary import summary
@@ -72,8 +72,8 @@ def run(options: argparse.Namespace) -> int:
         return _complain(error)
     warn_insecure(target)
     started = datetime.now(UTC)
-    outcome = _measure(plan, target, quiet=results.quiet)
-    document = documents.make(plan, _connection(target), outcome, started)
+    measured = _measure(plan, target, quiet=results.quiet)
+    document = documents.make(measured, _connection(target), started)
     text = sys.stderr if results.json == "-" else sys.stdout
     lines = f"{summary(document)}\n"
     if old is not None:
@@ -86,7 +86,7 @@ def run(options: argparse.Namespace) -> int:
         ignore_closed_stdout()
     except OSError as error:
         return _complain(error)
-    return exit_code(outcome)
+    return exit_code(measured)
 
 
 def _complain(error: Exception) -> ExitCode:
@@ -94,13 +94,13 @@ def _complain(error: Exception) -> ExitCode:
     return ExitCode.USAGE
 
 
-def exit_code(outcome: Outcome) -> ExitCode:
+def exit_code(measured: Measurement) -> ExitCode:
     """Return what a run ends the command with."""
-    if outcome.interrupted:
+    if measured.interrupted:
         return ExitCode.INTERRUPTED
-    if not outcome.opened:
+    if not measured.opened:
         return ExitCode.NOT_CONNECTED
-    return ExitCode.WRONG if outcome.record.total().errors else ExitCode.RIGHT
+    return ExitCode.WRONG if measured.record.total().errors else ExitCode.RIGHT
 
 
 def _plan(options: argparse.Namespace) -> LoadPlan:
@@ -128,14 +128,13 @@ def _without_password(url: str) -> str:
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
-def _measure(plan: LoadPlan, target: Target, *, quiet: bool) -> Outcome:
+def _measure(plan: LoadPlan, target: Target, *, quiet: bool) -> Measurement:
     """Run the plan on the global reactor."""
     from twisted.internet import reactor
 
     from wsdaemon.load.alarm import precise
     from wsdaemon.load.connects import ConnectsRunner
     from wsdaemon.load.eager import eager_endpoint
-    from wsdaemon.load.measurement import Measurement
     from wsdaemon.load.runner import EchoRunner
 
     loop: Any = reactor

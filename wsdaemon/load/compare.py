@@ -46,7 +46,7 @@ def compare(old: Document, new: Document) -> Comparison:
     for name, label in (("messages_per_second", "messages/s"), ("handshakes_per_second", "handshakes/s")):
         changes += _change(label, old["rates"].get(name), new["rates"].get(name), words.count, more_is_better=True)
     for name in _LATENCIES:
-        label = f"latency {name.replace('_', '.')}"
+        label = f"latency {words.column(name)}"
         changes += _change(label, old["latency_ms"].get(name), new["latency_ms"].get(name), words.milliseconds)
     then, now = (each.get("handshake_ms", {}).get("total", {}).get("p50") for each in (old, new))
     changes += _change("handshake p50", then, now, words.milliseconds)

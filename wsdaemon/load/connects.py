@@ -7,10 +7,9 @@ from collections.abc import Callable
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
-from wsdaemon.client.connection import ClientConnection, Listener
+from wsdaemon.client import ClientConnection, Listener
 from wsdaemon.load.echo_client import closed_kind
 from wsdaemon.load.measurement import Measurement
-from wsdaemon.load.outcome import Outcome
 
 
 class _Visit(Listener):
@@ -42,7 +41,7 @@ class ConnectsRunner:
         self._going_on = True
         self._is_done = False
 
-    def run(self) -> Deferred[Outcome]:
+    def run(self) -> Deferred[Measurement]:
         """Begin; the result comes when the last visit is over. To be called once."""
         self._run.begin()
         self._run.later(self.plan.duration, self._end_of_load)

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
 
-from wsdaemon.load.outcome import Outcome
+from wsdaemon.load.measurement import Measurement
 from wsdaemon.load.plan import LoadPlan, Mode
 from wsdaemon.load.record import HANDSHAKE_PARTS, Slice
 
@@ -24,39 +24,39 @@ class DocumentError(ValueError):
     """The text is not a document of a run; the message says why."""
 
 
-def make(plan: LoadPlan, connection: dict[str, Any], outcome: Outcome, started: datetime) -> Document:
+def make(measured: Measurement, connection: dict[str, Any], started: datetime) -> Document:
     """Return the document of a run.
 
     Args:
-        plan: what was to be done.
+        measured: the run.
         connection: what else the result depends on: `url`, and the options it was connected with.
-        outcome: what was measured.
         started: when, with a time zone.
 
     """
-    record, total = outcome.record, outcome.record.total()
+    plan, health = measured.plan, measured.health
+    record, total = measured.record, measured.record.total()
     echo = plan.mode is Mode.ECHO
-    seconds = outcome.load_seconds
+    seconds = measured.load_seconds
     return {
         "document": KIND,
         "version": VERSION,
         "wsdaemon_version": version("wsdaemon"),
         "started": started.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "configuration": _configuration(plan) | connection,
-        "interrupted": outcome.interrupted,
+        "interrupted": measured.interrupted,
         "load_seconds": round(seconds, 3),
         "connections": {
-            "opened": outcome.opened,
-            "failed": outcome.failed,
-            "closed_early": outcome.closed_early,
-            "failures": list(outcome.failures),
+            "opened": measured.opened,
+            "failed": measured.failed,
+            "closed_early": measured.closed_early,
+            "failures": measured.failures,
         },
         "handshake_ms": {part: record.handshakes[part].results() for part in HANDSHAKE_PARTS},
-        "messages": _messages(total, outcome) if echo else None,
+        "messages": _messages(total, measured) if echo else None,
         "rates": {
-            "messages_per_second": _rate(outcome.received_under_load, seconds) if echo else None,
-            "received_bytes_per_second": _rate(outcome.bytes_under_load, seconds) if echo else None,
-            "handshakes_per_second": None if echo else _rate(outcome.received_under_load, seconds),
+            "messages_per_second": _rate(measured.received_under_load, seconds) if echo else None,
+            "received_bytes_per_second": _rate(measured.bytes_under_load, seconds) if echo else None,
+            "handshakes_per_second": None if echo else _rate(measured.received_under_load, seconds),
         },
         "latency_ms": total.latencies.results(),
         "latency_counted_from": ("due" if plan.open_loop else "sent") if echo else "connecting",
@@ -65,11 +65,11 @@ def make(plan: LoadPlan, connection: dict[str, Any], outcome: Outcome, started: 
         "errors": dict(sorted(total.errors.items())),
         "slices": [each.results() for each in record.slices],
         "client": {
-            "limited": outcome.client.limited,
-            "reasons": list(outcome.client.reasons),
-            "cpu_percent_of_a_core": round(100 * outcome.client.cpu_share, 1),
-            "late_timers_percent": round(100 * outcome.client.late_share, 2),
-            "worst_lag_ms": round(1000 * outcome.client.worst_lag, 2),
+            "limited": bool(health.reasons),
+            "reasons": health.reasons,
+            "cpu_percent_of_a_core": round(100 * health.cpu_share, 1),
+            "late_timers_percent": round(100 * health.late_share, 2),
+            "worst_lag_ms": round(1000 * health.worst_lag, 2),
         },
     }
 
@@ -111,13 +111,13 @@ def _configuration(plan: LoadPlan) -> dict[str, Any]:
     }
 
 
-def _messages(total: Slice, outcome: Outcome) -> dict[str, int]:
+def _messages(total: Slice, measured: Measurement) -> dict[str, int]:
     return {
         "sent": total.sent,
         "right": total.received,
         "lost": total.errors["lost"],
         "unsent": total.errors["unsent"],
-        "in_flight_when_interrupted": outcome.still_in_flight,
+        "in_flight_when_interrupted": measured.still_in_flight,
         "sent_bytes": total.bytes_sent,
         "received_bytes": total.bytes_received,
     }

@@ -10,11 +10,11 @@ from typing import Any, TypeVar
 
 from twisted.internet import tcp
 from twisted.internet.defer import Deferred
-from twisted.internet.endpoints import HostnameEndpoint
 from twisted.internet.interfaces import IProtocol, IProtocolFactory, IStreamClientEndpoint
 from zope.interface import implementer
 
-from wsdaemon.client.target import Target, parse_proxy
+from wsdaemon.client import Target
+from wsdaemon.client.connect import tcp_endpoint
 from wsdaemon.websocket.eager import EagerConnection
 
 _P = TypeVar("_P")
@@ -22,8 +22,7 @@ _P = TypeVar("_P")
 
 def eager_endpoint(target: Target, reactor: Any) -> IStreamClientEndpoint:
     """Return an endpoint for a target's TCP connection, as `wsdaemon.client.connect` chooses it, that sends at once."""
-    host, port = target.tcp_address if target.proxy is None else parse_proxy(target.proxy)[:2]
-    return EagerEndpoint(HostnameEndpoint(reactor, host, port, timeout=target.timeout))
+    return EagerEndpoint(tcp_endpoint(target, reactor))
 
 
 @implementer(IStreamClientEndpoint)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from wsdaemon.client.connection import ClientConnection, Listener
+from wsdaemon.client import ClientConnection, Listener
 from wsdaemon.load.record import Record
 
 _LOOK_BACK = 64

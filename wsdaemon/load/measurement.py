@@ -1,4 +1,4 @@
-"""One run's measurement: connects clients, counts what becomes of them, and sums it up as an `Outcome`."""
+"""The measurement of one run: connects clients, counts what becomes of them, and holds all that is known at the end."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.python.failure import Failure
 
-from wsdaemon.client.connection import ClientConnection, Listener
-from wsdaemon.load.failures import Failures
+from wsdaemon.client import CannotConnect, ClientConnection, HandshakeRefused, HandshakeTimeout, Listener
 from wsdaemon.load.health import Health
-from wsdaemon.load.outcome import Outcome
 from wsdaemon.load.plan import LoadPlan
 from wsdaemon.load.pulse import Pulse
 from wsdaemon.load.record import Record, slice_length
 
 Connect = Callable[[Listener], "Deferred[ClientConnection]"]
 """Connects to the target; see `wsdaemon.client.connect`."""
+
+EXAMPLES = 3
+"""How many different reasons why connections failed are kept."""
 
 _T = TypeVar("_T")
 
@@ -47,17 +48,22 @@ class Measurement:
         self.record = Record()
         self.health = Health()
         self.opened = self.failed = self.closed_early = 0
+        """How many connections were opened, could not be opened, and were closed by the server before the end."""
+        self.failures: list[str] = []
+        """Why connections failed, in words: a few examples."""
         self.interrupted = False
         self.still_in_flight = 0
-        self.done: Deferred[Outcome] = Deferred()
+        """Messages in flight when the run was interrupted: neither right nor lost."""
+        self.load_seconds = 0.0
+        """How long messages were sent, or handshakes begun: rates are over this time."""
+        self.received_under_load = self.bytes_under_load = 0
+        """Right replies, or handshakes, within that time, and their payload in bytes."""
+        self.done: Deferred[Measurement] = Deferred()
         self._connect, self._on_begin = connect, on_begin
         self._pulse = Pulse(
             clock=clock, now=now, cpu=cpu, record=self.record, health=self.health,
             slice_seconds=slice_length(plan.duration), on_beat=on_beat,
         )  # fmt: skip
-        self._failures = Failures()
-        self._load_seconds = 0.0
-        self._under_load = (0, 0)
         self._calls: set[IDelayedCall] = set()
         self._connecting: set[Deferred[ClientConnection]] = set()
 
@@ -85,8 +91,13 @@ class Measurement:
 
     def count_failure(self, failure: Failure) -> None:
         """Count a connection that could not be made; raises what is a bug instead."""
+        kind, why = _kind(failure.value), str(failure.value)
+        if kind is None:
+            failure.raiseException()
         self.failed += 1
-        self.record.error(self._failures.kind(failure))
+        self.record.error(kind)
+        if len(self.failures) < EXAMPLES and why not in self.failures:
+            self.failures.append(why)
 
     def stop_connecting(self) -> None:
         """Cancel all attempts to connect."""
@@ -110,23 +121,24 @@ class Measurement:
 
     def load_ended(self) -> None:
         """Note that the load is over: rates are those until now."""
-        self._load_seconds = self._pulse.load_ended()
-        slices = self.record.slices
-        self._under_load = (sum(each.received for each in slices), sum(each.bytes_received for each in slices))
+        self.load_seconds = self._pulse.load_ended()
+        self.received_under_load = sum(each.received for each in self.record.slices)
+        self.bytes_under_load = sum(each.bytes_received for each in self.record.slices)
 
     def end(self) -> None:
         """Cut the last slice of time."""
         self._pulse.end()
 
     def finish(self) -> None:
-        """Fire `done` with the outcome."""
+        """Fire `done`."""
         self.cancel_calls()
-        received, received_bytes = self._under_load
-        self.done.callback(
-            Outcome(
-                record=self.record, client=self.health.result(), load_seconds=self._load_seconds,
-                received_under_load=received, bytes_under_load=received_bytes, opened=self.opened, failed=self.failed,
-                closed_early=self.closed_early, still_in_flight=self.still_in_flight, interrupted=self.interrupted,
-                failures=self._failures.examples(),
-            )
-        )  # fmt: skip
+        self.done.callback(self)
+
+
+def _kind(error: BaseException | None) -> str | None:
+    """Return the name to count a failure to connect by; None for anything else."""
+    if isinstance(error, HandshakeRefused):
+        return f"refused_{error.status}"
+    if isinstance(error, HandshakeTimeout):
+        return "handshake_timeout"
+    return f"cannot_connect_{error.step}" if isinstance(error, CannotConnect) else None

@@ -15,7 +15,7 @@ from typing import Any
 
 from hdrh.histogram import HdrHistogram  # type: ignore[import-untyped]
 
-from wsdaemon.client.listener import HandshakeTimes
+from wsdaemon.client import HandshakeTimes
 
 DIGITS = 3
 """Significant decimal digits that a latency is kept with."""

@@ -17,16 +17,7 @@ from wsdaemon.load.document import Document
 from wsdaemon.load.plots import distribution, errors, latency, throughput
 
 _WIDE, _NARROW = (760, 300), (360, 260)
-_COLUMNS = {
-    "min": "min",
-    "mean": "mean",
-    "p50": "p50",
-    "p90": "p90",
-    "p99": "p99",
-    "p99_9": "p99.9",
-    "max": "max",
-    "stdev": "stdev",
-}
+_STATISTICS = ("min", "mean", "p50", "p90", "p99", "p99_9", "max", "stdev")
 _PARTS = {"total": "handshake", "tcp": "TCP", "tls": "TLS", "upgrade": "upgrade"}
 
 
@@ -76,7 +67,7 @@ def _tiles(document: Document) -> list[str]:
         first = [("handshakes/s", words.count(rates["handshakes_per_second"]))]
     what = "latency" if document["messages"] is not None else "handshake"
     tiles = [(label, value, "") for label, value in first]
-    tiles += [(f"{what} {_COLUMNS[name]}", words.milliseconds(times[name]), "") for name in ("p50", "p99", "max")]
+    tiles += [(f"{what} {name}", words.milliseconds(times[name]), "") for name in ("p50", "p99", "max")]
     tiles.append(("errors", words.count(wrong), "bad" if wrong else ""))
     return [f'<div class="{kind}"><dt>{_text(label)}</dt><dd>{_text(value)}</dd></div>' for label, value, kind in tiles]
 
@@ -176,8 +167,8 @@ def _slices(document: Document) -> str:
 def _statistics(columns: dict[str, dict[str, Any]]) -> str:
     """Return a table of minima, percentiles and so on, one below the other: so it fits a phone."""
     rows = [
-        [label, *(words.milliseconds(times.get(name)) for times in columns.values())]
-        for name, label in _COLUMNS.items()
+        [words.column(name), *(words.milliseconds(times.get(name)) for times in columns.values())]
+        for name in _STATISTICS
     ]
     return _table(["", *columns], rows)
 
@@ -223,4 +214,4 @@ def _table(head: list[str], rows: list[list[str]]) -> str:
 
 def _text(value: object) -> str:
     """Return a text as HTML; control characters, which a page cannot hold, are replaced."""
-    return escape("".join(each if each.isprintable() else "�" for each in str(value)))
+    return escape(words.printable(str(value)))

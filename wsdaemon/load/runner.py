@@ -18,10 +18,9 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
 
-from wsdaemon.client.connection import ClientConnection
+from wsdaemon.client import ClientConnection
 from wsdaemon.load.echo_client import EchoClient
 from wsdaemon.load.measurement import Measurement
-from wsdaemon.load.outcome import Outcome
 from wsdaemon.load.plan import messages
 from wsdaemon.load.schedule import Schedule, start_of
 
@@ -69,7 +68,7 @@ class EchoRunner:
         """How many connections are open."""
         return len(self._open_clients)
 
-    def run(self) -> Deferred[Outcome]:
+    def run(self) -> Deferred[Measurement]:
         """Begin; the result comes when all connections are closed. To be called once."""
         if self.plan.ramp:
             self._begin()

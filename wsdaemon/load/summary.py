@@ -63,8 +63,7 @@ def _times(document: Document) -> list[str]:
     rows = {name: times for name, times in rows.items() if times["count"]}
     if not rows:
         return []
-    names = [name.replace("p99_9", "p99.9") for name in _COLUMNS]
-    lines = [" " * 10 + "".join(f"{name:>10}" for name in names)]
+    lines = [" " * 10 + "".join(f"{words.column(name):>10}" for name in _COLUMNS)]
     for name, times in rows.items():
         lines.append(f"{name:<10}" + "".join(f"{words.milliseconds(times[each]):>10}" for each in _COLUMNS))
     if "latency" in rows:
@@ -78,5 +77,5 @@ def _wrapped(text: str) -> list[str]:
 
 def _cut(text: str) -> str:
     """Return a line that fits, without control characters."""
-    shown = "".join(each if each.isprintable() else "�" for each in text)
+    shown = words.printable(text)
     return shown if len(shown) <= WIDTH else shown[: WIDTH - 1] + "…"

@@ -79,7 +79,17 @@ def value(setting: object) -> str:
     if isinstance(setting, list):
         return ", ".join(map(value, setting))
     text = f"{setting:.10g}" if isinstance(setting, float) else str(setting)
+    return printable(text)
+
+
+def printable(text: str) -> str:
+    """Return a text with its control characters replaced."""
     return "".join(each if each.isprintable() else "�" for each in text)
+
+
+def column(name: str) -> str:
+    """Return what a statistic is called in a table: p99.9 for p99_9."""
+    return name.replace("_", ".")
 
 
 def plan(configuration: dict[str, Any]) -> str:

@@ -30,7 +30,7 @@ def document(url: str = "ws://localhost:8080/echo", *, fault: bool = False, **op
     run.advance(0.5)
     if fault:
         run.server.connections[0].end(1011)
-    made = make(run.plan, {"url": url, "subprotocols": ["echo"]}, run.finish(), datetime(2026, 11, 22, tzinfo=UTC))
+    made = make(run.finish(), {"url": url, "subprotocols": ["echo"]}, datetime(2026, 11, 22, tzinfo=UTC))
     return read(dump(made))  # as it comes out of a file
 
 
