@@ -1,4 +1,4 @@
-"""The reference of the INI file, written from the code: `conf/ws.ini` and the table in `docs/configuration.md`."""
+"""Reference generated from the code: `conf/ws.ini`, the tables of the docs, and the list of behaviours."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from wsdaemon.routing.catalogue import Section, sections
 from wsdaemon.settings import SECTIONS, WebSocketSettings
 
 _INI_HEAD = """\
-# The configuration of wsdaemon. Every option is optional; each stands here with its default, and a # before those
-# that have none. Paths are relative to this file. `wsdaemon check-config FILE` says what is wrong with a file.
+# The configuration of wsdaemon. All options are optional. Each is shown with its default, or commented out if it has
+# none. Paths are relative to this file. `wsdaemon check-config FILE` lists the problems of a file.
 """
 
 _IN_USE = {("server", "docroot")}  # conf/ws.ini serves our own pages
 
 
 def ini(subprotocols: Mapping[str, type[WebSocketSettings]]) -> str:
-    """Return the text of `conf/ws.ini`: every section and option, documented."""
+    """Return the text of `conf/ws.ini`: every section and option, with its documentation."""
     parts = [_INI_HEAD]
     for name, section in SECTIONS.items():
         parts.append(_comment(section.__doc__) + f"[{name}]\n")
         parts += [_ini_option(name, option, option.default) for option in options_of(section).values()]
     parts.append(
         _comment(
-            "Any option of [websocket] can stand in a section [subprotocol:NAME] too, and then holds for that one. "
-            "The options below are those that a subprotocol has of its own, or with a default of its own."
+            "Every option of [websocket] can also stand in [subprotocol:NAME], for that subprotocol only. Below are "
+            "the options that a subprotocol adds, or for which it has another default."
         )
     )
     for name, section in subprotocols.items():
@@ -42,15 +42,16 @@ def ini(subprotocols: Mapping[str, type[WebSocketSettings]]) -> str:
 def markdown(subprotocols: Mapping[str, type[WebSocketSettings]]) -> str:
     """Return the tables of `docs/configuration.md`."""
     parts = [_table(f"[{name}]", section, options_of(section).values()) for name, section in SECTIONS.items()]
-    for name, section in subprotocols.items():
+    for section in dict.fromkeys(subprotocols.values()):
         own = list(_own(section))
         if own:
-            parts.append(_table(f"[subprotocol:{name}]", section, own))
+            names = [f"[subprotocol:{name}]" for name, each in subprotocols.items() if each is section]
+            parts.append(_table(", ".join(names), section, own))
     return "\n".join(parts)
 
 
 def _own(section: type[WebSocketSettings]) -> Iterator[Field[Any]]:
-    """Yield the options that the subprotocol adds, or gives another default."""
+    """Yield the options that a subprotocol adds, or for which it has another default."""
     general = options_of(WebSocketSettings)
     for name, option in options_of(section).items():
         if name not in general or general[name].default != option.default:

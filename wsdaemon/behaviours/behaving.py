@@ -33,10 +33,10 @@ STREAMS: tuple[type[Any], ...] = (HandshakeParameters, CloseParameters, TimePara
 
 @dataclass(frozen=True, kw_only=True)
 class BehavingSettings(WebSocketSettings):
-    """For a behaviour that collects messages."""
+    """A behaviour that collects messages."""
 
     message_limit: int = option(
-        Size(0, 1 << 32), 1 << 20, "The largest message that is taken; beyond it the connection ends with 1009."
+        Size(0, 1 << 32), 1 << 20, "The largest message, after inflating; a larger one closes the connection with 1009."
     )
 
 

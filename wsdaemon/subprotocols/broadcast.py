@@ -38,15 +38,15 @@ WRITTEN_AT_ONCE = 256
 
 @dataclass(frozen=True, kw_only=True)
 class BroadcastSettings(WebSocketSettings):
-    """What a page of another site could do here, it could do to the people in the room."""
+    """A page of another site could write to everyone in the room, so by default only our own pages may connect."""
 
     allowed_origins: tuple[str, ...] = option(
-        Origins(), ("same",), "Whose pages may connect: same only pages from here, * any, or a list of origins."
+        Origins(), ("same",), "Which pages may connect: same only those of this server, * all, or a list of origins."
     )
     queue_limit: int = option(
         Size(1 << 10, 1 << 30),
         1 << 20,
-        "How much may wait for a member that reads too slowly; then it leaves with 1013.",
+        "How many bytes may queue for a slow member; then its connection closes with 1013.",
     )
 
 

@@ -12,9 +12,9 @@ PAYLOAD = b"\x01\x02\x03"
 
 @dataclass(frozen=True, kw_only=True)
 class BroadcastPingSettings(BroadcastSettings):
-    """The pings that Jetty sent by a thread for each connection."""
+    """Jetty's pings, in addition to the keep-alive's."""
 
-    every: float = option(Seconds(0.01, 86400), 10.0, "How long between two pings with the payload 01 02 03.")
+    every: float = option(Seconds(0.01, 86400), 10.0, "How often a ping with the payload 01 02 03 is sent.")
 
 
 class EchoBroadcastPing(EchoBroadcast):

@@ -20,10 +20,10 @@ MOST_LISTED = 200
 
 @dataclass(frozen=True, kw_only=True)
 class StatusSettings(BehavingSettings):
-    """Who is connected is for our own pages."""
+    """Only our own pages may see who is connected, by default."""
 
     allowed_origins: tuple[str, ...] = option(
-        Origins(), ("same",), "Whose pages may connect: * any, same only pages from here, or a list of origins."
+        Origins(), ("same",), "Which pages may connect: * all, same only those of this server, or a list of origins."
     )
 
 
