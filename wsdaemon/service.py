@@ -244,7 +244,7 @@ def make_service(
     if settings.admin.enabled:
         from wsdaemon.admin.listener import make_admin_site  # Prometheus' library takes 30 ms to import
 
-        admin = make_admin_site(service.watched(), settings.admin, reactor, lambda: service.is_ready)
+        admin = make_admin_site(service.watched(), settings.admin, reactor, lambda: service.is_ready, pages_folder())
         service.admin = (admin_listener(configuration, reactor), admin)
     return service
 

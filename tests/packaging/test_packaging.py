@@ -25,7 +25,7 @@ PIP: list[str | Path] = [sys.executable, "-m", "pip", "--disable-pip-version-che
 
 SHIPPED = (
     "twisted/plugins/wsdaemon_plugin.py", "wsdaemon/py.typed", "wsdaemon/behaviours/kinds.py",
-    *(f"wsdaemon/static/{name}" for name in ("index.html", "chat.js", "chat.css", "favicon.svg")),
+    *(f"wsdaemon/static/{name}" for name in ("index.html", "chat.js", "base.css", "chat.css", "favicon.svg")),
     *(f"wsdaemon/static/{name}" for name in ("lab.html", "lab.js", "lab-setup.js", "lab-plot.js", "lab.css")),
     *(f"wsdaemon/conf/{name}" for name in ("ws.ini", "wsdaemon.service", "wsdaemon.socket")),
 )  # fmt: skip

@@ -15,6 +15,7 @@ from wsdaemon.admin.metrics import Metrics
 from wsdaemon.admin.snapshot import EVERY, Watched
 from wsdaemon.routing.registry import Choice
 from wsdaemon.settings import PAGES_POLICY, AdminSettings, ServerSettings, Settings, WebSocketSettings
+from wsdaemon.site.behaviours import Page
 from wsdaemon.site.files import Docroot
 from wsdaemon.site.pages import send_body
 from wsdaemon.site.site import Site
@@ -72,11 +73,14 @@ class OnlyFeed:
 
 
 def make_admin_site(
-    watched: Watched, settings: AdminSettings, reactor: IReactorTime, is_ready: Callable[[], bool]
+    watched: Watched, settings: AdminSettings, reactor: IReactorTime, is_ready: Callable[[], bool], public: Path
 ) -> AdminSite:
-    """Return the site; `is_ready` says whether the daemon accepts connections."""
+    """Return the site; `is_ready` says whether the daemon accepts connections, `public` has what all pages share."""
     metrics = Metrics(watched)
-    pages = {
+    shared = Docroot(public, listing=False, policy=PAGES_POLICY).render
+    pages: dict[bytes, Page] = {
+        b"base.css": shared,
+        b"favicon.svg": shared,
         b"metrics": _plain(lambda: (200, metrics.text()), CONTENT_TYPE_LATEST),
         b"healthz": _plain(lambda: (200, b"alive\n")),
         b"readyz": _plain(lambda: (200, b"ready\n") if is_ready() else (503, b"not ready\n")),
@@ -88,7 +92,7 @@ def make_admin_site(
         host = f"[{settings.interface}]" if ":" in settings.interface else settings.interface
         names = (*_LOCAL, host, *settings.host_names)
     docroot = Docroot(
-        Path(__file__).parent, listing=False, policy=PAGES_POLICY, pages=pages, only=(".html", ".css", ".js", ".svg")
+        Path(__file__).parent, listing=False, policy=PAGES_POLICY, pages=pages, only=(".html", ".css", ".js")
     )
     own = Settings(server=ServerSettings(host_names=names, max_connections=100))
     return AdminSite(docroot, Upgrade(OnlyFeed(watched, hub)), own, reactor, hub)

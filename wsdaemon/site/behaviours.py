@@ -12,7 +12,7 @@ from urllib.parse import quote
 from wsdaemon.routing.catalogue import sections
 from wsdaemon.site.pages import frame, send_body, send_page
 
-Page = Callable[[Any], bytes]
+Page = Callable[[Any], bytes | int]
 """Answers a GET or HEAD request; returns what `render` has to return."""
 
 PATH = "behaviours"
