@@ -7,9 +7,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
 from tests.support.daemon import CHROMIUM_FLAGS, Daemon, find_browser
+
+hypothesis.settings.register_profile("house", deadline=None)  # a busy machine makes no test fail
+hypothesis.settings.load_profile("house")
 
 
 @pytest.fixture

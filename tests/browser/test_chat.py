@@ -15,6 +15,7 @@ from websockets.typing import Subprotocol
 
 from tests.support.daemon import Daemon, Start
 from tests.support.pages import brightness, nothing_foreign, wide_parts
+from tests.support.patience import PATIENCE
 
 BROADCAST = Subprotocol("org.ietf.websocket.test-echo-broadcast")
 LONGEST_WAIT_MS = 30_000  # until the page connects again
@@ -102,9 +103,9 @@ def test_a_colon_in_the_name_becomes_an_underscore(browser: Browser, server: Dae
     address = server.http
     with seed_client(address) as other:
         page = join(open_page(browser, address), "a:b")
-        assert other.recv(timeout=10) == "a_b:has joined!"
+        assert other.recv(timeout=PATIENCE) == "a_b:has joined!"
         say(page, "c:d")
-        assert other.recv(timeout=10) == "a_b:c:d"
+        assert other.recv(timeout=PATIENCE) == "a_b:c:d"
 
 
 def test_an_empty_name_is_refused(browser: Browser, server: Daemon) -> None:
@@ -178,7 +179,7 @@ def test_the_log_keeps_the_last_500_lines(browser: Browser, daemon: Start) -> No
     with seed_client(address) as other:
         for number in range(600):
             other.send(f"busy:line {number}.")
-            other.recv(timeout=10)
+            other.recv(timeout=PATIENCE)
         expect_line(page, "line 599.")
     expect(page.locator("#log > *")).to_have_count(500)
 
@@ -217,7 +218,7 @@ def test_after_a_restart_of_the_daemon_the_page_is_back_by_itself(browser: Brows
     expect(field).to_have_value("half a thought")
     with seed_client(second.http) as other:
         field.press("Enter")
-        assert other.recv(timeout=10) == "Ann:half a thought"
+        assert other.recv(timeout=PATIENCE) == "Ann:half a thought"
     expect_line(page, "Ann", "half a thought")
     expect(field).to_have_value("")
 
@@ -297,13 +298,13 @@ def test_the_seed_page_and_this_page_see_each_other(browser: Browser, daemon: St
         assert old.subprotocol == BROADCAST
         old.send("old:has joined!")
         old.send("old:hello")
-        assert [old.recv(timeout=10), old.recv(timeout=10)] == ["old:has joined!", "old:hello"]
+        assert [old.recv(timeout=PATIENCE), old.recv(timeout=PATIENCE)] == ["old:has joined!", "old:hello"]
         expect_line(page, "old has joined!")
         expect_line(page, "old", "hello")
         say(page, "welcome")
-        assert old.recv(timeout=10) == "Ann:welcome"
+        assert old.recv(timeout=PATIENCE) == "Ann:welcome"
         page.get_by_role("button", name="Leave").click()
-        assert old.recv(timeout=10) == "Ann:has left!"
+        assert old.recv(timeout=PATIENCE) == "Ann:has left!"
 
 
 def test_a_browser_without_websocket_is_told_so(browser: Browser, server: Daemon) -> None:

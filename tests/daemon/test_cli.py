@@ -13,6 +13,7 @@ import pytest
 from twisted.scripts import twistd
 
 from tests.support.certificates import Identity
+from tests.support.patience import PATIENCE
 from wsdaemon.cli import main
 
 WSDAEMON = Path(sys.executable).with_name("wsdaemon")
@@ -131,7 +132,7 @@ def test_serve_serves_a_folder_without_any_file(tmp_path: Path) -> None:
             assert process.stdout is not None
             listening = (re.search(r"listening on (http://127\.0\.0\.1:[0-9]+/)", line) for line in process.stdout)
             (url,) = next(filter(None, listening)).groups()
-            with urllib.request.urlopen(f"{url}hello.txt", timeout=30) as response:  # noqa: S310  # it is http
+            with urllib.request.urlopen(f"{url}hello.txt", timeout=PATIENCE) as response:  # noqa: S310  # it is http
                 assert response.read() == b"from the docroot"
         finally:
             process.terminate()

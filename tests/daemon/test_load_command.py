@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.daemon import Daemon
+from tests.support.patience import PATIENCE
 
 WSDAEMON = Path(sys.executable).with_name("wsdaemon")
 STALLING = """
@@ -45,7 +46,7 @@ REFUSING = b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\nConnection: close
 
 
 def load(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([WSDAEMON, "load", *arguments], capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run([WSDAEMON, "load", *arguments], capture_output=True, text=True, timeout=PATIENCE, check=False)
 
 
 @contextmanager
@@ -192,7 +193,7 @@ def test_interrupted(daemon: Callable[..., Daemon]) -> None:
         assert process.stderr is not None
         first = process.stderr.readline()
         process.send_signal(signal.SIGINT)
-        out, _ = process.communicate(timeout=30)
+        out, _ = process.communicate(timeout=PATIENCE)
     assert re.match(r"\d+ s of 60 s: [\d,]+ messages/s   p50 .*   p99 .*   errors 0", first)
     assert process.returncode == 130
     assert "Interrupted after" in out

@@ -14,6 +14,7 @@ from websockets.asyncio.client import connect
 from tests.support.daemon import Daemon, Start
 from tests.support.loops import run
 from tests.support.memory import MemorySite
+from tests.support.patience import PATIENCE
 from tests.support.raw import RawClient
 from tests.support.scenarios import SCENARIOS, Scenario
 from tests.support.wire import BINARY, CLOSE, CONTINUATION, PING, TEXT, Frame, close
@@ -37,7 +38,7 @@ def admin(daemon: Daemon) -> int:
 
 def get(port: int, path: str, **headers: str) -> tuple[int, str, str]:
     """Return the status, the content type and the body of an answer."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
     try:
         connection.request("GET", path, headers=headers)
         answer = connection.getresponse()

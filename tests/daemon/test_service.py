@@ -10,7 +10,6 @@ import ssl
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,6 +17,7 @@ import pytest
 
 from tests.support.certificates import Identity
 from tests.support.daemon import Daemon
+from tests.support.patience import PATIENCE, Stopwatch
 from tests.support.raw import RawClient
 from tests.support.service_daemon import Manager, listening, port_of
 from tests.support.wire import CLOSE, TEXT, Frame, close, close_code, request, take_frames
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.traced
 
 def handshake(port: int) -> bytes:
     """Connect, ask for /echo, and return what comes until the server has answered."""
-    with socket.create_connection(("127.0.0.1", port), timeout=30) as client:
+    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as client:
         client.sendall(request("/echo"))
         data = b""
         while b"\r\n\r\n" not in data:
@@ -102,7 +102,7 @@ class TestRestarts:
             assert handshake(plain).startswith(b"HTTP/1.1 101 ")
             context = ssl.create_default_context(cafile=tmp_path / ".wsdaemon-auto.pem")
             with (
-                socket.create_connection(("localhost", secure), timeout=30) as client,
+                socket.create_connection(("localhost", secure), timeout=PATIENCE) as client,
                 context.wrap_socket(client, server_hostname="localhost") as shown,
             ):
                 assert shown.version() == "TLSv1.3"
@@ -172,7 +172,7 @@ class TestTheJournal:
                 [str(twistd), "-n", "--pidfile=", "wsdaemon", "--port=0"],
                 stdout=theirs.fileno(), cwd=tmp_path, env={**os.environ, "JOURNAL_STREAM": stream},
             ) as process:  # fmt: skip
-                ours.settimeout(30)
+                ours.settimeout(PATIENCE)
                 said = b""
                 while b"ready" not in said:
                     said += ours.recv(4096)
@@ -189,7 +189,7 @@ class TestTheEnd:
         own = daemon(ini="[server]\nshutdown_timeout = 2\n")
         clients = [RawClient(own) for _ in range(200)]
         own.process.send_signal(signal.SIGTERM)
-        begun = time.monotonic()
+        watch = Stopwatch(own)
         codes = []
         for number, client in enumerate(clients):
             frame = client.frame()
@@ -198,8 +198,8 @@ class TestTheEnd:
             if number:
                 client.send(close(1001))
         assert codes == [1001] * 200
-        assert own.process.wait(10) == 0
-        assert time.monotonic() - begun < 3
+        assert own.process.wait(PATIENCE) == 0
+        assert watch.seconds() < 3
         for client in clients:
             client.socket.close()
 
@@ -216,7 +216,7 @@ class TestTheEnd:
             own.process.send_signal(signal.SIGTERM)
             idle.read_to_end()
             assert int(re.findall(rb"Content-Length: (\d+)", head)[0]) == len(client.read_to_end())
-        assert own.process.wait(10) == 0
+        assert own.process.wait(PATIENCE) == 0
 
     def test_who_has_connected_but_not_asked_yet_is_answered(self, daemon: Callable[..., Daemon]) -> None:
         """With a 101 and 1001, so that it was not refused and knows when to come back."""
@@ -235,7 +235,7 @@ class TestTheEnd:
         head, _, rest = data.partition(b"\r\n\r\n")
         assert head.startswith(b"HTTP/1.1 101 ")
         assert [close_code(frame) for frame in take_frames(rest)[0]] == [1001]
-        assert own.process.wait(10) == 0
+        assert own.process.wait(PATIENCE) == 0
 
 
 class TestReloads:
@@ -256,7 +256,7 @@ class TestReloads:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
         with (
-            socket.create_connection(("127.0.0.1", own.tls_port), timeout=30) as plain,
+            socket.create_connection(("127.0.0.1", own.tls_port), timeout=PATIENCE) as plain,
             context.wrap_socket(plain) as secure,
         ):
             return secure.getpeercert(binary_form=True) or b""

@@ -27,6 +27,7 @@ from zope.interface import implementer
 from tests.support.certificates import Identity
 from tests.support.daemon import Daemon
 from tests.support.memory import MemorySite
+from tests.support.patience import PATIENCE
 from wsdaemon.config import parse
 from wsdaemon.errors import StartupError
 from wsdaemon.listening import Listener
@@ -43,7 +44,7 @@ def run(folder: Path, *arguments: str, ini: str | None = None, twistd: tuple[str
         (folder / "ws.ini").write_text(ini)
         arguments = ("--config=ws.ini", *arguments)
     command: list[str | Path] = [TWISTD, "--nodaemon", "--pidfile=", *twistd, "wsdaemon", *arguments]
-    result = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60)
+    result = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=PATIENCE)
     return result.returncode, result.stdout, result.stderr
 
 
@@ -207,10 +208,10 @@ def test_the_end_is_orderly(daemon: Callable[..., Daemon], number: signal.Signal
         running.process.send_signal(number)
         for client in (first, second):
             with pytest.raises(ConnectionClosed) as caught:
-                client.recv(timeout=30)
+                client.recv(timeout=PATIENCE)
             assert caught.value.rcvd is not None
             assert caught.value.rcvd.code == 1001
-    assert running.process.wait(timeout=30) == 0
+    assert running.process.wait(timeout=PATIENCE) == 0
     assert refuses(running.port)
     assert running.stop() == 0
     assert "Traceback" not in running.output
@@ -227,7 +228,7 @@ def test_the_command_line_wins_over_the_file_and_paths_are_relative_to_it(
 
     def name_of(running: Daemon) -> bytes:
         assert running.port not in (0, taken)
-        with urllib.request.urlopen(f"{running.http}/name.txt", timeout=30) as response:  # noqa: S310  # it is http
+        with urllib.request.urlopen(f"{running.http}/name.txt", timeout=PATIENCE) as response:  # noqa: S310  # it is http
             body: bytes = response.read()
             return body
 
@@ -239,7 +240,7 @@ def test_every_line_of_a_json_log_is_json(daemon: Callable[..., Daemon]) -> None
     running = daemon("--verbose", ini="[log]\nformat = json\n")
     with connect(f"{running.ws}/echo") as client:
         client.send("hello")
-        client.recv(timeout=30)
+        client.recv(timeout=PATIENCE)
     running.stop()
     lines = [json.loads(line) for line in running.output.splitlines()]
     assert all({"time", "level", "logger", "text"} <= set(line) for line in lines)
@@ -252,7 +253,7 @@ def test_verbose_shows_what_is_otherwise_not_said(daemon: Callable[..., Daemon])
         running = daemon(*arguments)
         with connect(f"{running.ws}/echo") as client:
             client.send("hello")
-            client.recv(timeout=30)
+            client.recv(timeout=PATIENCE)
         running.stop()
         assert (" debug " in running.output) is said
 
@@ -262,7 +263,7 @@ def test_further_endpoints_serve_the_same(tmp_path: Path, daemon: Callable[..., 
     path = tmp_path / "ws.sock"
     daemon(ini=f"[server]\ndocroot = .\nendpoints =\n    unix:{path}\n")
     with socket.socket(socket.AF_UNIX) as client:
-        client.settimeout(30)
+        client.settimeout(PATIENCE)
         client.connect(str(path))
         client.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
         response = http.client.HTTPResponse(client)

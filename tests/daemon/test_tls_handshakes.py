@@ -15,6 +15,7 @@ from websockets.asyncio.client import connect
 from tests.support.certificates import Identity
 from tests.support.daemon import Daemon
 from tests.support.loops import run
+from tests.support.patience import PATIENCE
 from wsdaemon.tls import AUTO_FILE, ensure_self_signed
 
 
@@ -37,7 +38,7 @@ class Served:
         return context
 
     def get(self, context: ssl.SSLContext, host: str = "localhost") -> bytes:
-        connection = http.client.HTTPSConnection(host, self.daemon.tls_port, context=context, timeout=30)
+        connection = http.client.HTTPSConnection(host, self.daemon.tls_port, context=context, timeout=PATIENCE)
         try:
             connection.request("GET", "/")
             return connection.getresponse().read()
@@ -61,7 +62,7 @@ class Served:
         """Return the version and the ALPN protocol that were agreed on."""
         address = ("127.0.0.1", self.daemon.tls_port)
         with (
-            socket.create_connection(address, timeout=30) as plain,
+            socket.create_connection(address, timeout=PATIENCE) as plain,
             context.wrap_socket(plain, server_hostname="localhost") as secure,
         ):
             return secure.version(), secure.selected_alpn_protocol()

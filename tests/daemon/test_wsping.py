@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.daemon import ROOT, WITH_TLS, Daemon, Start
+from tests.support.patience import PATIENCE
 from tests.support.wsping import ENVIRONMENT, WSPING, measure, wsping
 from wsdaemon.cli import main
 from wsdaemon.client.options import ping_parser, plan_from
@@ -107,7 +108,7 @@ class TestOutput:
     def test_a_reader_that_goes_away_ends_the_run(self, server: Daemon) -> None:
         """`wsping -c 0 | head -1` ends, without a traceback."""
         command = f"{WSPING} -p {server.port} -c 0 -d 5 | head -1"
-        result = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=60, env=ENVIRONMENT)  # noqa: S602
+        result = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=PATIENCE, env=ENVIRONMENT)  # noqa: S602
         assert result.stdout.startswith("64 bytes from localhost")
         assert result.stderr == ""
 
@@ -318,7 +319,7 @@ class TestEndings:
                 if line.startswith("< text"):
                     break
             process.send_signal(signal.SIGINT)
-            out, errors = process.communicate(timeout=30)
+            out, errors = process.communicate(timeout=PATIENCE)
         assert process.returncode == 130
         assert "Traceback" not in errors
         if options:
@@ -337,7 +338,7 @@ class TestEndings:
                 if line.startswith("< text"):
                     break
             own.process.terminate()
-            out, errors = process.communicate(timeout=30)
+            out, errors = process.communicate(timeout=PATIENCE)
         assert process.returncode == 1
         assert "connection closed with 1001" in errors
         assert "1 connection closed early" in out
@@ -359,7 +360,7 @@ class TestEndings:
             daemon(port=port)
             next(line for line in lines if line.startswith("< text"))
             process.send_signal(signal.SIGINT)
-            process.communicate(timeout=30)
+            process.communicate(timeout=PATIENCE)
         assert process.returncode == 130
 
 

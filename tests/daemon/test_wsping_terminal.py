@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.daemon import ROOT, Daemon
+from tests.support.patience import PATIENCE
 from tests.support.wsping import ENVIRONMENT, WSPING, peer
 
 
@@ -46,7 +47,7 @@ class Terminal:
         flags = ["-e"] if with_colours else []
         return self.run("capture-pane", "-p", "-S", "-", *flags).rstrip("\n").split("\n")
 
-    def wait_for(self, pattern: str, seconds: float = 30) -> list[str]:
+    def wait_for(self, pattern: str, seconds: float = PATIENCE) -> list[str]:
         """Return the lines once one of them matches: a screen can only be looked at again and again."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:

@@ -23,6 +23,7 @@ from benchmarks.results import Cell, Results, Settings, figure, load
 from benchmarks.servers import BUILD, LIMIT, OWN, SERVERS, present
 from benchmarks.shapes import SHAPES
 from tests.support.daemon import ROOT
+from tests.support.patience import PATIENCE
 
 LINE = "mode=echo conns=100 seconds=3.00 msgs_per_s=83883 MB_per_s=5.4 close_frames=0 errors=0 gen_cpu=97%\n"
 SHAPE = {shape.name: shape for shape in SHAPES}
@@ -225,7 +226,7 @@ def test_wrong_replies_are_errors(wsload: Path) -> None:
     with subprocess.Popen(greets, stdout=subprocess.PIPE, cwd=ROOT) as process:
         assert process.stdout is not None
         command = [str(wsload), "-p", str(int(process.stdout.readline())), "-c", "3", "-t", "0.1", "-w", "0"]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
         process.terminate()
     with pytest.raises(BenchmarkError, match="3 connections were lost or answered wrongly"):
         parse(done.stdout)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.support.daemon import ROOT, Daemon
+from tests.support.patience import PATIENCE
 
 PAGE = (ROOT / "docs" / "client.md").read_text()
 
@@ -19,7 +20,7 @@ def test_the_example(daemon: Callable[..., Daemon], tmp_path: Path) -> None:
     path = tmp_path / "example.py"
     path.write_text(program)
     command: list[str | Path] = [sys.executable, "-W", "error", path, daemon().ws]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    result = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
     assert (result.returncode, result.stderr) == (0, "")
     assert result.stdout == printed
 
@@ -29,6 +30,8 @@ def test_the_example_without_a_server(tmp_path: Path) -> None:
     program, _ = re.findall(r"^```(?:python)?\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
     path = tmp_path / "example.py"
     path.write_text(program)
-    result = subprocess.run([sys.executable, path, "ws://127.0.0.1:1/"], capture_output=True, text=True, timeout=60)
+    result = subprocess.run(
+        [sys.executable, path, "ws://127.0.0.1:1/"], capture_output=True, text=True, timeout=PATIENCE
+    )
     assert result.returncode == 1
     assert result.stderr.strip() == "cannot connect: connecting by TCP failed: nothing listens on 127.0.0.1:1"

@@ -20,6 +20,7 @@ import pytest
 
 from tests.support.checkout import copy_checkout
 from tests.support.daemon import ROOT
+from tests.support.patience import PATIENCE
 
 PIP: list[str | Path] = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
 
@@ -97,7 +98,7 @@ def served(arguments: Sequence[str | Path], cwd: Path, **environ: str) -> Iterat
 
 
 def get(url: str) -> bytes:
-    with urllib.request.urlopen(url, timeout=30) as response:  # noqa: S310  # it is http
+    with urllib.request.urlopen(url, timeout=PATIENCE) as response:  # noqa: S310  # it is http
         data: bytes = response.read()
     return data
 

@@ -40,7 +40,7 @@ def test_promise_1_stall_timeout(tls_daemon: Callable[..., Daemon], figure: Figu
     daemon = tls_daemon("[websocket]\nstall_timeout = 1\n")
     with RawClient(daemon, tls=tls) as client:
         client.flood(FLOODS["64 KiB messages"], 0.5)
-        figure(1, f"aborted after, {'TLS' if tls else 'plain'} (stall time 1 s)", client.wait_until_cut(10), "s", 2.5)
+        figure(1, f"aborted after, {'TLS' if tls else 'plain'} (stall time 1 s)", client.wait_until_cut(), "s", 2.5)
     daemon.wait_for("the peer stopped reading")
 
 

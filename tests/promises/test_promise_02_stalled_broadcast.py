@@ -10,6 +10,7 @@ from websockets.typing import Subprotocol
 
 from tests.promises.conftest import Figure
 from tests.support.daemon import Daemon
+from tests.support.patience import PATIENCE
 from tests.support.raw import RawClient
 from tests.support.wire import CLOSE, Frame, close_code
 
@@ -39,7 +40,7 @@ async def _chat(daemon: Daemon) -> list[list[str]]:
     hearing = [asyncio.ensure_future(hear(member)) for member in members]
     for number in range(MESSAGES):
         await members[0].send(f"{number:<{SIZE}}")
-    heard = await asyncio.wait_for(asyncio.gather(*hearing), 60)
+    heard = await asyncio.wait_for(asyncio.gather(*hearing), PATIENCE)
     await asyncio.gather(*[member.close() for member in members])
     return heard
 

@@ -11,6 +11,7 @@ import pytest
 from tests.promises.conftest import Figure
 from tests.support.daemon import Daemon
 from tests.support.flooder import flood
+from tests.support.patience import PATIENCE
 from tests.support.raw import RawClient
 from tests.support.wire import CONTINUATION, PING, TEXT, Frame
 
@@ -45,7 +46,7 @@ def test_promise_5_fragments(daemon: Callable[..., Daemon], figure: Figure, path
         figure(5, f"growth by a million fragments, {path}", (worst - before) / 1e6, "MB", 8)
         if path == "/echo":
             client.send(Frame(8))
-            reader.join(60)
+            reader.join(PATIENCE)
             assert not reader.is_alive()
 
 

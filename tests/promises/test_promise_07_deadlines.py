@@ -12,6 +12,7 @@ import pytest
 
 from tests.promises.conftest import Figure
 from tests.support.daemon import WITH_TLS, Daemon, Start
+from tests.support.patience import PATIENCE, Stopwatch, wait_until
 from tests.support.raw import RawClient
 from tests.support.wire import CLOSE, PING, PONG, TEXT, Frame, close, request
 from wsdaemon.settings import ServerSettings, WebSocketSettings
@@ -26,7 +27,7 @@ ping_interval = 1
 ping_timeout = 1
 """
 SLACK = 0.7
-"""What timers, and the ticks by which a stall is noticed, may add on a busy machine, in seconds."""
+"""What timers, and the ticks by which a stall is noticed, may add, in seconds."""
 BOTH = pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
 
 
@@ -37,13 +38,6 @@ def hasty(tmp_path_factory: pytest.TempPathFactory, served: Start) -> Daemon:
     with (docroot / "large").open("wb") as file:
         file.truncate(1 << 30)
     return served(f"{WITH_TLS}{TIMES}".replace("[server]", f"[server]\ndocroot = {docroot}"))
-
-
-def _seconds_until_end(client: RawClient) -> float:
-    begun = time.monotonic()
-    with contextlib.suppress(ConnectionError):
-        client.read_to_end()
-    return time.monotonic() - begun
 
 
 def test_promise_7_defaults() -> None:
@@ -61,11 +55,11 @@ def test_promise_7_defaults() -> None:
 def test_promise_7_slow_headers(hasty: Daemon, figure: Figure, start: bytes, tls: bool) -> None:
     """Headers that come at a byte now and then end by the same deadline as those that never come."""
     with RawClient(hasty, None, tls=tls) as client:
-        begun = time.monotonic()
+        watch = Stopwatch(hasty)
         client.socket.settimeout(0.1)
         client.send(start)
         answer = b""
-        while not client.ended and time.monotonic() - begun < 10:
+        while not client.ended and watch.seconds() < 10:
             with contextlib.suppress(ConnectionError):
                 client.send(b"x" if start else b"")
             try:
@@ -74,7 +68,7 @@ def test_promise_7_slow_headers(hasty: Daemon, figure: Figure, start: bytes, tls
                 continue
             except ConnectionError:
                 break
-        figure(7, "request that never ends (of 1 s)", time.monotonic() - begun, "s", 1 + SLACK)
+        figure(7, "request that never ends (of 1 s)", watch.seconds(), "s", 1 + SLACK)
         assert answer.startswith(b"HTTP/1.1 408 ") or tls
 
 
@@ -82,12 +76,12 @@ def test_promise_7_tls_handshake(hasty: Daemon, figure: Figure) -> None:
     """So does a TLS handshake, whether nothing of it comes or a part."""
     hello = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(32)
     for sent in (b"", hello):
-        with socket.create_connection(("127.0.0.1", hasty.tls_port), timeout=10) as client:
-            begun = time.monotonic()
+        with socket.create_connection(("127.0.0.1", hasty.tls_port), timeout=PATIENCE) as client:
+            watch = Stopwatch(hasty)
             client.sendall(sent)
             with contextlib.suppress(ConnectionError):
                 assert client.recv(100) == b""
-            figure(7, "TLS handshake that never ends (of 1 s)", time.monotonic() - begun, "s", 1 + SLACK)
+            figure(7, "TLS handshake that never ends (of 1 s)", watch.seconds(), "s", 1 + SLACK)
 
 
 @BOTH
@@ -103,25 +97,24 @@ def test_promise_7_closing(hasty: Daemon, figure: Figure, kind: str, tls: bool) 
             client.send(Frame(3))
         if kind == "floods":
             client.flood(Frame(TEXT, b"x" * 1000).masked() * 50, 0.5)
-        begun = time.monotonic()
-        client.wait_until_cut(10)  # the daemon's FIN
+        watch = Stopwatch(hasty)
+        client.wait_until_cut()  # the daemon's FIN
         _wait_until_gone(hasty, client)
-        figure(7, f"closing connection, {kind} (of 1 s)", time.monotonic() - begun, "s", 1 + SLACK)
+        figure(7, f"closing connection, {kind} (of 1 s)", watch.seconds(), "s", 1 + SLACK)
 
 
 def _wait_until_gone(served: Daemon, client: RawClient) -> None:
     """Wait until the daemon holds no socket any more whose other end is this client's."""
     port = client.socket.getsockname()[1]
     state = f":{port:04X} "
-    for _ in range(1000):
+
+    def is_held() -> bool:
         lines = Path("/proc/net/tcp").read_text().splitlines()
         ours = [line.split() for line in lines if state in line]
         own = (f":{served.port:04X}", f":{served.tls_port:04X}")
-        held = [row for row in ours if row[1].endswith(own) and row[9] != "0"]  # an inode: a process has it open
-        if not held:
-            return
-        time.sleep(0.01)  # the kernel tells nobody: this is how often it is asked
-    raise AssertionError("the daemon still holds the socket")
+        return any(row[1].endswith(own) and row[9] != "0" for row in ours)  # an inode: a process has it open
+
+    wait_until(lambda: not is_held(), "the daemon does not let go of the socket")
 
 
 @BOTH
@@ -129,7 +122,7 @@ def test_promise_7_download(hasty: Daemon, figure: Figure, tls: bool) -> None:
     """A download of which nothing is read is dropped; one that is read slowly goes on for longer than that."""
     with RawClient(hasty, None, tls=tls, receive_buffer=4096) as stalled:
         stalled.send(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
-        figure(7, "download that stands still (of 1 s)", stalled.wait_until_cut(10), "s", 1.1 + SLACK)
+        figure(7, "download that stands still (of 1 s)", stalled.wait_until_cut(), "s", 1.1 + SLACK)
     with RawClient(hasty, None, tls=tls, receive_buffer=1 << 16) as slow:
         slow.send(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
         begun, received = time.monotonic(), 0
@@ -144,15 +137,15 @@ def test_promise_7_download(hasty: Daemon, figure: Figure, tls: bool) -> None:
 def test_promise_7_dead_peer(hasty: Daemon, figure: Figure, kind: str, tls: bool) -> None:
     """A peer that sends no right pong is cut within ping_interval + ping_timeout, also if it sends all the while."""
     with RawClient(hasty, "/log", tls=tls) as client:
-        begun = time.monotonic()
+        watch = Stopwatch(hasty)
         client.socket.settimeout(0.05)
         what = {"silent": b"", "sends": Frame(TEXT, b"x").masked(), "wrong pong": Frame(PONG, b"x").masked()}[kind]
         with contextlib.suppress(ConnectionError):
-            while not client.ended and time.monotonic() - begun < 10:
+            while not client.ended and watch.seconds() < 10:
                 client.send(what)
                 with contextlib.suppress(TimeoutError):
                     client.read_to_end()
-        figure(7, f"dead peer, {kind} (of 2 s)", time.monotonic() - begun, "s", 2 + 2 * SLACK)
+        figure(7, f"dead peer, {kind} (of 2 s)", watch.seconds(), "s", 2 + 2 * SLACK)
 
 
 def test_promise_7_live_peer(hasty: Daemon) -> None:

@@ -10,13 +10,14 @@ from contextlib import ExitStack
 import pytest
 
 from tests.support.daemon import Daemon
+from tests.support.patience import PATIENCE, wait_until
 from tests.support.raw import RawClient
 from tests.support.wire import TEXT, Frame, request
 
 
 def _refusal(daemon: Daemon, source: str = "127.0.0.1") -> bytes:
     """Return what a connection from that address gets, whatever it sends."""
-    with socket.create_connection(("127.0.0.1", daemon.port), timeout=10, source_address=(source, 0)) as client:
+    with socket.create_connection(("127.0.0.1", daemon.port), timeout=PATIENCE, source_address=(source, 0)) as client:
         with contextlib.suppress(ConnectionError):
             client.sendall(request("/echo"))
         answer = b""
@@ -44,10 +45,7 @@ def test_promise_8_total(daemon: Callable[..., Daemon]) -> None:
 
 def _wait_for_place(served: Daemon) -> None:
     """Take a place, once the daemon has seen that it is free."""
-    for _ in range(200):
-        if _refusal(served).startswith(b"HTTP/1.1 101 "):
-            return
-    raise AssertionError("the place of the connection that left was not given to another")
+    wait_until(lambda: _refusal(served).startswith(b"HTTP/1.1 101 "), "the place that is free is not given to another")
 
 
 def test_promise_8_per_address(daemon: Callable[..., Daemon]) -> None:

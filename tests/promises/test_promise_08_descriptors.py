@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import resource
 import socket
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import pytest
 from tests.promises.conftest import Figure
 from tests.support.daemon import Daemon
 from tests.support.http_client import request
+from tests.support.patience import PATIENCE, wait_until
 from tests.support.raw import RawClient
 from tests.support.serving import ask, ask_on, assert_serves, cpu_share, descriptors, stop_and_check, troubles
 from tests.support.wire import TEXT, Frame
@@ -45,23 +45,16 @@ def crowd(port: int, count: int = MANY) -> Iterator[list[socket.socket]]:
     """Connections that are held and do nothing; what the daemon does with them is its own affair."""
     held: list[socket.socket] = []
     try:
-        held.extend(socket.create_connection(("127.0.0.1", port), timeout=20) for _ in range(count))
+        held.extend(socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) for _ in range(count))
         yield held
     finally:
         for each in held:
             each.close()
 
 
-def wait_until(condition: Callable[[], bool], what: str, seconds: float = 20) -> None:
-    until = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < until, what
-        time.sleep(0.01)  # how often the other process is looked at
-
-
 def is_closed(connection: socket.socket) -> bool:
     """Say whether the daemon closes a connection soon, and not only because it says nothing."""
-    connection.settimeout(20)
+    connection.settimeout(PATIENCE)
     try:
         return connection.recv(1) == b""
     except ConnectionResetError:

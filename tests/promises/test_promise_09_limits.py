@@ -10,7 +10,6 @@ import selectors
 import signal
 import socket
 import ssl
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -19,6 +18,7 @@ import pytest
 from tests.promises.conftest import Figure
 from tests.support.daemon import WITH_TLS, Daemon
 from tests.support.http_client import request
+from tests.support.patience import PATIENCE, Stopwatch
 from tests.support.raw import RawClient
 from tests.support.wire import TEXT, Frame
 from tests.support.wire import request as handshake
@@ -188,11 +188,11 @@ def test_promise_9_crowd(daemon: Callable[..., Daemon], figure: Figure, crowd: l
     """
     server = daemon()
     server.process.send_signal(signal.SIGSTOP)
-    begun = time.monotonic()
+    watch = Stopwatch(server)
     try:
         for each in crowd:
             each.connect_ex(("127.0.0.1", server.port))
-        slowest = max(wait_until_connected(crowd, 10)) - begun
+        slowest = wait_until_connected(crowd, watch)
     finally:
         server.process.send_signal(signal.SIGCONT)
     figure(9, f"the slowest of {CROWD} to connect", slowest, "s", 0.9)
@@ -200,7 +200,7 @@ def test_promise_9_crowd(daemon: Callable[..., Daemon], figure: Figure, crowd: l
     talks = handshake("/echo") + hello.masked()
     for talk, each in zip(itertools.cycle((True, False)), crowd, strict=False):
         each.setblocking(True)
-        each.settimeout(20)
+        each.settimeout(PATIENCE)
         each.sendall(talks if talk else request("/nothing", "Connection: close"))
     for talk, each in zip(itertools.cycle((True, False)), crowd, strict=False):
         received = b""
@@ -209,20 +209,19 @@ def test_promise_9_crowd(daemon: Callable[..., Daemon], figure: Figure, crowd: l
             assert chunk, received
             received += chunk
         assert received.startswith(b"HTTP/1.1 101 " if talk else b"HTTP/1.1 404 ")
-    figure(9, f"until all {CROWD} are answered", time.monotonic() - begun, "s", 10)
+    figure(9, f"until all {CROWD} are answered", watch.seconds(), "s", 10)
 
 
-def wait_until_connected(sockets: list[socket.socket], seconds: float) -> Iterator[float]:
-    """Yield the moment of each connection; fails where one has none in time."""
-    until = time.monotonic() + seconds
+def wait_until_connected(sockets: list[socket.socket], watch: Stopwatch) -> float:
+    """Return when the last of them is connected."""
     with selectors.DefaultSelector() as waiting:
         for each in sockets:
             waiting.register(each, selectors.EVENT_WRITE)
         while waiting.get_map():
-            ready = waiting.select(until - time.monotonic())
-            assert ready, f"{len(waiting.get_map())} have no connection after {seconds} s"
+            ready = waiting.select(PATIENCE)
+            assert ready, f"{len(waiting.get_map())} have no connection after {PATIENCE:g} s"
             for key, _ in ready:
                 waiting.unregister(key.fileobj)
                 assert isinstance(key.fileobj, socket.socket)
                 assert key.fileobj.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0
-                yield time.monotonic()
+    return watch.seconds()

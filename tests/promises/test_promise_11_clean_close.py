@@ -11,6 +11,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.support.daemon import WITH_TLS, Daemon, Start
+from tests.support.patience import PATIENCE
 from tests.support.raw import RawClient
 from tests.support.wire import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, Frame, close, close_code, take_frames
 
@@ -152,7 +153,7 @@ def test_promise_11_shutdown(tls_daemon: Callable[..., Daemon], tls: bool) -> No
             assert close_code(last) == 1001
             client.send(close(1001))
             assert read_ending(client) == []
-    assert server.process.wait(10) == 0
+    assert server.process.wait(PATIENCE) == 0
 
 
 @TLS

@@ -7,7 +7,6 @@ import itertools
 import os
 import socket
 import statistics
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +15,7 @@ import pytest
 from tests.promises.conftest import Figure
 from tests.support.daemon import WITH_TLS, Daemon, Start
 from tests.support.http_client import Response, request, take_response
+from tests.support.patience import Stopwatch
 from tests.support.raw import RawClient
 
 SECRET = b"nobody outside may read this"
@@ -61,6 +61,7 @@ class Asker:
     """A client that asks again and again on one connection. `seconds` are the times that the answers took."""
 
     def __init__(self, server: Daemon, *, tls: bool = False) -> None:
+        self._server = server
         self._client = RawClient(server, None, tls=tls)
         self.seconds: list[float] = []
 
@@ -71,7 +72,7 @@ class Asker:
         self._client.socket.close()
 
     def ask(self, target: str | bytes, *headers: str, method: str = "GET") -> Response:
-        begun = time.perf_counter()
+        watch = Stopwatch(self._server)
         self._client.send(request(target, *headers, method=method))
         received = b""
         while (taken := take_response(received, method)) is None or not taken[0].complete:
@@ -79,7 +80,7 @@ class Asker:
             assert chunk, received
             received += chunk
             assert len(received) < 4 * SIZE, "far too much"
-        self.seconds.append(time.perf_counter() - begun)
+        self.seconds.append(watch.seconds())
         assert taken[1] == b""
         return taken[0]
 

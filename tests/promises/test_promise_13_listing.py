@@ -20,6 +20,7 @@ import pytest
 from tests.promises.conftest import Figure
 from tests.support.daemon import WITH_TLS, Daemon, Start
 from tests.support.http_client import request
+from tests.support.patience import PATIENCE
 from tests.support.raw import RawClient
 from tests.support.wire import TEXT, Frame
 from wsdaemon.tls import AUTO_FILE
@@ -83,10 +84,10 @@ class Links(HTMLParser):
 @TLS
 def test_promise_13_names(server: Daemon, folder: Path, tls: bool) -> None:
     """Every name is listed as text, its link leads to it, and what comes is its content, in folders of any name too."""
-    connection: http.client.HTTPConnection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
+    connection: http.client.HTTPConnection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE)
     if tls:
         context = ssl.create_default_context(cafile=server.folder / AUTO_FILE)
-        connection = http.client.HTTPSConnection("127.0.0.1", server.tls_port, timeout=20, context=context)
+        connection = http.client.HTTPSConnection("127.0.0.1", server.tls_port, timeout=PATIENCE, context=context)
 
     def get(url: str) -> bytes:
         assert urlsplit(url).netloc == "site.test"

@@ -14,6 +14,7 @@ import pytest
 from tests.support.daemon import Daemon
 from tests.support.faults import Faults
 from tests.support.http_client import Response, Server, failures, request, take_response, wait
+from tests.support.patience import PATIENCE
 from tests.support.raw import RawClient
 from tests.support.serving import ask, ask_on, assert_serves, stop_and_check
 
@@ -200,13 +201,13 @@ def become_link(path: Path) -> None:
 
 @pytest.fixture
 def impatient() -> Iterator[None]:
-    """A test that hangs fails after ten seconds."""
+    """A test that hangs fails."""
 
     def fail(*_: object) -> None:
         raise AssertionError("it hangs")
 
     before = signal.signal(signal.SIGALRM, fail)
-    signal.alarm(10)
+    signal.alarm(int(PATIENCE))
     yield
     signal.alarm(0)
     signal.signal(signal.SIGALRM, before)

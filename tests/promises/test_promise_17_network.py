@@ -117,7 +117,7 @@ def test_promise_17_a_websocket_that_fails(faulty: Start, faults: Faults, call: 
         hit.echo(HELLO)
         faults.arm(call, code, str(hit.socket.getsockname()[1]))
         hit.send(HELLO)
-        hit.wait_until_cut(10)
+        hit.wait_until_cut()
         inside.echo(HELLO)
         faults.clear()
         daemon.wait_for("connection 2 from [^ ]*: closed, echo, sent None, received None")

@@ -7,7 +7,6 @@ import os
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import pytest
 
 from tests.support.daemon import Daemon
 from tests.support.memory import MemorySite
+from tests.support.patience import PATIENCE, wait_until
 from tests.support.raw import RawClient
 from tests.support.serving import assert_serves, troubles
 from tests.support.wire import CLOSE, PONG, TEXT, Frame, close, close_code, request
@@ -171,7 +171,7 @@ def test_promise_17_the_log_cannot_be_written(tmp_path: Path, kind: str) -> None
         try:
             wait_for_port(process, port)
             os.close(reading)
-            with socket.create_connection(("127.0.0.1", port), timeout=20) as client:
+            with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as client:
                 client.sendall(request("/echo", more="") + HELLO.masked())
                 received = b""
                 while not received.endswith(HELLO.payload):
@@ -185,7 +185,7 @@ def test_promise_17_the_log_cannot_be_written(tmp_path: Path, kind: str) -> None
                 client.sendall(HELLO.masked())
                 assert client.recv(4096).endswith(HELLO.payload)
             process.terminate()
-            _, complaint = process.communicate(timeout=30)
+            _, complaint = process.communicate(timeout=PATIENCE)
         finally:
             process.kill()
     assert process.returncode == 0
@@ -193,18 +193,17 @@ def test_promise_17_the_log_cannot_be_written(tmp_path: Path, kind: str) -> None
 
 
 def wait_for_port(process: subprocess.Popen[bytes], port: int) -> None:
-    until = time.monotonic() + 60
-    while time.monotonic() < until and process.poll() is None:
+    def is_listening() -> bool:
+        assert process.poll() is None, f"it has ended with {process.returncode}"
         with socket.socket() as client:
-            if client.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.02)  # it has no log to wait for: this is how often it is asked
-    raise AssertionError(f"it does not listen; exit code {process.returncode}")
+            return client.connect_ex(("127.0.0.1", port)) == 0
+
+    wait_until(is_listening, "it does not listen")  # it has no log to wait for
 
 
 def ask_often(port: int) -> None:
     """Have a thousand lines logged."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
     for _ in range(1000):
         connection.request("GET", "/nothing")
         assert connection.getresponse().read()

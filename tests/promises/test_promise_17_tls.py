@@ -17,6 +17,7 @@ import pytest
 from tests.support.certificates import Identity
 from tests.support.daemon import Daemon
 from tests.support.faults import Faults
+from tests.support.patience import PATIENCE
 from tests.support.raw import RawClient
 from tests.support.serving import assert_serves, stop_and_check
 from tests.support.wire import TEXT, Frame
@@ -52,7 +53,7 @@ def start_in_vain(folder: Path, ini: str, environment: dict[str, str] | None = N
     (folder / "ws.ini").write_text(ini)
     command = [str(TWISTD), "--nodaemon", "--pidfile=", "wsdaemon", "--config=ws.ini", "--port=0"]
     result = subprocess.run(
-        command, cwd=folder, capture_output=True, text=True, timeout=60, env={**os.environ, **(environment or {})}
+        command, cwd=folder, capture_output=True, text=True, timeout=PATIENCE, env={**os.environ, **(environment or {})}
     )
     assert result.returncode == 1
     assert "Traceback" not in result.stdout + result.stderr
@@ -151,7 +152,7 @@ def test_promise_17_a_tls_handshake_that_fails(faulty: Start, way: Callable[[soc
     with RawClient(daemon, tls=True) as inside:
         lines = daemon.output.count("\n")
         for _ in range(20):
-            with socket.create_connection(("127.0.0.1", daemon.tls_port), timeout=20) as client:
+            with socket.create_connection(("127.0.0.1", daemon.tls_port), timeout=PATIENCE) as client:
                 way(client)
                 try:
                     while client.fileno() >= 0 and client.recv(4096):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tests.promises.conftest import Figure
 from tests.support.daemon import ROOT
+from tests.support.patience import PATIENCE
 
 GROWTH = 20
 """MB that memory may grow from the middle to the end: in so few seconds it has not yet reached what the load needs, as
@@ -20,7 +21,9 @@ def test_promise_18_short_soak(tmp_path: Path, figure: Figure) -> None:
     figures = tmp_path / "figures.json"
     load = ["--connections=150", "--seconds=10", "--life=4", "--deadlines=1", f"--growth={GROWTH}"]
     command = [sys.executable, "-m", "tests.soak", *load, f"--json={figures}"]
-    ran = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120)
+    ran = subprocess.run(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=3 * PATIENCE
+    )
     assert ran.returncode == 0, ran.stdout
     measured = json.loads(figures.read_text())
     figure(18, f"errors of {measured['connections']} connections", measured["errors"], "", 0)

@@ -11,7 +11,8 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
 from tests.soak.ledger import Ear
-from tests.soak.world import PATIENCE, Unexpected, Visit
+from tests.soak.world import Unexpected, Visit
+from tests.support.patience import PATIENCE
 
 LIMIT = 64 << 10
 """The message limit of the subprotocols that collect."""

@@ -17,6 +17,7 @@ from tests.soak.verdict import Census, Run
 from tests.soak.watched import Sample, WatchedDaemon
 from tests.soak.web import make_docroot
 from tests.soak.world import SLACK, World
+from tests.support.patience import PATIENCE
 
 DRAIN = 120.0
 """How long the last clients may take to be gone, in seconds: every deadline of the daemon runs out in that time."""
@@ -118,7 +119,7 @@ async def _settle(world: World, descriptors: int) -> None:
 
 
 async def _census(world: World) -> Census:
-    async with connect(f"{world.daemon.ws}/census", proxy=None, max_size=None, open_timeout=60) as socket:
+    async with connect(f"{world.daemon.ws}/census", proxy=None, max_size=None, open_timeout=PATIENCE) as socket:
         await socket.send("count")
         answer = json.loads(await socket.recv())
     return Census(answer["blocks"], answer["objects"])

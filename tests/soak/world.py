@@ -16,12 +16,10 @@ from pathlib import Path
 from tests.soak.cut import CutWatch
 from tests.soak.ledger import Ledger
 from tests.soak.watched import WatchedDaemon
+from tests.support.patience import PATIENCE
 
-SLACK = 30.0
+SLACK = PATIENCE / 2
 """How much later than promised a thing may happen, in seconds: this machine is busy, and that is not under test."""
-
-PATIENCE = 20.0
-"""How long a well-behaved client waits for an answer, in seconds."""
 
 
 class Unexpected(Exception):

@@ -12,6 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from tests.support.patience import PATIENCE
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 TRACING = "COVERAGE_PROCESS_"
 WITH_TLS = "[tls]\nenabled = yes\nport = 0\ncertificate = auto\n"
@@ -73,7 +75,7 @@ class Daemon:
         daemon.folder = config.parent
         return daemon
 
-    def wait_for(self, pattern: str, seconds: float = 60) -> re.Match[str]:
+    def wait_for(self, pattern: str, seconds: float = PATIENCE) -> re.Match[str]:
         """Return the first match of `pattern` in what is logged, now or later."""
         with self._grown:
             self._grown.wait_for(lambda: re.search(pattern, self.output) or not self._reader.is_alive(), seconds)
@@ -87,8 +89,8 @@ class Daemon:
         """End it as the system does, with SIGTERM; returns the exit code."""
         if self.process.poll() is None:
             self.process.terminate()
-        code = self.process.wait(timeout=30)
-        self._reader.join(timeout=30)
+        code = self.process.wait(timeout=PATIENCE)
+        self._reader.join(timeout=PATIENCE)
         return code
 
     def stop_well(self) -> None:

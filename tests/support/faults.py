@@ -14,7 +14,6 @@ import shutil
 import socket
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -55,12 +54,12 @@ class Faults:
         """Return how often a fault of `call` struck."""
         return self._struck.read_text().split("\n").count(call) if self._struck.exists() else 0
 
-    def wait(self, call: str, times: int = 1, seconds: float = 20) -> None:
+    def wait(self, call: str, times: int = 1) -> None:
         """Wait until a fault of `call` has struck so often."""
-        until = time.monotonic() + seconds
-        while self.struck(call) < times:
-            assert time.monotonic() < until, f"{call} was not called"
-            time.sleep(0.01)  # the other process tells by a file: this is how often it is read
+        # Not atop: the daemon loads this module too, where there are no tests.
+        from tests.support.patience import wait_until
+
+        wait_until(lambda: self.struck(call) >= times, f"{call} is not called")
 
     def _write(self) -> None:
         partial = self._control.with_suffix(".new")

@@ -21,6 +21,7 @@ from twisted.python.failure import Failure
 from zope.interface import provider
 
 from tests.support.memory import all_subprotocols
+from tests.support.patience import PATIENCE
 from wsdaemon.config import parse
 from wsdaemon.routing.registry import settings_classes
 from wsdaemon.service import make_service
@@ -209,7 +210,7 @@ class Server:
         return response
 
 
-def wait(condition: Callable[[], bool], seconds: float = 10) -> None:
+def wait(condition: Callable[[], bool], seconds: float = PATIENCE) -> None:
     """Let the real reactor turn until `condition` holds."""
     from twisted.internet import reactor
 

@@ -7,18 +7,20 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
+from tests.support.patience import PATIENCE
+
 Result = TypeVar("Result")
 
 
 def run(client: Callable[[], Awaitable[Result]]) -> Result:
-    """Run a client to its end, within a minute, and return what it does.
+    """Run a client to its end and return what it does.
 
     Also the way to speak TLS: the client of two threads that websockets has as well uses one TLS connection in both at
     once, which Python's ssl module does not guard here. Now and then it hangs, whatever the server.
     """
 
     async def within_time() -> Result:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE):
             return await client()
 
     # In a thread of its own: Playwright, once started, keeps a loop running in this one.

@@ -13,10 +13,8 @@ from collections.abc import Iterator
 from types import TracebackType
 
 from tests.support.daemon import Daemon
+from tests.support.patience import PATIENCE, Stopwatch
 from tests.support.wire import CLOSE, Frame, close_code, request, take_frames
-
-PATIENCE = 30.0
-"""How long to wait for what must come, in seconds; a test that waits so long has failed."""
 
 
 class RawClient:
@@ -34,6 +32,7 @@ class RawClient:
         early: bytes = b"",
         receive_buffer: int = 0,
     ) -> None:
+        self.daemon = daemon
         plain = socket.socket()
         plain.settimeout(PATIENCE)
         if receive_buffer:
@@ -83,6 +82,13 @@ class RawClient:
         head, _, self._rest = self._rest.partition(b"\r\n\r\n")
         return head
 
+    def read(self, count: int) -> bytes:
+        """Return the next `count` bytes."""
+        while len(self._rest) < count:
+            assert self._receive(), "the stream ended too early"
+        data, self._rest = self._rest[:count], self._rest[count:]
+        return data
+
     def frame(self) -> Frame:
         """Return the next frame."""
         return next(self.frames())
@@ -98,11 +104,11 @@ class RawClient:
                 return
 
     def echo(self, frame: Frame) -> float:
-        """Send a frame, take the next one, which must be the same, and return how long that took, in seconds."""
-        begun = time.perf_counter()
+        """Send a frame, take the next one, which must be the same, and return how long the daemon took, in seconds."""
+        watch = Stopwatch(self.daemon)
         self.send(frame)
         assert self.frame() == frame
-        return time.perf_counter() - begun
+        return watch.seconds()
 
     def close_code(self) -> int:
         """Read until the Close frame and return its code."""
@@ -139,13 +145,13 @@ class RawClient:
             self.socket.settimeout(PATIENCE)
         return sent
 
-    def wait_until_cut(self, seconds: float) -> float:
-        """Read nothing, and return after how many seconds the daemon's reset or end is there; fails after `seconds`."""
-        begun = time.monotonic()
+    def wait_until_cut(self) -> float:
+        """Read nothing, and return after how many seconds of the daemon's its reset or end is there."""
+        watch = Stopwatch(self.daemon)
         poller = select.poll()
         poller.register(self.socket.fileno(), select.POLLRDHUP | select.POLLHUP | select.POLLERR)
-        assert poller.poll(seconds * 1000), f"the connection is still there after {seconds} s"
-        return time.monotonic() - begun
+        assert poller.poll(PATIENCE * 1000), f"the connection is still there after {PATIENCE:g} s"
+        return watch.seconds()
 
     def _receive(self) -> bool:
         try:

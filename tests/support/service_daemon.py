@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from types import TracebackType
 
-PATIENCE = 30.0
+from tests.support.patience import PATIENCE
 
 _START = """
 import os, sys

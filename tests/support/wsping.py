@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.daemon import ROOT
+from tests.support.patience import PATIENCE
 
 WSPING = Path(sys.executable).with_name("wsping")
 ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
@@ -20,7 +21,7 @@ ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.low
 def wsping(*arguments: str | Path, environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     """Run `wsping` to its end; what it wrote is in stdout and stderr."""
     return subprocess.run(
-        [WSPING, *arguments], capture_output=True, text=True, timeout=60, env=ENVIRONMENT | (environment or {})
+        [WSPING, *arguments], capture_output=True, text=True, timeout=PATIENCE, env=ENVIRONMENT | (environment or {})
     )
 
 
