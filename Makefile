@@ -1,7 +1,8 @@
 # The ways into the project. Each target sets up what it needs, and does nothing twice.
 #
 #   make run          serve the chat and the test subprotocols on http://127.0.0.1:8080/
-#   make test         every check: style, types, layers, tests with coverage, a browser, the Autobahn suite's groups 1-10
+#   make check        what every commit needs: style, types, layers, and the tests that need no other process
+#   make test         every check: those, all other tests with coverage, a browser, the Autobahn suite's groups 1-10
 #   make conformance  all 517 cases of the Autobahn suite
 #   make fuzz         look for requests that break a promise, guided by coverage, for FUZZ_SECONDS (300)
 #   make bench        how fast the server is beside others, and what got slower; BENCH_ARGS='--rounds 3', or others
@@ -23,14 +24,16 @@ PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
 # A plain editable install would hide the twistd plugin; this kind of it does not.
 INSTALL = $(PIP) install --constraint constraints.txt --config-settings editable_mode=compat --editable
 
-.PHONY: run test conformance fuzz soak bench bench-save lint docs nox constraints release browser clean
+.PHONY: run check test conformance fuzz soak bench bench-save lint docs nox constraints release browser clean
 
 run: .venv/.run
 	$(BIN)/twistd --nodaemon --pidfile= wsdaemon --config $(CONFIG)
 
-test: .venv/.test tests/node/node_modules/.made browser lint
-	$(BIN)/python -m pytest --cov --cov-report= $(PYTEST_ARGS)
-	$(BIN)/coverage report
+check lint: .venv/.test
+	$(BIN)/python -m tests.run $@ $(PYTEST_ARGS)
+
+test: .venv/.test tests/node/node_modules/.made browser
+	$(BIN)/python -m tests.run test $(PYTEST_ARGS)
 
 conformance: .venv/.test
 	$(BIN)/python -m pytest tests/conformance/test_conformance.py --conformance -s
@@ -47,14 +50,6 @@ bench: .venv/.bench benchmarks/node/node_modules/.made benchmarks/build/wsload b
 
 bench-save: override BENCH_ARGS += --save
 bench-save: bench
-
-lint: .venv/.test
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/mypy
-	$(BIN)/lint-imports
-	$(BIN)/codespell
-	@$(BIN)/towncrier build --draft --version next >/dev/null
 
 docs: .venv/.test
 	$(BIN)/python -m tools.write_reference

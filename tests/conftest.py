@@ -11,8 +11,10 @@ import hypothesis
 import pytest
 
 from tests.support.daemon import CHROMIUM_FLAGS, Daemon, find_browser
+from tests.support.patience import PATIENCE
 
-hypothesis.settings.register_profile("house", deadline=None)  # a busy machine makes no test fail
+# Neither a deadline nor a check of the time that data take: a busy machine makes no test fail.
+hypothesis.settings.register_profile("house", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("house")
 
 
@@ -55,6 +57,26 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., D
         each.stop_well()
 
 
+@pytest.fixture
+def tell(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
+    """A function that has a line shown at the end of the run, though the test passed: a result that was measured."""
+
+    def note(line: str) -> None:
+        record_property("told", line)
+
+    return note
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Show what tests told."""
+    reports = [each for some in terminalreporter.stats.values() for each in some if getattr(each, "when", "") == "call"]
+    lines = sorted(str(line) for each in reports for name, line in each.user_properties if name == "told")
+    if lines:
+        terminalreporter.section("measured")
+        for line in lines:
+            terminalreporter.write_line(line)
+
+
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
     """A real browser, driven by Playwright."""
@@ -63,8 +85,9 @@ def browser() -> Iterator[Any]:
         if os.environ.get("CI"):
             pytest.fail("no Chromium is installed, and CI must not leave the browser's tests out")
         pytest.skip("no Chromium is installed; `make browser` installs one where it can")
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    expect.set_options(timeout=1000 * PATIENCE)
     with sync_playwright() as playwright:
         launched = playwright.chromium.launch(executable_path=path, args=CHROMIUM_FLAGS)
         yield launched

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
+import functools
 import json
 import os
-import re
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ import pytest
 from tests.support.daemon import ROOT, WITH_TLS, Daemon, Start
 
 CHECK_SERVER = ROOT.parent / "shared" / "tools" / "autobahn-testsuite" / "check-server"
+Judge = Callable[..., dict[str, str]]
 GOOD = {"OK", "INFORMATIONAL"}
 QUICK = [f"{group}.*" for group in (1, 2, 3, 4, 5, 6, 7, 9, 10)]
 
@@ -28,22 +31,31 @@ def server(served: Start) -> Daemon:
     return served(INI)
 
 
-def wstest() -> Path:
-    """Return the suite's command, from the PATH or set up by its installer."""
+@pytest.fixture(scope="module")
+def wstest(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The suite's command, from the PATH or set up by its installer."""
     found = shutil.which("wstest")
     if found:
         return Path(found)
     if CHECK_SERVER.exists():
-        install = subprocess.run([CHECK_SERVER.with_name("install")], check=True, stdout=subprocess.PIPE, text=True)
+        with (tmp_path_factory.getbasetemp().parent / "wstest.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # two processes that run tests must not install it at once
+            install = subprocess.run([CHECK_SERVER.with_name("install")], check=True, stdout=subprocess.PIPE, text=True)
         return Path(install.stdout.strip())
     if os.environ.get("CI"):
         pytest.fail("the Autobahn test suite was not found, and CI must not leave it out")
     pytest.skip("the Autobahn test suite was not found: no wstest is on the PATH")
 
 
-def judge(url: str, folder: Path, *, cases: list[str], protocols: list[str]) -> dict[str, str]:
-    """Run the cases against `url`; return what is not good, by case. Fails where none ran."""
-    folder.mkdir()
+@pytest.fixture
+def judge(wstest: Path, tmp_path: Path, tell: Callable[[str], None]) -> Judge:
+    """A function that runs the cases against `url` and returns what is not good, by case. Fails where none ran."""
+    return functools.partial(run_cases, wstest, tmp_path, tell)
+
+
+def run_cases(
+    wstest: Path, folder: Path, tell: Callable[[str], None], url: str, *, cases: list[str], protocols: list[str]
+) -> dict[str, str]:
     spec = folder / "spec.json"
     server = {"agent": "server", "url": url, **({"protocols": protocols} if protocols else {})}
     spec.write_text(
@@ -55,7 +67,7 @@ def judge(url: str, folder: Path, *, cases: list[str], protocols: list[str]) -> 
         )
     )  # fmt: skip
     done = subprocess.run(
-        [wstest(), "-m", "fuzzingclient", "-s", spec], cwd=folder, capture_output=True, text=True, timeout=3000
+        [wstest, "-m", "fuzzingclient", "-s", spec], cwd=folder, capture_output=True, text=True, timeout=3000
     )
     index = folder / "index.json"
     assert index.exists(), done.stdout + done.stderr
@@ -67,15 +79,8 @@ def judge(url: str, folder: Path, *, cases: list[str], protocols: list[str]) -> 
         if not {result["behavior"], result["behaviorClose"]} <= GOOD
     }
     groups = "groups 1 to 10" if cases == QUICK else ", ".join(cases)
-    print(f"\nAutobahn test suite, {groups}: {len(results) - len(bad)} passed, {len(bad)} failed at {url}")
+    tell(f"Autobahn test suite, {groups}: {len(results) - len(bad)} passed, {len(bad)} failed at {url}")
     return bad
-
-
-def report(capfd: pytest.CaptureFixture[str]) -> None:
-    """Show what `judge` printed though the test passed: that it ran is a result."""
-    out, _ = capfd.readouterr()
-    with capfd.disabled():
-        print("".join(re.findall(r"\nAutobahn.*", out)))
 
 
 TARGETS = [
@@ -86,28 +91,22 @@ TARGETS = [
 
 
 @pytest.mark.parametrize(("scheme", "path", "protocols"), TARGETS, ids=["ws-echo", "ws-echo-assemble", "wss-echo"])
-def test_groups_1_to_10(
-    server: Daemon, tmp_path: Path, capfd: pytest.CaptureFixture[str], scheme: str, path: str, protocols: list[str]
-) -> None:
+def test_groups_1_to_10(server: Daemon, judge: Judge, scheme: str, path: str, protocols: list[str]) -> None:
     """No case of groups 1 to 10 is worse than OK or INFORMATIONAL."""
-    bad = judge(getattr(server, scheme) + path, tmp_path / "report", cases=QUICK, protocols=protocols)
-    report(capfd)
+    bad = judge(getattr(server, scheme) + path, cases=QUICK, protocols=protocols)
     assert bad == {}
 
 
 @pytest.mark.conformance
 @pytest.mark.parametrize(("scheme", "path", "protocols"), TARGETS, ids=["ws-echo", "ws-echo-assemble", "wss-echo"])
-def test_all(
-    server: Daemon, tmp_path: Path, capfd: pytest.CaptureFixture[str], scheme: str, path: str, protocols: list[str]
-) -> None:
+def test_all(server: Daemon, judge: Judge, scheme: str, path: str, protocols: list[str]) -> None:
     """No case of all 517 is worse than OK or INFORMATIONAL."""
-    bad = judge(getattr(server, scheme) + path, tmp_path / "report", cases=["*"], protocols=protocols)
-    report(capfd)
+    bad = judge(getattr(server, scheme) + path, cases=["*"], protocols=protocols)
     assert bad == {}
 
 
-def test_compression(server: Daemon, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_compression(server: Daemon, judge: Judge) -> None:
     """A sample of the compression groups: each kind of payload, and each set of parameters."""
     cases = [f"12.{kind}.{size}" for kind in range(1, 6) for size in (1, 3, 9)]
     cases += [f"13.{parameters}.{size}" for parameters in range(1, 8) for size in (1, 8)]
-    assert judge(f"{server.ws}/echo", tmp_path / "report", cases=cases, protocols=[]) == {}
+    assert judge(f"{server.ws}/echo", cases=cases, protocols=[]) == {}

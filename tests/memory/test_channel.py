@@ -357,7 +357,7 @@ OCTETS = st.binary(max_size=80)
 LINE = st.one_of(OCTETS, st.sampled_from([b"Host: x", b"Content-Length: 0", b"Connection: close", b" folded", b""]))
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(
     start=st.one_of(OCTETS, st.just(b"GET /nothing HTTP/1.1")), lines=st.lists(LINE, max_size=6), cut=st.integers(1, 50)
 )

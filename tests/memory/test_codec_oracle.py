@@ -327,7 +327,7 @@ class ClientCodec(Codec):
 
 
 SETTINGS = settings(
-    max_examples=130, stateful_step_count=14, deadline=None, print_blob=True, report_multiple_bugs=False,
+    max_examples=130, stateful_step_count=14, print_blob=True, report_multiple_bugs=False,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],
 )  # fmt: skip
 
@@ -340,7 +340,6 @@ TestClient = ClientCodec.TestCase
 # -- the fast ways alone ----------------------------------------------------------------------------------------------
 
 
-@settings(deadline=None)
 @given(messages=st.lists(MESSAGES | SMALL, max_size=12), keys=st.randoms(use_true_random=False), data=st.data())
 def test_the_fast_way_takes_what_wsproto_sees(
     messages: list[tuple[int, bytes]], keys: Random, data: st.DataObject
@@ -358,7 +357,6 @@ def test_the_fast_way_takes_what_wsproto_sees(
     assert at == start + sum(len(each) for each in sent[first : first + len(taken)])
 
 
-@settings(deadline=None)
 @given(messages=st.lists(MESSAGES | SMALL, max_size=12), data=st.data())
 def test_the_clients_fast_way_takes_what_wsproto_sees(messages: list[tuple[int, bytes]], data: st.DataObject) -> None:
     """The same for frames that are not masked."""

@@ -48,7 +48,7 @@ def test_echo(version: int, step: int) -> None:
 
 
 @given(st.lists(st.binary(min_size=1, max_size=3000), min_size=1, max_size=12), st.integers(1, 4000), st.data())
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_any_records(parts: list[bytes], step: int, data: Any) -> None:
     """Each record comes as one chunk as soon as it is whole, whatever the cuts."""
     link = Link().open()

@@ -312,7 +312,7 @@ def test_policies(folder: Path) -> None:
     assert "default-src 'self'" in (Server().ask("/")["content-security-policy"] or "")
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(path=st.binary(max_size=60), escaped=st.binary(max_size=20))
 @example(path=b"", escaped=b"\0")
 def test_any_path(server: Server, path: bytes, escaped: bytes) -> None:

@@ -36,7 +36,7 @@ def octets(frame: Frame, length_form: int) -> bytes:
 streams = st.lists(st.builds(octets, frames, st.sampled_from([0, 0, 0, 0, 0, 1, 2])), max_size=12).map(b"".join)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     stream=streams,
     cuts=st.lists(st.integers(0, 70_000), max_size=6),
@@ -55,7 +55,6 @@ def test_equal_to_the_slow_way(stream: bytes, cuts: list[int], path: str) -> Non
     assert answers[0] == answers[1]
 
 
-@settings(deadline=None)
 @given(stream=streams, start=st.integers(0, 50))
 def test_takes_only_what_is_whole(stream: bytes, start: int) -> None:
     """What is taken are the frames at the start of the stream, and the first byte that is not taken begins a frame."""

@@ -227,14 +227,14 @@ PARTS = st.tuples(
     PARTS, st.sampled_from([b"", EARLY, EARLY[:9], b"\r\n", b"GET / HTTP/1.1\r\n"]), st.sampled_from([LIMITS, NAMES])
 )
 @example((b"GET", b"/echo", b"HTTP/1.1", HEADERS), EARLY, LIMITS)
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 def test_any_request(parts: tuple[bytes, bytes, bytes, list[bytes]], behind: bytes, ini: str) -> None:
     """So it is with any of these together, and with something behind the request."""
     is_the_same(build(*parts) + behind, ini)
 
 
 @given(st.integers(0, len(PLAIN) - 1), st.binary(max_size=2), st.integers(0, 2))
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 def test_any_change(at: int, put: bytes, taken: int) -> None:
     """So it is where any bytes of a plain request are changed, added or taken away."""
     is_the_same(PLAIN[:at] + put + PLAIN[at + taken :])

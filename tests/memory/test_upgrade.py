@@ -265,7 +265,7 @@ TEXTS = st.one_of(
 NAMES = st.sampled_from(["Extensions", "Protocol", "Version", "Key", "Accept"]).map("Sec-WebSocket-".__add__)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(more=st.lists(st.tuples(st.one_of(NAMES, st.just("Origin")), TEXTS), max_size=4))
 def test_any_headers(kept: Server, more: list[tuple[str, str]]) -> None:
     """No headers give a 5xx or a traceback: the answer is a 101 or says what is wrong."""

@@ -1,4 +1,4 @@
-"""The figures of the promises: each is held to its bound, and all are shown at the end of the run."""
+"""The figures of the promises: each is held to its bound, and shown at the end of the run."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ import pytest
 
 from tests.support.daemon import WITH_TLS, Daemon, Start
 
-_figures: list[str] = []
 Figure = Callable[..., None]
 
 
 @pytest.fixture
-def figure() -> Figure:
+def figure(tell: Callable[[str], None]) -> Figure:
     """A function that notes a figure and holds it to its bound: `figure(5, "p99", 3.1, "ms", 100)`."""
 
     def note(promise: int, what: str, value: float, unit: str, at_most: float) -> None:
-        _figures.append(f"promise {promise}: {what}: {value:.4g} {unit} (at most {at_most:g})")
-        assert value <= at_most, _figures[-1]
+        line = f"promise {promise:2}: {what}: {value:.4g} {unit} (at most {at_most:g})"
+        tell(line)
+        assert value <= at_most, line
 
     return note
 
@@ -47,11 +47,3 @@ def docroot(tmp_path: Path) -> Path:
     folder = tmp_path / "docroot"
     folder.mkdir()
     return folder
-
-
-def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Show the figures."""
-    if _figures:
-        terminalreporter.section("figures of the promises")
-        for line in _figures:
-            terminalreporter.write_line(line)

@@ -31,9 +31,7 @@ from tests.support.http_client import request
 from tests.support.raw import RawClient
 from tests.support.wire import TEXT, Frame
 
-examples = functools.partial(
-    settings, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
-)
+examples = functools.partial(settings, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from twisted.internet.testing import MemoryReactor
 
@@ -225,7 +225,6 @@ INI_LINES = st.one_of(
 )
 
 
-@settings(deadline=None)
 @given(st.text() | st.lists(INI_LINES).map("\n".join))
 def test_any_text_gives_settings_or_a_report_of_whole_lines(text: str) -> None:
     configuration = read(text)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from wsdaemon.options import Choice, Kind, Lines, Location, Number, Origins, Seconds, Size, Switch, Text, options_of
@@ -131,7 +131,6 @@ ROUND_TRIPS: list[tuple[Kind, st.SearchStrategy[Any]]] = [
 
 @pytest.mark.parametrize(("kind", "values"), ROUND_TRIPS, ids=[type(kind).__name__ for kind, _ in ROUND_TRIPS])
 def test_what_is_shown_reads_as_the_same_value(kind: Kind, values: st.SearchStrategy[Any]) -> None:
-    @settings(deadline=None)
     @given(values)
     def holds(value: Any) -> None:
         if isinstance(value, Path):
@@ -143,7 +142,6 @@ def test_what_is_shown_reads_as_the_same_value(kind: Kind, values: st.SearchStra
 
 @pytest.mark.parametrize(("kind", "values"), ROUND_TRIPS, ids=[type(kind).__name__ for kind, _ in ROUND_TRIPS])
 def test_any_text_is_taken_or_refused_on_one_line(kind: Kind, values: st.SearchStrategy[Any]) -> None:
-    @settings(deadline=None)
     @given(st.text())
     def holds(text: str) -> None:
         refusal = "fine"

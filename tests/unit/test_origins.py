@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from wsdaemon.origins import Origin, origin_allowed, parse_host, parse_origin
@@ -157,14 +157,12 @@ def test_one_entry_of_several_is_enough(entry: str, passes: bool) -> None:
     assert origin_allowed(origin, "ours.test", True, ("same", "https://a.test:443", "https://b.test:443")) is passes
 
 
-@settings(deadline=None)
 @given(st.sampled_from(("http", "https", "app")), st.from_regex(r"[a-z0-9.-]{1,20}", fullmatch=True))
 def test_what_an_origin_writes_is_the_same_origin_again(scheme: str, host: str) -> None:
     origin = Origin(scheme, host, 8080)
     assert parse_origin(str(origin)) == origin
 
 
-@settings(deadline=None)
 @given(st.text(), st.text())
 def test_any_header_is_answered(origin: str, host: str) -> None:
     assert origin_allowed(origin, host, False, ("same", "https://example.org:443")) in (True, False)

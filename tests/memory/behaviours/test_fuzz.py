@@ -57,7 +57,7 @@ def name_of(text: bytes) -> str:
     return text.decode().partition(": ")[0]
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=1500)
 @given(path=st.sampled_from(sorted(TAKEN)), query=st.lists(pairs, max_size=4))
 @example(path="/echo", query=[("fragment", "1000"), ("empty", "1000")])
 @example(path="/echo", query=[("sizes", ",".join(["1"] * 100)), ("empty", "100")])
@@ -77,7 +77,7 @@ def test_a_wrong_parameter_gives_a_400_that_names_it_and_nothing_else(path: str,
     assert site.hub.backlog == 0, "all that was held is forgotten"
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(query=st.binary(max_size=60), path=st.sampled_from(sorted(TAKEN)))
 def test_any_bytes_in_a_query_are_answered(query: bytes, path: str) -> None:
     """Also bytes that are no UTF-8, and signs that have a meaning in queries."""
@@ -88,7 +88,7 @@ def test_any_bytes_in_a_query_are_answered(query: bytes, path: str) -> None:
     assert peer.take()[:13] in (b"HTTP/1.1 101 ", b"HTTP/1.1 400 ")
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(name=st.text("abcdefghijklmnopqrstuvwxyz&~%0123456789.-_", max_size=40), base=st.sampled_from(sorted(TAKEN)))
 def test_any_name_of_a_subprotocol_is_answered(name: str, base: str) -> None:
     site = MemorySite("[behaviours]\nmax_bytes = 64k\nmax_count = 50\n")

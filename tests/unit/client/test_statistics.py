@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from wsdaemon.client.statistics import Times, per_second
@@ -20,7 +20,6 @@ def recorded(values: list[float]) -> Times:
     return times
 
 
-@settings(deadline=None)  # a histogram is made in 0.1 s on a busy machine
 @given(SECONDS)
 def test_mean_and_deviation_are_exact(values: list[float]) -> None:
     times = recorded(values)
@@ -29,7 +28,6 @@ def test_mean_and_deviation_are_exact(values: list[float]) -> None:
     assert times.deviation == pytest.approx(statistics.pstdev(values), rel=1e-6, abs=1e-6)
 
 
-@settings(deadline=None)  # a histogram is made in 0.1 s on a busy machine
 @given(SECONDS, st.sampled_from([50.0, 90.0, 99.0, 99.9, 100.0]))
 def test_a_percentile_is_a_value_that_so_many_do_not_exceed(values: list[float], percent: float) -> None:
     """To three digits: that share, to the nearest whole number, lies at or below it, and it is one of the values."""

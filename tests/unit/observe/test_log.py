@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from twisted.logger import Logger, LogLevel, globalLogPublisher
 from twisted.python.failure import Failure
@@ -72,7 +72,6 @@ def test_what_could_break_hide_or_reorder_a_line_is_escaped(text: str) -> None:
     assert shown.encode().decode("unicode_escape") == text, "and it can be told what it was"
 
 
-@settings(deadline=None)
 @given(st.text(st.characters()))
 @example("".join(map(chr, range(0x110000))))
 def test_any_text_is_one_printable_line(text: str) -> None:
@@ -104,7 +103,6 @@ def test_an_events_field_never_takes_the_place_of_ours() -> None:
     assert (shown["time"], shown["level"], shown["logger"]) == (STAMP, "info", "wsdaemon")
 
 
-@settings(deadline=None)
 @given(st.text(st.characters()), st.floats(), st.text(st.characters()))
 @example("\ud800", float("nan"), "\udfff")
 @example("\n\u2028\x85\x1b", float("-inf"), "\u202e\0")

@@ -256,7 +256,7 @@ SPAN = st.tuples(st.integers(0, 1100), st.integers(0, 1100)).map(lambda span: b"
 RANGE = st.one_of(VALUE, VALUE.map(b"bytes=".__add__), st.lists(SPAN, max_size=7).map(b",".join).map(b"bytes=".__add__))
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(
     name=st.sampled_from(["file", "empty", "one"]),
     headers=st.lists(

@@ -88,7 +88,7 @@ def at_once(inflater: Inflater, payload: bytes, most: int = LARGE) -> bytes | No
 
 
 @given(MESSAGES, st.sampled_from(WINDOWS), st.integers(0, 9), st.booleans(), st.integers(1, 5000), st.data())
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 def test_whole_or_in_pieces(
     messages: list[bytes], window: int, level: int, keeps: bool, step: int, data: st.DataObject
 ) -> None:
@@ -113,7 +113,7 @@ def check_messages(messages: list[bytes], window: int, level: int, keeps: bool, 
 @example(b"\x00\x04\x00\xfb\xff", 15)  # a stored block of four bytes that are not there
 @example(b"\x01\x06\x00\xf9\xff", 15)  # and a last one of six
 @example(b"\x00\x02\x00\xfd\xff", 15)
-@settings(deadline=None, max_examples=500)
+@settings(max_examples=500)
 def test_any_bytes(payload: bytes, window: int) -> None:
     """Where one call says that something is a message, the same comes in pieces."""
     for name in ("isal", "zlib"):
@@ -133,7 +133,7 @@ def check_agreement(payload: bytes, window: int) -> None:
 
 
 @given(st.binary(min_size=1, max_size=2000), st.integers(0, 4), st.integers(0, 2000), st.integers(0, 255))
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 def test_damaged(message: bytes, level: int, at: int, byte: int) -> None:
     """It is so for a message that was damaged anywhere, too."""
     (payload,) = deflated([message], 15, level)

@@ -19,7 +19,7 @@ RECORDS = st.lists(
 
 
 @given(RECORDS, st.lists(st.integers(0, 1 << 30), max_size=20), st.integers(0, 300))
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 def test_borders(records: list[bytes], cuts: list[int], missing: int) -> None:
     """However a stream is cut, as many records have ended as are whole in what has come."""
     stream = b"".join(records)
@@ -33,7 +33,6 @@ def test_borders(records: list[bytes], cuts: list[int], missing: int) -> None:
 
 
 @given(st.lists(st.integers(0, 3), max_size=30), st.integers(1, 12))
-@settings(deadline=None)
 def test_borders_of_tiny_records(sizes: list[int], step: int) -> None:
     """Cuts within headers, and records with nothing in them, count as they should."""
     stream = b"".join(b"\x17\x03\x03" + size.to_bytes(2, "big") + bytes(size) for size in sizes)
