@@ -79,6 +79,16 @@ def test_headers_that_never_end(server: Server, first: bytes) -> None:
     assert_gone_after(server, peer, 8)
 
 
+@pytest.mark.parametrize("half", [b"G", b"GET / HTTP/1.1\r\n", b"GET / HTTP/1.1\r\nHost: x\r\n"])
+def test_headers_that_never_end_behind_a_request(server: Server, half: bytes) -> None:
+    """Half a request that comes with the one before it has `handshake_timeout` too, not the time between requests."""
+    peer = server.connect()
+    peer.send(request("/nothing") + half)
+    assert peer.response().status == 404
+    server.clock.advance(10.1)
+    assert_refused(peer, 408)
+
+
 @pytest.mark.parametrize("again", [False, True], ids=["first request", "second request"])
 def test_headers_at_a_byte_a_second(server: Server, again: bool) -> None:
     """The deadline is for the headers in all: a byte now and then does not push it back."""
@@ -363,14 +373,13 @@ LINE = st.one_of(OCTETS, st.sampled_from([b"Host: x", b"Content-Length: 0", b"Co
 )
 def test_any_bytes(kept: Server, start: bytes, lines: list[bytes], cut: int) -> None:
     """No bytes give a 5xx or a traceback, and in the end nothing is left of any connection."""
-    server = kept
-    peer = server.connect()
+    peer = kept.connect()
     data = b"\r\n".join([start, *lines, b"", b""])
     for piece in (data[:cut], data[cut:]):
         peer.send(piece)
     if b"HTTP/1." in peer.transport.value():
         assert 400 <= peer.response().status < 500
-    server.clock.pump([5] * 40)
+    kept.clock.pump([5] * 40)
     assert peer.transport.gone
-    assert server.clock.getDelayedCalls() == []
+    assert kept.clock.getDelayedCalls() == []
     assert failures() == []

@@ -269,12 +269,11 @@ NAMES = st.sampled_from(["Extensions", "Protocol", "Version", "Key", "Accept"]).
 @given(more=st.lists(st.tuples(st.one_of(NAMES, st.just("Origin")), TEXTS), max_size=4))
 def test_any_headers(kept: Server, more: list[tuple[str, str]]) -> None:
     """No headers give a 5xx or a traceback: the answer is a 101 or says what is wrong."""
-    server = kept
-    peer = server.connect()
+    peer = kept.connect()
     peer.send(request("/echo", *UPGRADE, *(f"{name}: {value}" for name, value in more)))
     assert peer.response().status in (101, 400, 403, 426)
     peer.transport.lose()
-    assert server.clock.getDelayedCalls() == []
+    assert kept.clock.getDelayedCalls() == []
     assert failures() == []
 
 
