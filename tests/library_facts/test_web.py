@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,15 +10,9 @@ from twisted.web import http
 from twisted.web.http import HTTPChannel
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Site
-from twisted.web.static import (
-    File,
-    MultipleRangeStaticProducer,
-    NoRangeStaticProducer,
-    SingleRangeStaticProducer,
-)
 
 from tests.library_facts.test_transport import Producer
-from tests.support.http_client import Response, Transport, failures, request, take_response, wait
+from tests.support.http_client import Response, Transport, request, take_response, wait
 from tests.support.memory import MemorySite
 
 
@@ -225,94 +217,3 @@ def test_the_server_header_tells_the_version() -> None:
     response = Stock(Plain()).ask("/")
     assert (response["server"] or "").startswith("TwistedWeb/")
     assert response["content-type"] == "text/html"
-
-
-# -- files ------------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    root = tmp_path / "root"
-    root.mkdir()
-    (tmp_path / "outside").write_bytes(b"outside")
-    (root / "file").write_bytes(bytes(1000))
-    (root / ".hidden").write_bytes(b"hidden")
-    (root / "link").symlink_to(tmp_path / "outside")
-    return root
-
-
-def test_file_serves_what_it_should_not(folder: Path) -> None:
-    """Twisted's File follows links out, serves dot files, and takes what it does not know for a page."""
-    assert Stock(File(str(folder))).ask("/link").body == b"outside"
-    hidden = Stock(File(str(folder))).ask("/.hidden")
-    assert (hidden.body, hidden["content-type"]) == (b"hidden", "text/html")
-    assert hidden["etag"] is None
-
-
-def test_file_fails_on_a_null_byte(folder: Path) -> None:
-    """%00 in a path is a 500."""
-    assert Stock(File(str(folder))).ask("/%00").status == 500
-    failures()
-
-
-def test_file_fails_on_a_name_that_is_no_utf8(folder: Path) -> None:
-    """A listing of such a name is a 500."""
-    (folder / os.fsdecode(b"caf\xe9")).touch()
-    assert Stock(File(str(folder))).ask("/").status == 500
-    failures()
-
-
-def produce(path: Path, *headers: str) -> Any:
-    """Return the producer that Twisted's File makes for a request."""
-    keeping = Keeping()
-    Stock(keeping).channel.dataReceived(request("/file", *headers))
-    file = File(str(path))
-    file.type, file.encoding = "text/plain", None
-    return file.makeProducer(keeping.requests[0], file.openForReading())
-
-
-def test_producers_say_what_they_would_send(folder: Path) -> None:
-    """From Twisted's producers we take the parts that they announce, and send them ourselves.
-
-    Each is the bytes before it, its offset and its size; the last of several is the end of the multipart body.
-    """
-    whole, part = produce(folder / "file"), produce(folder / "file", "Range: bytes=1-5")
-    several = produce(folder / "file", "Range: bytes=1-2,5-7")
-    assert type(whole) is NoRangeStaticProducer
-    assert type(part) is SingleRangeStaticProducer
-    assert type(several) is MultipleRangeStaticProducer
-    assert (part.offset, part.size) == (1, 5)
-    assert [(offset, size) for _, offset, size in several.rangeInfo] == [(1, 2), (5, 3), (0, 0)]
-    assert b"bytes 1-2/1000" in several.rangeInfo[0][0]
-    for each in (whole, part, several):
-        opened = each.fileObject
-        each.stopProducing()
-        assert (opened.closed, each.request) == (True, None)
-
-
-@pytest.mark.parametrize(("ranges", "error"), [("bytes=", ValueError), ("bytes=-9999", OSError)])
-def test_odd_ranges_fail(folder: Path, ranges: str, error: type[Exception]) -> None:
-    """Sending what these stand for raises, and the answer is a 500: so a range is put into its plain form first."""
-    producer = produce(folder / "file", f"Range: {ranges}")
-    with pytest.raises(error):
-        producer.start()
-    producer.stopProducing()
-
-
-def test_any_number_of_ranges_is_promised(folder: Path) -> None:
-    """Hundreds of ranges that overlap are taken: so there are at most five, and no byte twice."""
-    producer = produce(folder / "file", "Range: bytes=" + ",".join(["0-"] * 300))
-    assert int(producer.request.responseHeaders.getRawHeaders(b"content-length")[0]) > 300 * 1000
-    producer.stopProducing()
-
-
-def test_producer_sends_more_than_was_announced(folder: Path) -> None:
-    """A file that grows while it is sent is sent whole: so our producer counts."""
-    producer = produce(folder / "file")
-    sent: list[bytes] = []
-    producer.request.write = sent.append
-    with (folder / "file").open("ab") as file:
-        file.write(b"more")
-    producer.resumeProducing()
-    assert b"".join(sent) == bytes(1000) + b"more"
-    producer.stopProducing()

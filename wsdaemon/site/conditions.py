@@ -29,11 +29,11 @@ def is_not_modified(headers: Headers, tag: bytes, modified: float) -> bool:
     return since is not None and ceil(modified) <= since
 
 
-def usable_range(headers: Headers, tag: bytes, modified: float, size: int, most: int) -> bytes | None:
-    """Return the Range header to answer, with absolute positions, or None to send the whole file.
+def chosen_ranges(headers: Headers, tag: bytes, modified: float, size: int, most: int) -> list[range] | None:
+    """Return the byte positions to send: none if no range is in the file (a 416); None for the whole file.
 
     A Range of more than `most` ranges, ranges that overlap, a wrong syntax, or an If-Range that does not match counts
-    as no Range. If no range is in the file, the result is one beyond its end, for a 416.
+    as no Range.
     """
     given = headers.getRawHeaders(b"range", [])
     if len(given) != 1 or not _if_range_holds(headers, tag, modified):
@@ -49,9 +49,7 @@ def usable_range(headers: Headers, tag: bytes, modified: float, size: int, most:
     ordered = sorted(spans, key=lambda span: span.start)
     if any(later.start < earlier.stop for earlier, later in itertools.pairwise(ordered)):
         return None
-    if not spans:
-        return b"bytes=%d-" % size
-    return b"bytes=" + b",".join(b"%d-%d" % (span.start, span.stop - 1) for span in spans)
+    return spans
 
 
 def _span(spec: bytes, size: int) -> range:

@@ -5,24 +5,26 @@ from __future__ import annotations
 import errno
 import mimetypes
 import os
+import secrets
 import stat
 from collections.abc import Mapping
+from math import ceil
 from pathlib import Path
 from types import MappingProxyType
 from typing import IO, Any, NamedTuple
 from urllib.parse import quote
 
+from twisted.web.http import datetimeToString
 from twisted.web.iweb import IRequest
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
-from twisted.web.static import File, MultipleRangeStaticProducer, SingleRangeStaticProducer
 
 from wsdaemon.settings import LimitSettings
 from wsdaemon.site.behaviours import Page
-from wsdaemon.site.conditions import entity_tag, is_not_modified, usable_range
+from wsdaemon.site.conditions import chosen_ranges, entity_tag, is_not_modified
 from wsdaemon.site.listings import Listings
 from wsdaemon.site.pages import MISSING, is_not_there, send_error, send_failure
-from wsdaemon.site.producer import FileProducer
+from wsdaemon.site.producer import FileProducer, Part
 
 INDEX = "index.html"
 _VISIBLE = "".join(map(chr, range(0x21, 0x7F)))  # ASCII that needs no quoting in a header
@@ -134,16 +136,21 @@ class Docroot(Resource):
             return Found(path, is_folder=True)
         return Found(path, is_folder=False) if stat.S_ISREG(mode) and path.endswith(self._only or "") else None
 
-    def _send_file(self, request: IRequest, path: str) -> bytes | int:
+    def _send_file(self, request: Any, path: str) -> int:
         file, status = open_file(path)
         try:
-            page = PlainFile(path, file, status, self._limits.max_ranges)
             if self._policy:
                 request.setHeader(b"content-security-policy", self._policy)
-            return page.render_GET(request)  # type: ignore[no-any-return]  # Twisted leaves it untyped
+            parts = announce(request, path, status, self._limits.max_ranges)
+            if parts:
+                FileProducer(request, file, parts, path).start()
+                return NOT_DONE_YET
         except BaseException:
             file.close()
             raise
+        file.close()
+        request.finish()  # returning b"" would announce a length of 0, which is not the file's
+        return NOT_DONE_YET
 
     def _send_listing(self, listings: Listings, request: Any, path: str, segments: list[bytes]) -> int:
         url_path = "/" + b"/".join(segments).decode("utf-8", "replace")
@@ -171,72 +178,38 @@ def open_file(path: str) -> tuple[IO[bytes], os.stat_result]:
         raise
 
 
-class PlainFile(File):
-    """A regular file as a response, with what Twisted's File lacks: ETag, If-Range, odd ranges, FIFOs, types.
+def announce(request: Any, path: str, status: os.stat_result, max_ranges: int) -> list[Part]:
+    """Set the status and the headers of a response with an open file; returns the parts of its body, if it has one.
 
-    The file is opened once, and everything in the response is about that open file, whatever has its name meanwhile.
+    All of it is about the open file, whatever has its name meanwhile.
     """
-
-    def __init__(self, path: str, file: IO[bytes], status: os.stat_result, max_ranges: int) -> None:
-        super().__init__(path)
-        self.type, self.encoding = content_type(path), None
-        self._max_ranges = max_ranges
-        self._file = file
-        self._status = status
-
-    def restat(self, reraise: bool = True) -> None:
-        """Do nothing: the status was read when the file was opened."""
-
-    def exists(self) -> bool:
-        """Return True: it is open."""
-        return True
-
-    def isdir(self) -> bool:
-        """Return False: it is a regular file."""
-        return False
-
-    def getsize(self) -> int:
-        """Return the size in bytes."""
-        return self._status.st_size
-
-    def getModificationTime(self) -> float:
-        """Return the file system's time, or the nearest that an HTTP date can express."""
-        return min(max(0.0, self._status.st_mtime), _LAST_DATE)
-
-    def openForReading(self) -> IO[bytes]:
-        """Return the file."""
-        return self._file
-
-    def makeProducer(self, request: IRequest, fileForReading: IO[bytes]) -> FileProducer:
-        """Set the headers as Twisted does, and return a producer of the body that they announce."""
-        announced = super().makeProducer(request, fileForReading)
-        if isinstance(announced, MultipleRangeStaticProducer):
-            parts = announced.rangeInfo
-        elif isinstance(announced, SingleRangeStaticProducer):
-            parts = [(b"", announced.offset, announced.size)]
+    size, modified = status.st_size, min(max(0.0, status.st_mtime), _LAST_DATE)
+    tag = entity_tag(size, modified)
+    request.setHeader(b"etag", tag)
+    request.setHeader(b"last-modified", datetimeToString(ceil(modified)))
+    if is_not_modified(request.requestHeaders, tag, modified):
+        request.setResponseCode(304)
+        return []
+    kind = content_type(path).encode()
+    parts: list[Part] = [(b"", 0, size)]
+    is_head = request.method == b"HEAD"  # for which a Range means nothing (RFC 9110 section 14.2)
+    ranges = None if is_head else chosen_ranges(request.requestHeaders, tag, modified, size, max_ranges)
+    if ranges is not None:
+        request.setResponseCode(206 if ranges else 416)
+        content_ranges = [b"bytes %d-%d/%d" % (each.start, each.stop - 1, size) for each in ranges]
+        if len(ranges) > 1:
+            border = b"\r\n--" + secrets.token_hex(16).encode()
+            head = border + b"\r\ncontent-type: " + kind + b"\r\ncontent-range: %b\r\n\r\n"
+            parts = [(head % told, each.start, len(each)) for told, each in zip(content_ranges, ranges, strict=True)]
+            parts.append((border + b"--\r\n", 0, 0))
+            kind = b'multipart/byteranges; boundary="%b"' % border[4:]
         else:
-            parts = [(b"", 0, self.getsize())]
-        return FileProducer(request, fileForReading, parts, self.path)
-
-    def render_GET(self, request: IRequest) -> Any:
-        """Answer with the file, parts of it, or a 304."""
-        size, modified = self.getsize(), self.getModificationTime()
-        tag = entity_tag(size, modified)
-        headers = request.requestHeaders
-        request.setHeader(b"etag", tag)
-        not_modified = is_not_modified(headers, tag, modified)
-        headers.removeHeader(b"if-modified-since")  # done with; Twisted would parse it again, and fails at some
-        if not_modified:
-            self._file.close()
-            request.setLastModified(modified)
-            request.setResponseCode(304)
-            request.finish()  # returning b"" would announce a length of 0, which is not the file's
-            return NOT_DONE_YET
-        byte_range = usable_range(headers, tag, modified, size, self._max_ranges)
-        headers.removeHeader(b"range")
-        if byte_range is not None:
-            headers.setRawHeaders(b"range", [byte_range])
-        return super().render_GET(request)
+            parts = [(b"", each.start, len(each)) for each in ranges] or [(b"", 0, 0)]
+            request.setHeader(b"content-range", content_ranges[0] if ranges else b"bytes */%d" % size)
+    request.setHeader(b"accept-ranges", b"bytes")
+    request.setHeader(b"content-type", kind)
+    request.setHeader(b"content-length", b"%d" % sum(len(head) + length for head, _, length in parts))
+    return [] if is_head else parts
 
 
 def _redirect_to_folder(request: IRequest, segments: list[bytes]) -> bytes:

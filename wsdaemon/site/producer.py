@@ -6,26 +6,29 @@ import errno
 from collections.abc import Iterable
 from typing import IO, Any
 
-from twisted.web.static import StaticProducer
+from twisted.internet.interfaces import IPullProducer
+from zope.interface import implementer
 
 from wsdaemon.site.pages import note_failure, send_failure
 
-_OF_THE_FILE = (b"etag", b"accept-ranges", b"content-range")
+_OF_THE_FILE = (b"etag", b"last-modified", b"accept-ranges", b"content-range")
+_PIECE = 1 << 16
+
+Part = tuple[bytes, int, int]
+"""Bytes to send before a part of a file, its offset and its size."""
 
 
-class FileProducer(StaticProducer):
-    """Sends parts of an open file. A part is the bytes to send before it, its offset and its size.
+@implementer(IPullProducer)
+class FileProducer:
+    """Sends parts of an open file, then finishes the response and closes the file.
 
-    Twisted's own producers send more than was announced if the file grows, and never finish if it shrinks. Here the
-    connection ends if it shrinks, as nothing else tells the client that its copy is incomplete; if nothing was sent
-    yet, the response is an error instead.
+    If the file has shrunk the connection ends, as nothing else tells the client that its copy is incomplete; if nothing
+    was sent yet, the response is an error instead.
     """
 
-    request: Any
-    fileObject: IO[bytes]
-
-    def __init__(self, request: Any, file: IO[bytes], parts: Iterable[tuple[bytes, int, int]], path: str) -> None:
-        super().__init__(request, file)
+    def __init__(self, request: Any, file: IO[bytes], parts: Iterable[Part], path: str) -> None:
+        self._request = request
+        self._file = file
         self._parts = iter(parts)
         self._path = path
         self._before = b""  # to send before the next bytes of the file
@@ -33,26 +36,31 @@ class FileProducer(StaticProducer):
 
     def start(self) -> None:
         """Begin to send, as fast as the peer reads."""
-        self.request.registerProducer(self, False)
+        self._request.registerProducer(self, False)
 
     def resumeProducing(self) -> None:
         """Send the next piece."""
         try:
             self._go_on()
-            if self.request is not None:
+            if self._request is not None:
                 data = self._read()
                 before, self._before = self._before, b""
-                self.request.write(before + data)
+                self._request.write(before + data)
                 self._go_on()
         except OSError as error:
             self._give_up(error)
 
+    def stopProducing(self) -> None:
+        """Close the file."""
+        self._file.close()
+        self._request = None
+
     def _go_on(self) -> None:
         """Begin the next part if one is done; finish after the last."""
-        while self.request is not None and not self._left:
+        while self._request is not None and not self._left:
             part = next(self._parts, None)
             if part is None:
-                request = self.request
+                request = self._request
                 if self._before:
                     request.write(self._before)
                 request.unregisterProducer()
@@ -61,17 +69,17 @@ class FileProducer(StaticProducer):
                 return
             before, offset, self._left = part
             self._before += before
-            self.fileObject.seek(offset)
+            self._file.seek(offset)
 
     def _read(self) -> bytes:
-        data = self.fileObject.read(min(self.bufferSize, self._left))
+        data = self._file.read(min(_PIECE, self._left))
         if not data:
             raise OSError(errno.EIO, "it has become shorter")
         self._left -= len(data)
         return data
 
     def _give_up(self, error: OSError) -> None:
-        request = self.request
+        request = self._request
         request.unregisterProducer()
         self.stopProducing()
         if request.startedWriting:
@@ -80,6 +88,5 @@ class FileProducer(StaticProducer):
             return
         for name in _OF_THE_FILE:
             request.responseHeaders.removeHeader(name)
-        request.lastModified = None
         request.write(send_failure(request, error, self._path))
         request.finish()
