@@ -43,11 +43,11 @@ def connection() -> Any:
 
 ALLOWED = [
     Allowed({"_buffer", "_respondToBadRequestAndDisconnect"}, {"site.channel"}, HTTPChannel),
-    Allowed(set(eager_tls.USED_OF_TRANSPORT), {"websocket.eager_tls"}, eager_tls.transport_to_look_at),
+    Allowed(set(eager_tls.USED_OF_TRANSPORT), {"websocket.eager_tls"}, eager_tls.unconnected_transport),
     Allowed(
         set(eager_tls.USED_OF_CONNECTION),
         {"websocket.eager_tls"},
-        lambda: eager_tls.transport_to_look_at().getHandle(),
+        lambda: eager_tls.unconnected_transport().getHandle(),
     ),
     Allowed({"_lib", "_ffi"}, {"websocket.eager_tls"}, lambda: SSL),
     Allowed({"_actions"}, {"completion"}, argparse.ArgumentParser),

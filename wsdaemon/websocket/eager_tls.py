@@ -12,10 +12,9 @@ from __future__ import annotations
 from typing import Any
 
 from OpenSSL import SSL
-from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
 from twisted.internet.protocol import Factory, Protocol
+from twisted.internet.ssl import CertificateOptions
 from twisted.protocols.tls import BufferingTLSTransport, TLSMemoryBIOFactory, TLSMemoryBIOProtocol
-from zope.interface import implementer
 
 _HEADER = 5
 _RECORD = 1 << 14
@@ -30,9 +29,9 @@ USED_OF_LIBRARY = ("SSL_read", "SSL_write", "BIO_read", "BIO_write")
 
 
 def can_be_eager() -> bool:
-    """Whether the private names that are used here exist, on a transport and a connection made for the purpose."""
+    """Say whether the private names that are used here exist, on a transport made for the purpose."""
     try:
-        transport = transport_to_look_at()
+        transport = unconnected_transport()
         return (
             all(hasattr(transport, name) for name in USED_OF_TRANSPORT)
             and hasattr(transport._aggregator, "flush")
@@ -43,23 +42,13 @@ def can_be_eager() -> bool:
         return False
 
 
-def transport_to_look_at() -> EagerTls:
-    """Return a transport that is connected to nothing, but has all that a transport has."""
-    factory = TLSMemoryBIOFactory(_Connects(), False, Factory(), clock=object())  # type: ignore[arg-type]  # unused
+def unconnected_transport() -> EagerTls:
+    """Return a transport over nothing, which has every attribute of a transport."""
+    unused: Any = object()
+    factory = TLSMemoryBIOFactory(CertificateOptions(), isClient=False, wrappedFactory=Factory(), clock=unused)
     transport = EagerTls(factory, Protocol())
-    transport.makeConnection(_Nowhere())
+    transport.makeConnection(object())  # a server has nothing to send yet
     return transport
-
-
-@implementer(IOpenSSLServerConnectionCreator)
-class _Connects:
-    def serverConnectionForTLS(self, tlsProtocol: object) -> SSL.Connection:
-        return SSL.Connection(SSL.Context(SSL.TLS_SERVER_METHOD), None)
-
-
-class _Nowhere:
-    def write(self, data: bytes) -> None:
-        pass
 
 
 class RecordBorders:
