@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import re
-from collections import Counter
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -13,11 +12,9 @@ from websockets.asyncio.client import connect
 
 from tests.support.daemon import Daemon, Start
 from tests.support.loops import run
-from tests.support.memory import MemorySite
 from tests.support.patience import PATIENCE
 from tests.support.raw import RawClient
-from tests.support.scenarios import SCENARIOS, Scenario
-from tests.support.wire import BINARY, CLOSE, CONTINUATION, PING, TEXT, Frame, close
+from tests.support.wire import BINARY, CONTINUATION, PING, TEXT, Frame, close
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
@@ -144,31 +141,6 @@ def test_a_broadcast_counts_for_everyone_who_gets_it(own: Daemon, compression: s
     assert value(after, "messages_total", direction="out") == 30
     octets = value(after, "payload_bytes_total", direction="out", opcode="text")
     assert octets == 30_000 if compression is None else 10_000 < octets < 12_000
-
-
-@pytest.mark.parametrize("scenario", SCENARIOS, ids=str)
-def test_every_frame_of_every_scenario_counts_once(scenario: Scenario) -> None:
-    """All subprotocols, whole and in fragments, plain and compressed: frames in and out, by opcode and bytes."""
-    site = MemorySite()
-    peer = site.open("/", subprotocols=scenario.name)
-    for frame in scenario.sends:
-        peer.send(frame)
-    got = peer.frames()
-    traffic = site.hub.traffic
-    assert traffic.frames_out == counted(got)
-    assert traffic.bytes_out == counted(got, octets=True)
-    assert traffic.messages_out == sum(frame.fin and frame.opcode < CLOSE for frame in got)
-    if not any(frame.opcode == CLOSE for frame in got):  # what follows a wrong frame is not looked at
-        assert traffic.frames_in == counted(scenario.sends)
-        assert traffic.bytes_in == counted(scenario.sends, octets=True)
-        assert traffic.messages_in == sum(frame.fin and frame.opcode < CLOSE for frame in scenario.sends)
-
-
-def counted(frames: list[Frame], *, octets: bool = False) -> list[int]:
-    counts: Counter[int] = Counter()
-    for frame in frames:
-        counts[frame.opcode] += len(frame.payload) if octets else 1
-    return [counts[opcode] for opcode in range(16)]
 
 
 class TestTheAdminListener:

@@ -5,16 +5,18 @@ from __future__ import annotations
 import itertools
 import json
 import re
-import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.support.daemon import ROOT, Daemon
-from tests.support.raw import RawClient
-from tests.support.wire import TEXT, Frame, close
+from tests.support.daemon import ROOT
+from tests.support.memory import MemorySite
+from tools.metrics_reference import declared, sample_name
+from wsdaemon.admin.metrics import Metrics
+from wsdaemon.admin.snapshot import Watched
+from wsdaemon.observe.lag import LoopLag
 
 OF_PROMETHEUS = {"job", "instance"}
 """Labels that every sample gets when it is fetched."""
@@ -46,40 +48,31 @@ def metrics_of(expression: str) -> dict[str, set[str]]:
     return {name: labels for name, labels in found.items() if name not in OF_THE_PROMQL | OF_PROMETHEUS}
 
 
-def shown_by(daemon: Daemon) -> dict[str, set[str]]:
-    """Return all samples that `/metrics` shows after something of each kind happened, each with its labels."""
-    with RawClient(daemon) as client:
-        client.echo(Frame(TEXT, b"hello"))
-        client.send(close(1000))
-        client.read_to_end()
-    with RawClient(daemon, None) as refused:
-        refused.send(b"GET /echo HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
-        refused.read_head()
-    port = daemon.wait_for(r"listening on http://127\.0\.0\.1:([0-9]+)/, admin")[1]
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
-        text = answer.read().decode()
-    shown: dict[str, set[str]] = {}
+def shown() -> dict[str, set[str]]:
+    """Return all samples that `/metrics` has, each with its labels, whether something is counted yet or not."""
+    found = {sample_name(each): set(each.labels) for each in declared()}
+    site = MemorySite()
+    text = Metrics(Watched(site.hub, site.site, LoopLag(site.clock, 1.0))).text().decode()
     for family in text_string_to_metric_families(text):
         for sample in family.samples:
-            shown.setdefault(sample.name, set()).update(sample.labels)
-    return shown
+            found.setdefault(sample.name, set()).update(sample.labels)
+    return found
 
 
-def test_every_metric_and_label_is_there(dashboard: dict[str, Any], daemon: Callable[..., Daemon]) -> None:
+def test_every_metric_and_label_is_there(dashboard: dict[str, Any]) -> None:
     """What is asked for, selected, summed by and named in a legend; and what there is to see is on the dashboard."""
-    shown = shown_by(daemon(ini="[admin]\nenabled = yes\nport = 0\n"))
+    known = shown()
     asked: set[str] = set()
     for expression in expressions(dashboard):
         metrics = metrics_of(expression)
         asked |= set(metrics)
         for name, labels in metrics.items():
-            assert name in shown, expression
-            assert labels <= shown[name] | OF_PROMETHEUS, expression
+            assert name in known, expression
+            assert labels <= known[name] | OF_PROMETHEUS, expression
         for summed_by in re.findall(r"\bby \(([^)]*)\)", expression):
-            known = set.union(*(shown[name] for name in metrics)) | OF_PROMETHEUS
-            assert set(summed_by.split(", ")) <= known, expression
-    own = {name for name in shown if name.startswith("wsdaemon_")}
-    assert own <= asked
+            labels = set.union(*(known[name] for name in metrics)) | OF_PROMETHEUS
+            assert set(summed_by.split(", ")) <= labels, expression
+    assert {name for name in known if name.startswith("wsdaemon_")} <= asked
 
 
 def test_everything_can_be_chosen_and_read(dashboard: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""The log's short ways: a text and a time come out as Twisted and the calendar have them."""
+"""Lines of the log: the text is as Twisted formats it, the time as the calendar has it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from twisted.logger import LogLevel, eventAsText
-from twisted.python.failure import Failure
 
 from wsdaemon.observe.log import as_json, as_text
 
@@ -69,11 +68,6 @@ def test_as_twisted_has_it(text: str) -> None:
     assert text_of(logged) == expected.replace("\n", "\\n").replace("\t", "\\t")
 
 
-def test_calls_and_attributes() -> None:
-    """A field may be called, and an attribute of one shown."""
-    assert text_of(event("{call()}, {thing.name}", **FIELDS)) == "what it returns, a name"
-
-
 WORDS = st.sampled_from(["{word}", "{number}", "{thing.name}", "{call()}", "{{", "}}", " ", "x", "(", ")", "%s", "é"])
 
 
@@ -107,20 +101,6 @@ def test_a_format_that_is_no_text(text: Any) -> None:
 def test_no_format_at_all() -> None:
     """An event without a format has an empty text."""
     assert as_text({"log_time": MOMENT}).split() == [f"{STAMP}.000Z", "info"]
-
-
-def test_a_failure_is_shown() -> None:
-    """A traceback follows the text."""
-    try:
-        raise ValueError("what went wrong")
-    except ValueError:
-        line = as_text(event("{word} failed", log_failure=Failure(), **FIELDS))
-    assert "hello failed" in line
-    assert "ValueError: what went wrong" in line
-    assert line.count("\n") == 1
-
-
-# -- times ------------------------------------------------------------------------------------------------------------
 
 
 def time_of(seconds: float) -> str:
