@@ -7,16 +7,13 @@ import re
 import signal
 import subprocess
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
 from tests.support.daemon import ROOT, WITH_TLS, Daemon, Start
 from tests.support.patience import PATIENCE
-from tests.support.wsping import ENVIRONMENT, WSPING, measure, wsping
+from tests.support.wsping import ENVIRONMENT, WSPING, first_reply, line_of, measure, running, wsping
 from wsdaemon.cli import main
-from wsdaemon.client.options import ping_parser, plan_from
-from wsdaemon.client.plan import PingPlan
 
 REPLY = re.compile(r"([0-9]+) bytes from localhost: frames=([0-9]+) req=([0-9]+) time=([0-9.]+)ms opcode=(0x0[12a])")
 
@@ -24,10 +21,6 @@ REPLY = re.compile(r"([0-9]+) bytes from localhost: frames=([0-9]+) req=([0-9]+)
 @pytest.fixture(scope="module")
 def server(served: Start) -> Daemon:
     return served(WITH_TLS)
-
-
-def plan(*arguments: str) -> PingPlan:
-    return plan_from(ping_parser("wsping").parse_args(list(arguments)))
 
 
 class TestFramesAreCounted:
@@ -154,24 +147,11 @@ class TestModes:
 
     def test_two_runs_in_one_room_do_not_mix(self, server: Daemon) -> None:
         """What another run broadcasts is counted apart, and is nothing wrong."""
-        arguments: list[str | Path] = [
-            WSPING,
-            "-p",
-            str(server.port),
-            "-c",
-            "0",
-            "-d",
-            "2",
-            "-q",
-            "-P",
-            "echo-broadcast",
-            "--json",
-        ]
-        with subprocess.Popen(arguments, stdout=subprocess.PIPE, env=ENVIRONMENT) as other:
-            code, document, _ = measure("-p", str(server.port), "-c", "200", "-d", "5", "-P", "echo-broadcast")
+        room = ("-p", str(server.port), "-P", "echo-broadcast")
+        with running(*room, "-c", "0", "-d", "2", "-q", "--json") as other:
+            code, document, _ = measure(*room, "-c", "200", "-d", "5")
             other.send_signal(signal.SIGINT)
-            assert other.stdout is not None
-            others = json.loads(other.stdout.read())
+            others = json.loads(other.communicate(timeout=PATIENCE)[0])
         assert (code, document["replies_answered"], document["replies_differing"]) == (0, 200, 0)
         assert other.returncode == 130
         assert (others["replies_lost"], others["replies_differing"]) == (0, 0)
@@ -227,72 +207,14 @@ class TestModes:
         assert (result.returncode, result.stdout.count("64 bytes from")) == (0, 1)
 
 
-class TestOptions:
-    """Jetty's options with their defaults, and a URL in their place."""
-
-    def test_defaults(self) -> None:
-        made = plan()
-        assert made.target.url == "ws://localhost:8080/"
-        assert made.target.subprotocols == ("echo",)
-        assert (made.count, made.size, made.fragment, made.clients, made.delay) == (10, 64, 4000, 1, 1.0)
-        assert (made.is_binary, made.use_pings, made.reconnect, made.target.timeout, made.wait) == (
-            False, False, False, 10.0, 10.0,
-        )  # fmt: skip
-
-    @pytest.mark.parametrize(
-        ("arguments", "url", "offered"),
-        [
-            (["-h", "::1", "-p", "81"], "ws://[::1]:81/", ("echo",)),
-            (["ws://h"], "ws://h", ("echo",)),
-            (["ws://h/"], "ws://h/", ("echo",)),
-            (["ws://h/a"], "ws://h/a", ()),
-            (["ws://h/?a"], "ws://h/?a", ("echo",)),
-            (["ws://h/a", "-P", "x"], "ws://h/a", ("x",)),
-            (["ws://h/", "--subprotocol", "b", "--subprotocol", "a"], "ws://h/", ("b", "a")),
-            (["-P", "x", "--subprotocol", "y"], "ws://localhost:8080/", ("x", "y")),
-            (["-P", ""], "ws://localhost:8080/", ()),
-            (["--ping"], "ws://localhost:8080/", ()),
-        ],
-    )
-    def test_what_is_offered(
-        self, monkeypatch: pytest.MonkeyPatch, arguments: list[str], url: str, offered: tuple[str, ...]
-    ) -> None:
-        monkeypatch.setattr("wsdaemon.client.options.proxy_from_environment", lambda target: None)
-        made = plan(*arguments)
-        assert (made.target.url, made.target.subprotocols) == (url, offered)
-
-    @pytest.mark.parametrize(
-        ("arguments", "message"),
-        [
-            (["-c", "-1"], "argument -c/--count: '-1' is not a whole number of at least 0"),
-            (["-c", "x"], "argument -c/--count: 'x' is not a whole number"),
-            (["-s", "99999999999"], "argument -s/--size"),
-            (["-p", "0"], "argument -p/--port: '0' is not a whole number from 1 to 65535"),
-            (["-C", "0"], "argument -C/--clients"),
-            (["-d", "-5"], "argument -d/--delay"),
-            (["-d", "nan"], "argument -d/--delay"),
-            (["--timeout", "0"], "argument --timeout"),
-            (["ws://h/", "-p", "81"], "give a URL, or -h and -p, not both"),
-            (["-h", "ws://h/"], "write the URL 'ws://h/' without -h"),
-            (["nonsense"], "'nonsense' is not a WebSocket URL"),
-            (["--header", "nonsense"], "argument --header: 'nonsense' is not a header; write NAME:VALUE"),
-            (["--ping", "-s", "126"], "a ping holds at most 125 bytes"),
-            (["--compress", "x", "--no-compress"], "not allowed with"),
-            (["--compress=nonsense"], "are not parameters of permessage-deflate"),
-            (["wss://h/", "--ca", "/nonexistent"], "/nonexistent: no such file or directory"),
-            (["wss://h/", "--cert", "/dev/null"], "/dev/null holds no certificate in PEM"),
-            (["--proxy", "socks5://h:1"], "is not a proxy that can be used"),
-        ],
-    )
-    def test_wrong_usage_is_2(self, arguments: list[str], message: str) -> None:
-        result = wsping(*arguments)
-        assert (result.returncode, result.stdout) == (2, "")
-        assert message in result.stderr
-        assert "Traceback" not in result.stderr
-
-
 class TestEndings:
     """How a run may end."""
+
+    def test_wrong_usage(self) -> None:
+        """Each wrong option is tested in tests/unit/client/test_options.py; the process ends with the code."""
+        result = wsping("--ping", "-s", "126")
+        assert (result.returncode, result.stdout) == (2, "")
+        assert result.stderr.endswith("\nwsping: error: a ping holds at most 125 bytes; give -s 125 or less\n")
 
     def test_nobody_listens(self) -> None:
         result = wsping("ws://127.0.0.1:1/")
@@ -310,14 +232,8 @@ class TestEndings:
     @pytest.mark.parametrize("options", [[], ["--json"]])
     def test_ctrl_c_sums_up_what_was_done(self, server: Daemon, options: list[str]) -> None:
         """Exit 130; what is outstanding is not lost."""
-        arguments: list[str | Path] = [WSPING, "-p", str(server.port), "-c", "0", "-d", "10", "-v", *options]
-        with subprocess.Popen(
-            arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT
-        ) as process:
-            assert process.stderr is not None
-            for line in process.stderr:
-                if line.startswith("< text"):
-                    break
+        with running("-p", str(server.port), "-c", "0", "-d", "10", "-v", *options) as process:
+            first_reply(process)
             process.send_signal(signal.SIGINT)
             out, errors = process.communicate(timeout=PATIENCE)
         assert process.returncode == 130
@@ -329,14 +245,8 @@ class TestEndings:
 
     def test_a_daemon_that_ends_is_told_with_its_code(self, daemon: Callable[..., Daemon]) -> None:
         own = daemon()
-        arguments: list[str | Path] = [WSPING, "-p", str(own.port), "-c", "0", "-d", "10", "-v"]
-        with subprocess.Popen(
-            arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT
-        ) as process:
-            assert process.stderr is not None
-            for line in process.stderr:
-                if line.startswith("< text"):
-                    break
+        with running("-p", str(own.port), "-c", "0", "-d", "10", "-v") as process:
+            first_reply(process)
             own.process.terminate()
             out, errors = process.communicate(timeout=PATIENCE)
         assert process.returncode == 1
@@ -346,19 +256,14 @@ class TestEndings:
     def test_reconnect(self, daemon: Callable[..., Daemon]) -> None:
         """It goes on with a daemon that comes back, and says when it connects again."""
         own = daemon()
-        arguments: list[str | Path] = [WSPING, "-p", str(own.port), "-c", "0", "-d", "10", "-v", "--reconnect"]
-        with subprocess.Popen(
-            arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT
-        ) as process:
-            assert process.stderr is not None
-            lines = iter(process.stderr)
-            next(line for line in lines if line.startswith("< text"))
+        with running("-p", str(own.port), "-c", "0", "-d", "10", "-v", "--reconnect") as process:
+            first_reply(process)
             port = own.port
             own.stop()
-            next(line for line in lines if line == "connecting again in 0.5 s\n")
-            next(line for line in lines if line == "connecting again in 1 s\n")
+            line_of(process, "connecting again in 0.5 s\n")
+            line_of(process, "connecting again in 1 s\n")
             daemon(port=port)
-            next(line for line in lines if line.startswith("< text"))
+            first_reply(process)
             process.send_signal(signal.SIGINT)
             process.communicate(timeout=PATIENCE)
         assert process.returncode == 130
@@ -389,11 +294,3 @@ class TestTls:
         result = wsping(f"wss://localhost:{server.port}/", "--timeout", "1")
         assert result.returncode == 3
         assert "the TLS handshake " in result.stderr
-
-
-def test_files_are_named_for_the_reader(tmp_path: Path) -> None:
-    """A file that is no certificate is wrong usage, not a failure to connect."""
-    (tmp_path / "ca.txt").write_text("nothing")
-    result = wsping("wss://localhost/", "--ca", tmp_path / "ca.txt")
-    assert result.returncode == 2
-    assert "holds no certificate in PEM" in result.stderr

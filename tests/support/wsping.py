@@ -33,6 +33,29 @@ def measure(*arguments: str | Path, environment: dict[str, str] | None = None) -
 
 
 @contextmanager
+def running(*arguments: str | Path) -> Iterator[subprocess.Popen[str]]:
+    """Run `wsping` meanwhile; its output is in pipes."""
+    with subprocess.Popen(
+        [WSPING, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()  # where the test has failed
+
+
+def line_of(process: subprocess.Popen[str], start: str) -> str:
+    """Return the next line on a process's standard error that starts so."""
+    assert process.stderr is not None
+    return next(line for line in process.stderr if line.startswith(start))
+
+
+def first_reply(process: subprocess.Popen[str]) -> None:
+    """Wait for the next reply that `wsping --verbose` shows."""
+    line_of(process, "< text")
+
+
+@contextmanager
 def serving(*command: str | Path) -> Iterator[int]:
     """Run a server's command, which prints its port first; gives the port."""
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
