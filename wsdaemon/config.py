@@ -15,7 +15,7 @@ from typing import Any
 from iniconfig import IniConfig, ParseError
 
 from wsdaemon.errors import StartupError
-from wsdaemon.options import Kind, nearest, options_of
+from wsdaemon.options import nearest, options_of
 from wsdaemon.settings import SECTIONS, ServerSettings, Settings, TlsSettings, WebSocketSettings
 from wsdaemon.tls import load_problems
 
@@ -127,6 +127,7 @@ def parse(text: str, subprotocols: Mapping[str, type[WebSocketSettings]], *, fil
     paths are relative to. An option of a subprotocol is taken from [subprotocol:NAME], else from its class if that has
     another default than `WebSocketSettings`, else from [websocket], else it has the general default.
     """
+    sections = {**SECTIONS, **{SUBPROTOCOL + name: settings for name, settings in subprotocols.items()}}
     problems: list[Problem] = []
     ini = _tolerant_ini(text, file, problems)
     values: dict[str, dict[str, Any]] = {}
@@ -134,31 +135,19 @@ def parse(text: str, subprotocols: Mapping[str, type[WebSocketSettings]], *, fil
     for header, given in ini.sections.items():
         section = header.rpartition("\0")[2]
         place = places.setdefault((section, ""), f"{file}:{ini.lineof(header)}")
-        known = _known_section(section, subprotocols)
-        if known is None:
-            names = [*SECTIONS, *(SUBPROTOCOL + name for name in subprotocols)]
+        if section not in sections:
             if section:  # one without a name has been reported already
-                problems.append(Problem(place, section, "", f"unknown section{nearest(section, names)}"))
+                problems.append(Problem(place, section, "", f"unknown section{nearest(section, sections)}"))
             continue
-        values.setdefault(section, {})
         for name, value in given.items():
             places[section, name] = place = f"{file}:{ini.lineof(header, name)}"
-            option = options_of(known).get(name)
-            if option is None:
-                message = f"unknown option{nearest(name, options_of(known))}"
-                if issubclass(known, WebSocketSettings) and name in options_of(WebSocketSettings):
-                    message = "does not apply to this subprotocol; remove it"
-                problems.append(Problem(place, section, name, message))
-                continue
-            kind: Kind = option.metadata["kind"]
             try:
-                values[section][name] = kind.parse(value.strip(), base)
+                values.setdefault(section, {})[name] = _value(sections[section], name, value, base)
             except ValueError as error:
                 problems.append(Problem(place, section, name, str(error)))
     settings = _assemble(values, subprotocols)
-    given_values = {(section, name): value for section, them in values.items() for name, value in them.items()}
     configuration = Configuration(settings=settings, places=MappingProxyType(places), file=file)
-    problems += _contradictions(configuration, subprotocols, given_values)
+    problems += _contradictions(configuration, values.get("tls", {}))
     return replace(configuration, problems=tuple(problems))
 
 
@@ -206,10 +195,14 @@ def _explain(message: str, line: str) -> str:
     return next((remedy for start, remedy in remedies.items() if message.startswith(start)), message)
 
 
-def _known_section(name: str, subprotocols: Mapping[str, type[WebSocketSettings]]) -> type[Any] | None:
-    if name.startswith(SUBPROTOCOL):
-        return subprotocols.get(name.removeprefix(SUBPROTOCOL))
-    return SECTIONS.get(name)
+def _value(section: type[Any], name: str, text: str, base: Path) -> Any:
+    """Return the value of an option; raises `ValueError` for one that is unknown or wrong."""
+    known = options_of(section)
+    if name in known:
+        return known[name].metadata["kind"].parse(text.strip(), base)
+    if issubclass(section, WebSocketSettings) and name in options_of(WebSocketSettings):
+        raise ValueError("does not apply to this subprotocol; remove it")
+    raise ValueError(f"unknown option{nearest(name, known)}")
 
 
 def _assemble(values: Mapping[str, Mapping[str, Any]], subprotocols: Mapping[str, type[WebSocketSettings]]) -> Settings:
@@ -223,20 +216,15 @@ def _assemble(values: Mapping[str, Mapping[str, Any]], subprotocols: Mapping[str
     return Settings(**sections, subprotocols=MappingProxyType(each))
 
 
-def _contradictions(
-    configuration: Configuration,
-    subprotocols: Mapping[str, type[WebSocketSettings]],
-    given: Mapping[tuple[str, str], Any],
-) -> Iterator[Problem]:
-    """Yield the problems between options that are each valid."""
-    settings, tls = configuration.settings, configuration.settings.tls
-
-    name = settings.server.default_subprotocol
-    if name not in subprotocols:
-        message = f"{name!r} is not a subprotocol{nearest(name, subprotocols)}"
+def _contradictions(configuration: Configuration, given: Mapping[str, Any]) -> Iterator[Problem]:
+    """Yield the problems between options that are each valid; `given` has those of [tls] that are."""
+    settings = configuration.settings
+    default = settings.server.default_subprotocol
+    if default not in settings.subprotocols:
+        message = f"{default!r} is not a subprotocol{nearest(default, settings.subprotocols)}"
         yield configuration.problem("server", "default_subprotocol", message)
-    for name, message in _half_configured(tls, ("tls", "enabled") in configuration.places):
-        if ("tls", name) not in configuration.places or ("tls", name) in given:
+    for name, message in _half_configured(settings.tls, ("tls", "enabled") in configuration.places):
+        if ("tls", name) not in configuration.places or name in given:
             yield configuration.problem("tls", name, message)
 
 

@@ -59,17 +59,6 @@ def test_the_defaults_are_those_of_the_settings() -> None:
     assert (ServerSettings().default_subprotocol, ServerSettings().unknown_subprotocol) == ("log", "refuse")
 
 
-def test_the_documented_file_holds_the_defaults_and_our_pages() -> None:
-    configuration = read_file(ROOT / "conf/ws.ini", KNOWN).check_machine()
-    server = configuration.require().server
-    assert server.docroot == ROOT / "static"
-    expected = defaults(KNOWN).require()
-    assert (configuration.settings.tls, configuration.settings.websocket, configuration.settings.log) == (
-        expected.tls, expected.websocket, expected.log,
-    )  # fmt: skip
-    assert dict(configuration.settings.subprotocols) == dict(expected.subprotocols)
-
-
 def test_options_are_read_from_each_section() -> None:
     text = (
         "[server]\nport = 81 \nlisting: off\nendpoints =\n    tcp:1\n    tcp:2\n[websocket]\nping_interval=.5\n"
