@@ -15,7 +15,7 @@ from tests.support.pages import brightness, nothing_foreign, wide_parts
 
 PHONE_WIDTH = 390
 MAX_LINES = 500
-LONGEST_STILL_MS = 2000
+FEWEST_PAINTED = 5  # of the totals while 2,000 messages go out in batches of 250
 
 
 def test_a_text_is_seen_going_and_coming(browser: Browser, server: Daemon) -> None:
@@ -151,15 +151,12 @@ def test_a_long_text_is_cut_in_the_log(browser: Browser, server: Daemon) -> None
 
 
 def test_a_burst_of_2000_messages_leaves_the_page_alive(browser: Browser, server: Daemon) -> None:
-    """All are counted and timed, the log keeps the last lines, and no frame is late by seconds."""
+    """All are counted and timed, the log keeps the last lines, and the totals are painted while they grow."""
     page = open_connected(browser, server)
     page.evaluate(
         """() => {
-            let last = performance.now();
-            window.longest = 0;
-            const step = (now) => {
-                window.longest = Math.max(window.longest, now - last); last = now; requestAnimationFrame(step);
-            };
+            window.seen = new Set();
+            const step = () => { seen.add(totals.textContent); requestAnimationFrame(step); };
             requestAnimationFrame(step);
         }"""
     )
@@ -169,7 +166,7 @@ def test_a_burst_of_2000_messages_leaves_the_page_alive(browser: Browser, server
     expect(page.locator("#totals")).to_contain_text("sent 2,000 (24,893 bytes) · received 2,000 (24,893 bytes)")
     expect(page.locator("#totals")).to_contain_text(f"the last {MAX_LINES} lines")
     expect(page.locator("#messages > *")).to_have_count(MAX_LINES)
-    assert page.evaluate("longest") < LONGEST_STILL_MS
+    assert page.evaluate("seen.size") >= FEWEST_PAINTED
     assert page.evaluate("messages.scrollHeight - messages.scrollTop - messages.clientHeight") < 40
     page.get_by_role("button", name="Clear").click()
     expect(page.locator("#messages > *")).to_have_count(0)

@@ -207,7 +207,7 @@ class TestTheEnd:
         """And a connection that waits for its next request is closed at once."""
         with (tmp_path / "large").open("wb") as file:
             file.truncate(30_000_000)
-        own = daemon(f"--docroot={tmp_path}")
+        own = daemon(f"--docroot={tmp_path}", ini="[server]\nshutdown_timeout = 60\n")
         with RawClient(own, None, receive_buffer=1 << 16) as client, RawClient(own, None) as idle:
             idle.send(b"GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n")
             assert idle.read_head().startswith(b"HTTP/1.1 404 ")
