@@ -128,7 +128,7 @@ class Target:
         assert not wrong, wrong
         assert server.site.admission.total == 0, "its place is still taken"
         assert not server.hub.connections, "its WebSocket is still counted"
-        assert server.hub.backlog == 0, "bytes wait for nobody"
+        assert server.hub.queued == 0, "bytes wait for nobody"
 
     def _call_later(self, *arguments: Any, **options: Any) -> Any:
         self._calls += 1

@@ -54,9 +54,18 @@ ALLOWED = [
     Allowed({"_SubParsersAction"}, {"completion"}, lambda: argparse),
     # Autobahn's
     Allowed(
-        {"_connectionLost", "_connectionMade", "_results", "_dataReceived", "_fail_connection", "_invalid_payload"}
-        | {"_isMessageCompressed", "_parseExtensionsHeader", "_perMessageCompress", "_protocol_violation"},
-        set(),
+        {"_connectionMade", "_isMessageCompressed", "_perMessageCompress"},
+        {"websocket.autobahn_facts", "client.connection"},
+        connection,
+    ),
+    Allowed(
+        {"_fail_connection", "_invalid_payload", "_protocol_violation"},
+        {"websocket.input", "client.connection"},
+        connection,
+    ),
+    Allowed(
+        {"_dataReceived"},
+        {"client.connection"},
         connection,
     ),
     Allowed({"_compressor"}, {"websocket.compression"}, lambda: PerMessageDeflate(True, False, False, 0, 0, 0)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from typing import Any
 
 from twisted.internet.task import Clock
 
@@ -93,7 +94,8 @@ def test_unfinished_messages_count_too() -> None:
     for peer, engine in clients:
         peer.send(Frame(TEXT, engine.compress(MESSAGE) + engine.flush(zlib.Z_SYNC_FLUSH), fin=False, rsv=4))
     assert site.hub.compressors.count == 2
-    kept = [each for each in site.hub.connections if each.deflate is not None and each.deflate._compressor is not None]
+    connections: list[Any] = list(site.hub.connections)
+    kept = [each for each in connections if each.deflate is not None and each.deflate._compressor is not None]
     assert len(kept) == 2
     for peer, engine in clients:
         peer.send(Frame(0, (engine.compress(MESSAGE) + engine.flush(zlib.Z_SYNC_FLUSH))[:-4]))

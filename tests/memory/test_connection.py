@@ -16,7 +16,7 @@ from wsdaemon.settings import LimitSettings
 from wsdaemon.subprotocols.assemble import EchoAssemble
 from wsdaemon.subprotocols.echo import Echo
 from wsdaemon.subprotocols.logging import Logging
-from wsdaemon.websocket import intake
+from wsdaemon.websocket import input as input_
 from wsdaemon.websocket.connection import Connection
 from wsdaemon.websocket.zlibs import new_compressor
 
@@ -415,7 +415,7 @@ class TestFlowControl:
         assert not peer.is_aborted()
         pass_time(site.clock, 1.1)
         assert peer.is_aborted()
-        assert site.hub.backlog == 0
+        assert site.hub.queued == 0
 
     def test_goes_on_when_read(self) -> None:
         """When the peer has read everything, it is served again, and nothing was lost."""
@@ -425,7 +425,7 @@ class TestFlowControl:
         pass_time(site.clock, 29)
         peer.transport.drain()
         assert peer.transport.producerState == "producing"
-        assert site.hub.backlog == 0
+        assert site.hub.queued == 0
         pass_time(site.clock, 29)
         assert not peer.is_aborted()
         peer.send(Frame(TEXT, b"last"))
@@ -571,7 +571,7 @@ class TestOthersCode:
     def test_exception_in_a_later_turn(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """What a subprotocol raises ends its connection with 1011, also in a later turn of the loop."""
         ticks = iter(range(1_000_000))
-        monkeypatch.setattr(intake, "perf_counter", lambda: float(next(ticks)))
+        monkeypatch.setattr(input_, "perf_counter", lambda: float(next(ticks)))
         site = MemorySite()
         peer = site.open("/echo-assemble")
         (connection,) = site.hub.connections

@@ -62,7 +62,7 @@ def subprotocol_of(server: Server) -> str:
     (connection,) = server.hub.connections
     connection.transport.abortConnection()
     assert not list(server.hub.connections)
-    return connection.factory.name
+    return connection.subprotocol
 
 
 def test_sample(server: Server) -> None:

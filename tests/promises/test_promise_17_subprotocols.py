@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -18,7 +19,8 @@ from tests.support.patience import PATIENCE, wait_until
 from tests.support.raw import RawClient
 from tests.support.serving import assert_serves, troubles
 from tests.support.wire import CLOSE, PONG, TEXT, Frame, close, close_code, request
-from wsdaemon.subprotocols.broadcast import EchoBroadcast
+from wsdaemon.websocket.connection import Connection
+from wsdaemon.websocket.outbox import Outbox
 
 HELLO = Frame(TEXT, b"hello")
 TWISTD = Path(sys.executable).with_name("twistd")
@@ -130,14 +132,14 @@ def test_promise_17_a_member_that_fails(monkeypatch: pytest.MonkeyPatch) -> None
     """
     site = MemorySite("[subprotocol:echo-broadcast]\nallowed_origins = *\n")
     peers = [site.open("/echo-broadcast") for _ in range(5)]
-    real = EchoBroadcast.write
+    real = Outbox.write
 
-    def write(member: EchoBroadcast, data: bytes) -> None:
-        if member.number == 3 and data.endswith(HELLO.payload):
+    def write(outbox: Outbox, data: bytes) -> None:
+        if cast(Connection, outbox._connection).number == 3 and data.endswith(HELLO.payload):
             raise MemoryError("no more")
-        real(member, data)
+        real(outbox, data)
 
-    monkeypatch.setattr(EchoBroadcast, "write", write)
+    monkeypatch.setattr(Outbox, "write", write)
     for _ in range(3):
         peers[0].send(HELLO)
     for number, peer in enumerate(peers, 1):

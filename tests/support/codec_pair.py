@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from twisted.internet.address import IPv4Address
 from twisted.internet.task import Clock
 
 from tests.support.client_memory import Recorder as ClientRecorder
@@ -17,8 +16,9 @@ from tests.support.oracle import Event, Oracle
 from tests.support.wire import KEY
 from wsdaemon.settings import LimitSettings, WebSocketSettings
 from wsdaemon.subprotocols.assemble import EchoAssemble
+from wsdaemon.websocket.autobahn_facts import CLOSED
 from wsdaemon.websocket.factory import ConnectionFactory
-from wsdaemon.websocket.handshake import Handshake
+from wsdaemon.websocket.handshake import Handshake, Request
 from wsdaemon.websocket.hub import Hub
 
 LATE = 15
@@ -99,12 +99,13 @@ class ServerSide:
         self.transport = Transport()
         hub = Hub(self.clock, LimitSettings(turn_budget=-1.0 if turns else 60.0))
         factory = ConnectionFactory(NotingServer, WebSocketSettings(message_limit=limit), hub)
-        connection: Any = factory.buildProtocol(IPv4Address("TCP", "127.0.0.1", 40000))
+        connection: Any = factory.make()
         connection.batch = batch_size
         self.connection: NotingServer = connection
         self.transport.protocol = connection
-        connection.makeConnection(self.transport)
-        connection.accept(Handshake("/", "localhost", None, KEY.decode(), (), offer), None, early)
+        connection.begin(
+            Request(Handshake("/", "localhost", None, KEY.decode(), (), offer), None, None, early), self.transport
+        )
         self.settle()
         head, _, self._sent = self.transport.value().partition(b"\r\n\r\n")
         self.transport.clear()
@@ -115,12 +116,10 @@ class ServerSide:
 
     def seen(self) -> list[Event]:
         """Return what happened, and how it ended."""
-        connection = self.connection
-        if connection.state != connection.STATE_CLOSED:
-            return [*connection.seen]
-        if connection.failedByMe:
-            return [*connection.seen, ("fail", connection.localCloseCode)]
-        return [*connection.seen, ("close", connection.remoteCloseCode or 1005)]
+        seen, closing = self.connection.seen, self.connection.closing
+        if closing.state != CLOSED:
+            return [*seen]
+        return [*seen, ("close", closing.received) if closing.is_clean else ("fail", closing.sent)]
 
     def deliver(self, data: bytes) -> None:
         """Hand bytes in, and leave what is put off to `settle`."""

@@ -13,7 +13,7 @@ from twisted.web.resource import IResource
 
 from wsdaemon.admin.metrics import Metrics
 from wsdaemon.admin.snapshot import EVERY, Watched
-from wsdaemon.routing.registry import Choice
+from wsdaemon.routing.registry import Route
 from wsdaemon.settings import PAGES_POLICY, AdminSettings, ServerSettings, Settings, WebSocketSettings
 from wsdaemon.site.behaviours import Page
 from wsdaemon.site.files import Docroot
@@ -65,11 +65,11 @@ class OnlyFeed:
         settings = WebSocketSettings(allowed_origins=("same",), message_limit=1 << 12)
         self._factory = ConnectionFactory(feed_of(watched), settings, hub)
 
-    def choose(self, handshake: Handshake) -> Choice:
+    def choose(self, handshake: Handshake) -> Route:
         """Return the feed; raises `HandshakeRefused` for another path."""
         if handshake.first_segment != "feed":
             raise HandshakeRefused(404, "Only /feed is a WebSocket here.")
-        return Choice(self._factory, handshake.subprotocols[0] if handshake.subprotocols else None)
+        return Route(self._factory, handshake.subprotocols[0] if handshake.subprotocols else None)
 
 
 def make_admin_site(

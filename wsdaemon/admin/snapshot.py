@@ -8,37 +8,20 @@ from collections import Counter
 from collections.abc import Iterator
 from heapq import nlargest
 from importlib.metadata import version
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 from wsdaemon.observe.lag import LoopLag
 from wsdaemon.observe.log import shorten
 from wsdaemon.observe.metric import Measured, Metric
 from wsdaemon.site.site import Site
-from wsdaemon.websocket.hub import Hub
-from wsdaemon.websocket.transport import Transport, carried
+from wsdaemon.websocket.hub import Hub, Member
+from wsdaemon.websocket.transport import carried
 
 MOST_LISTED = 200
 EVERY = 1.0
 """Interval between two snapshots for the page, in seconds."""
 
 _BEGAN = time.monotonic()
-
-
-class Connected(Protocol):
-    """What is read of a connection."""
-
-    STATE_OPEN: int
-    state: int
-    number: int
-    peer: str
-    subprotocol: str
-    target: str
-    opened_at: float
-    transport: Transport
-
-    @property
-    def waiting(self) -> int:
-        """Return how many bytes are queued."""
 
 
 class Watched:
@@ -50,7 +33,7 @@ class Watched:
         Metric("gauge", "wsdaemon_http_connections", "Connections that are HTTP, or nothing yet.", (),
                lambda it: {(): it.http_connections}),
         Metric("gauge", "wsdaemon_backlog_bytes", "Bytes that wait for peers which read too slowly.", (),
-               lambda it: {(): it.hub.backlog}),
+               lambda it: {(): it.hub.queued}),
         Metric("gauge", "wsdaemon_compressors", "Compressors that are kept between messages.", (),
                lambda it: {(): it.hub.compressors.count}),
         Metric("info", "wsdaemon_build", "Versions of what runs.", (),
@@ -110,7 +93,7 @@ class Watched:
             "close_codes": codes,
             "refusals": dict(hub.tally.counts.most_common(50)),
             "loop_lag": {"last": self.lag.last, "max": self.lag.take_most()},
-            "backlog": hub.backlog,
+            "backlog": hub.queued,
             "memory": process.get("process_resident_memory_bytes", 0),
             "descriptors": {"open": process.get("process_open_fds", 0), "limit": process["limit"]},
             "list": [self._listed(each) for each in nlargest(MOST_LISTED, hub.connections, lambda each: each.number)],
@@ -123,18 +106,18 @@ class Watched:
                 if metric.total:
                     yield from metric.totals(source).items()
 
-    def _listed(self, each: Connected) -> dict[str, Any]:
+    def _listed(self, each: Member) -> dict[str, Any]:
         bytes_in, bytes_out = carried(each.transport)
         return {
             "number": each.number, "peer": each.peer, "subprotocol": each.subprotocol, "target": shorten(each.target),
             "state": state_of(each), "age": self.hub.clock.seconds() - each.opened_at,
-            "bytes_in": bytes_in, "bytes_out": bytes_out, "waits": each.waiting,
+            "bytes_in": bytes_in, "bytes_out": bytes_out, "waits": each.outbox.queued,
         }  # fmt: skip
 
 
-def state_of(connection: Connected) -> str:
+def state_of(connection: Member) -> str:
     """Return `open`, or `closing` from the first Close or drop on."""
-    return "open" if connection.state == connection.STATE_OPEN else "closing"
+    return "open" if connection.can_send else "closing"
 
 
 def _process() -> dict[str, int]:

@@ -14,6 +14,7 @@ from urllib.parse import unquote_to_bytes
 
 from wsdaemon.options import Kind, Number, Size, Switch, nearest, options_of, quote
 from wsdaemon.settings import BehaviourSettings
+from wsdaemon.websocket.handshake import Handshake
 
 _Group = TypeVar("_Group")
 
@@ -53,6 +54,17 @@ class Given:
         self._groups = {type(each): each for each in groups}
         self.names = frozenset(names)
         """The parameters that were given; the others have their defaults."""
+
+    def check_request(self, handshake: Handshake, settings: BehaviourSettings) -> None:
+        """Raise `ParameterError` where a group cannot be taken in this handshake (see its `check_request`)."""
+        for group in self._groups.values():
+            check = getattr(group, "check_request", None)
+            if check is not None:
+                check(handshake, settings)
+
+    def names_any_of(self, group: type[Any]) -> bool:
+        """Say whether a parameter of the group is given."""
+        return not self.names.isdisjoint(options_of(group))
 
     def forget(self, group: type[Any]) -> None:
         """Let go of a group's values, which may be large."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from time import perf_counter
 
-from wsdaemon.behaviours.behaving import Behaving
+from wsdaemon.behaviours.behaviour import Behaviour
 from wsdaemon.behaviours.parameters import Family
 
 STREAM = Family(5, "stream", "what comes without being asked for, and what only goes in")
 
 
-class Producing(Behaving):
+class Producing(Behaviour):
     """Sends what `produce` gives, a little at a time, while the peer keeps up."""
 
     _waits = False
@@ -30,25 +30,21 @@ class Producing(Behaving):
         super().opened()
         self.may_go_on()
 
-    def resumeProducing(self) -> None:
-        """The peer has taken everything."""
-        super().resumeProducing()
+    def writable(self) -> None:
+        """Go on: everything queued for the peer was sent."""
         self.may_go_on()
 
     def may_go_on(self) -> None:
         """Send on, in the next turn of the loop."""
         if not self._waits and not self._is_done and self.can_send:
             self._waits = True
-            self.hub.turns.add(self._go, again=True)
+            self.in_turn(self._go)
 
-    def _go(self) -> None:
+    def _go(self, share: float) -> None:
         self._waits = False
         begun = perf_counter()
-        try:
-            while self.can_send and not self.is_held_up and not self._is_done:
-                self._is_done = not self.produce()
-                if perf_counter() - begun > self.hub.turns.share:
-                    self.may_go_on()
-                    return
-        except Exception:  # what it raises ends its own connection
-            self.crashed()
+        while self.can_send and not self.outbox.is_held_up and not self._is_done:
+            self._is_done = not self.produce()
+            if perf_counter() - begun > share:
+                self.may_go_on()
+                return

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar, NamedTuple
 
-from wsdaemon.behaviours.framing import MASKING_KEY, MOST_FRAMES, raw_frame
+from wsdaemon.behaviours.rawframes import MASKING_KEY, MOST_FRAMES, raw_frame
 from wsdaemon.options import Kind, quote
 from wsdaemon.websocket.codes import Opcode
 

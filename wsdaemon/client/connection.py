@@ -257,7 +257,7 @@ class ClientConnection(WebSocketClientProtocol):
 
     def _write_frame(self, opcode: int, payload: bytes, fin: bool, rsv: int) -> None:
         key = os.urandom(4)  # fresh and not to be guessed for each frame, RFC 6455 section 5.3
-        header = frame_header(opcode, len(payload), fin=fin, rsv1=rsv == 4, masking_key=key)
+        header = frame_header(opcode, len(payload), fin=fin, rsv=rsv, masking_key=key)
         self.transport.write(header + apply_mask(payload, key) if payload else header)
         if self.listener.wants_frames:
             self.listener.frame_sent(Frame(opcode, fin, rsv, len(payload), key, payload[:PREVIEW]))

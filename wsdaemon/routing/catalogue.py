@@ -6,11 +6,14 @@ declarations that read the parameters: so they cannot disagree.
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 from collections.abc import Iterable, Iterator
+from functools import cache
 from typing import Any, NamedTuple
 
-from wsdaemon.behaviours.answering import check_redirect
-from wsdaemon.behaviours.behaving import REPLIES, Behaving
+from wsdaemon import behaviours
+from wsdaemon.behaviours.behaviour import Asked, Behaviour, Part
 from wsdaemon.behaviours.parameters import Described, Family, Given, ParameterError, describe, read_query
 from wsdaemon.options import Choice, Switch
 from wsdaemon.settings import BehaviourSettings
@@ -23,38 +26,44 @@ class Catalogue:
 
     def __init__(self, found: Iterable[type[Connection]], settings: BehaviourSettings) -> None:
         self.settings = settings
-        self.all = [each for each in found if issubclass(each, Behaving)]
+        self.all = [each for each in found if issubclass(each, Behaviour)]
+        self.parts = find_parts()
         self.by_path = {name: each for each in self.all if self.is_there(each) for name in _paths(each)}
         """The enabled ones by the first segment of their URLs."""
         self.absent = {name for each in self.all for name in _paths(each)} - self.by_path.keys()
         """The paths of the others."""
-        self._taken = {each: (*each.own, *filter(self._is_enabled, each.parts)) for each in self.all}
+        self._taken = {each: tuple(filter(self._is_enabled, self._parts_of(each))) for each in self.all}
 
     @property
     def families(self) -> list[Family]:
         """All families, in their order."""
-        return sorted({each.family for each in (*self.all, *REPLIES)})
+        return sorted({each.family for each in (*self.all, *(part.parameters for part in self.parts))})
 
     def is_there(self, subprotocol: type[Connection]) -> bool:
         """Say whether a subprotocol is enabled; all but behaviours are."""
-        if not issubclass(subprotocol, Behaving):
+        if not issubclass(subprotocol, Behaviour):
             return True
         words = {"all", *subprotocol.names, path_of(subprotocol), subprotocol.family.name}
         if path_of(subprotocol) == "echo":  # it is there for the parts
-            words |= {part.family.name for part in subprotocol.parts}
+            words |= {part.parameters.family.name for part in self.parts}
         return not words.isdisjoint(self.settings.enabled)
 
-    def read(self, behaviour: type[Behaving], query: str, handshake: Handshake) -> Given:
+    def read(self, behaviour: type[Behaviour], query: str, handshake: Handshake) -> Asked:
         """Return what a query asks for; raises `HandshakeRefused` with 400 where that cannot be."""
+        parts = self._taken[behaviour]
         try:
-            given = read_query(query, self._taken[behaviour], self.settings)
-            check_redirect(given, handshake, self.settings)
+            given = read_query(query, (*behaviour.own, *(part.parameters for part in parts)), self.settings)
+            given.check_request(handshake, self.settings)
         except ParameterError as error:
-            off = any(error.name in _names(part) for part in behaviour.parts if part not in self._taken[behaviour])
+            off = any(error.name in _names(part) for part in self._parts_of(behaviour) if part not in parts)
             raise HandshakeRefused(400, f"{error.name}: is not enabled on this server" if off else str(error)) from None
-        return given
+        return Asked(given, parts, self.settings)
 
-    def read_name(self, name: str, handshake: Handshake) -> tuple[type[Behaving], Given] | None:
+    def nothing(self, behaviour: type[Behaviour]) -> Asked:
+        """Return what is asked where no parameter is given."""
+        return Asked(Given(()), self._taken[behaviour], self.settings)
+
+    def read_name(self, name: str, handshake: Handshake) -> tuple[type[Behaviour], Asked] | None:
         """Return what a subprotocol's name asks for, as `ticker&interval~100`; None where it is no behaviour's.
 
         What cannot stand in a name can be written as %XX, as in a query.
@@ -68,7 +77,7 @@ class Catalogue:
 
     def document(self) -> dict[str, Any]:
         """Return all there is to know, as it goes into JSON."""
-        groups = {part.family.name: self._group(part) for part in REPLIES if self._is_enabled(part)}
+        groups = {part.parameters.family.name: self._group(part) for part in self.parts if self._is_enabled(part)}
         behaviours = sorted(self.all, key=lambda each: (each.family, path_of(each)))
         return {
             "families": {each.name: each.summary for each in self.families},
@@ -76,13 +85,16 @@ class Catalogue:
             "behaviours": [self._behaviour(each) for each in behaviours],
         }
 
-    def _is_enabled(self, part: type[Any]) -> bool:
-        return not {"all", part.family.name}.isdisjoint(self.settings.enabled)
+    def _parts_of(self, behaviour: type[Behaviour]) -> list[type[Part]]:
+        return [part for part in self.parts if not (behaviour.streams and part.shapes_replies)]
 
-    def _group(self, part: type[Any]) -> dict[str, Any]:
-        return {"summary": _summary(part), "parameters": self._parameters(part)}
+    def _is_enabled(self, part: type[Part]) -> bool:
+        return not {"all", part.parameters.family.name}.isdisjoint(self.settings.enabled)
 
-    def _behaviour(self, each: type[Behaving]) -> dict[str, Any]:
+    def _group(self, part: type[Part]) -> dict[str, Any]:
+        return {"summary": _text(part.parameters), "parameters": self._parameters(part.parameters)}
+
+    def _behaviour(self, each: type[Behaviour]) -> dict[str, Any]:
         return {
             "name": path_of(each),
             "path": "/" + path_of(each),
@@ -93,7 +105,7 @@ class Catalogue:
             "example": each.example,
             "subprotocols": [name for name in _paths(each) if name != "echo"],
             "parameters": [told for own in each.own for told in self._parameters(own)],
-            "groups": [part.family.name for part in self._taken[each] if part not in each.own],
+            "groups": [part.parameters.family.name for part in self._taken[each]],
             "enabled": self.is_there(each),
         }
 
@@ -121,18 +133,28 @@ def sections(document: dict[str, Any]) -> Iterator[Section]:
             yield Section(family, summary, own, group, [each["path"] for each in enabled if family in each["groups"]])
 
 
-def path_of(behaviour: type[Behaving]) -> str:
+def path_of(behaviour: type[Behaviour]) -> str:
     """Return the first segment of a behaviour's URLs."""
     return behaviour.path or behaviour.names[-1]
 
 
-def _paths(behaviour: type[Behaving]) -> dict[str, None]:
+def _paths(behaviour: type[Behaviour]) -> dict[str, None]:
     """Return the names that it has, in a URL or as a subprotocol."""
     return dict.fromkeys((*behaviour.names, path_of(behaviour)))
 
 
-def _names(group: type[Any]) -> set[str]:
-    return {each.name for each in describe(group, BehaviourSettings())}
+@cache
+def find_parts() -> tuple[type[Part], ...]:
+    """Return the parts of all behaviours, which stand in the package `behaviours`, in their order."""
+    names = [each.name for each in pkgutil.iter_modules(behaviours.__path__)]
+    modules = [importlib.import_module(f"{behaviours.__name__}.{name}") for name in names]
+    values = {value for module in modules for value in vars(module).values() if isinstance(value, type)}
+    found = [value for value in values if issubclass(value, Part) and value is not Part]
+    return tuple(sorted(found, key=lambda each: each.parameters.family.rank))
+
+
+def _names(part: type[Part]) -> set[str]:
+    return {each.name for each in describe(part.parameters, BehaviourSettings())}
 
 
 def _told(each: Described) -> dict[str, Any]:
@@ -158,7 +180,3 @@ def _told(each: Described) -> dict[str, Any]:
 
 def _text(documented: type[Any]) -> str:
     return " ".join((documented.__doc__ or "").split())
-
-
-def _summary(documented: type[Any]) -> str:
-    return _text(documented)

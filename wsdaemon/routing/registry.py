@@ -4,13 +4,13 @@ else by its path, else the default."""
 from __future__ import annotations
 
 import importlib
-import pkgutil
 from collections.abc import Iterable, Iterator
 from importlib.metadata import EntryPoint, entry_points
+from pkgutil import iter_modules
 from typing import NamedTuple
 
-from wsdaemon import subprotocols
-from wsdaemon.behaviours.parameters import Given
+from wsdaemon import behaviours, subprotocols
+from wsdaemon.behaviours.behaviour import Asked, Behaviour
 from wsdaemon.errors import StartupError
 from wsdaemon.routing.catalogue import Catalogue
 from wsdaemon.settings import Settings, WebSocketSettings
@@ -53,14 +53,18 @@ def settings_classes(found: Iterable[type[Connection]]) -> dict[str, type[WebSoc
     return {short_name(each): each.settings_class for each in found}
 
 
-class Choice(NamedTuple):
-    """What a client gets."""
+class Route(NamedTuple):
+    """Where a handshake leads."""
 
     factory: ConnectionFactory
     subprotocol: str | None
     """The name to answer with: one that the client offered, or none."""
-    given: Given | None = None
-    """What it asks for of a behaviour."""
+    asked: Asked | None = None
+    """What the URL asks of a behaviour."""
+
+    def make(self) -> Connection:
+        """Return a new connection."""
+        return self.factory.make() if self.asked is None else self.factory.make(self.asked)
 
 
 class Registry:
@@ -71,17 +75,19 @@ class Registry:
         self.catalogue = Catalogue(found, settings.behaviours)
         self._by_name: dict[str, ConnectionFactory] = {}
         self._of: dict[type[Connection], ConnectionFactory] = {}
+        self._plain: dict[ConnectionFactory, Asked] = {}  # of behaviours: what is asked where no parameter is given
         for subprotocol in found:
             if not self.catalogue.is_there(subprotocol):
                 continue
             factory = ConnectionFactory(subprotocol, settings.subprotocols[short_name(subprotocol)], hub)
-            factory.protocol.bounds = settings.behaviours
             self._of[subprotocol] = factory
+            if issubclass(subprotocol, Behaviour):
+                self._plain[factory] = self.catalogue.nothing(subprotocol)
             self._by_name.update(dict.fromkeys(subprotocol.names, factory))
         self._default = self._by_name[settings.server.default_subprotocol]
         self._refuse_unknown = settings.server.unknown_subprotocol == "refuse"
 
-    def choose(self, handshake: Handshake) -> Choice:
+    def choose(self, handshake: Handshake) -> Route:
         """Return the factory, and the name to answer with.
 
         On a behaviour's path it is that behaviour, whatever is offered, and the first name is answered with. Else it is
@@ -95,25 +101,29 @@ class Registry:
         # Without a query, and below it, /echo is Jetty's, which goes by the names that are offered first.
         if behaviour is not None and (path in behaviour.names or (query and whole_path == f"/{path}")):
             first = offered[0] if offered else None
-            return Choice(self._of[behaviour], first, self.catalogue.read(behaviour, query, handshake))
+            return Route(self._of[behaviour], first, self.catalogue.read(behaviour, query, handshake))
         if path in self.catalogue.absent and path not in self._by_name:
             raise HandshakeRefused(403, f"/{path} is not enabled on this server.")
         for name in offered:
             if name in self._by_name:
-                return Choice(self._by_name[name], name)
+                return self._plainly(self._by_name[name], name)
             by_name = self.catalogue.read_name(name, handshake)
             if by_name is not None:
-                return Choice(self._of[by_name[0]], name, by_name[1])
+                return Route(self._of[by_name[0]], name, by_name[1])
         if not offered:
-            return Choice(self._by_name.get(path, self._default), None)
+            return self._plainly(self._by_name.get(path, self._default), None)
         if self._refuse_unknown:
             raise HandshakeRefused(400, f"None of the subprotocols is known. Known are: {', '.join(self._by_name)}.")
-        return Choice(self._default, None)
+        return self._plainly(self._default, None)
+
+    def _plainly(self, factory: ConnectionFactory, name: str | None) -> Route:
+        return Route(factory, name, self._plain.get(factory))
 
 
 def _own() -> Iterator[type[Connection]]:
-    for module_info in pkgutil.iter_modules(subprotocols.__path__):
-        module = importlib.import_module(f"{subprotocols.__name__}.{module_info.name}")
+    places = [(each.name, package) for package in (subprotocols, behaviours) for each in iter_modules(package.__path__)]
+    for name, package in sorted(places, key=lambda each: each[0]):
+        module = importlib.import_module(f"{package.__name__}.{name}")
         for value in vars(module).values():
             own = isinstance(value, type) and issubclass(value, Connection) and value.__module__ == module.__name__
             if own and value.names:

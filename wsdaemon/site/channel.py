@@ -18,7 +18,7 @@ from wsdaemon.site.targets import names_server
 from wsdaemon.site.upgrade import HandedOver, Upgrade, asks_for_websocket
 from wsdaemon.websocket.deadlines import Deadlines
 from wsdaemon.websocket.hub import Hub
-from wsdaemon.websocket.intake import LITTLE
+from wsdaemon.websocket.input import LITTLE
 from wsdaemon.websocket.lease import Lease
 from wsdaemon.websocket.transport import finish_sending, hand_over, show_peer, watch_progress
 

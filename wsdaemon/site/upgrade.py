@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
-from twisted.internet.interfaces import IAddress, IProtocol
+from twisted.internet.interfaces import IProtocol
 from twisted.web.http_headers import Headers
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
 
 from wsdaemon.observe.tally import Cause
 from wsdaemon.origins import origin_allowed
-from wsdaemon.routing.registry import Choice
+from wsdaemon.routing.registry import Route
 from wsdaemon.settings import LimitSettings
-from wsdaemon.websocket.connection import Connection
 from wsdaemon.websocket.handshake import (
     Handshake,
     HandshakeRefused,
+    Request,
     read_handshake,
     split_plain_upgrade,
     wants_upgrade,
@@ -29,7 +29,7 @@ from wsdaemon.websocket.transport import Transport
 class Chooser(Protocol):
     """Decides which connection a handshake gets."""
 
-    def choose(self, handshake: Handshake) -> Choice:
+    def choose(self, handshake: Handshake) -> Route:
         """Return it; raises `HandshakeRefused`."""
 
 
@@ -50,9 +50,6 @@ class Upgradable(Protocol):
 
     def isSecure(self) -> bool:
         """Say whether it is over TLS."""
-
-    def getPeer(self) -> IAddress:
-        """Return the peer's address."""
 
     def hand_over(self, protocol: IProtocol) -> HandedOver:
         """Give the transport to `protocol` for good."""
@@ -99,19 +96,13 @@ class Upgrade:
         Raises `HandshakeRefused`, before anything is done.
         """
         handshake = read_handshake(target, version, headers)
-        factory, subprotocol, given = self._chooser.choose(handshake)
-        allowed = factory.settings.allowed_origins
+        route = self._chooser.choose(handshake)
+        allowed = route.factory.settings.allowed_origins
         if not origin_allowed(handshake.origin, handshake.host, channel.isSecure(), allowed):
             raise HandshakeRefused(403, "Pages of this origin may not connect here.")
-        connection: Connection = factory.buildProtocol(channel.getPeer())  # type: ignore[assignment]  # never None
-        if given is not None:
-            connection.given = given  # type: ignore[attr-defined]  # a behaviour, which has parameters
-        transport, held, connection.lease = channel.hand_over(connection)
-        connection.makeConnection(transport)
-        try:
-            connection.accept(handshake, subprotocol, held + early)
-        except Exception:  # not to the HTTP request, which has no connection any more
-            connection.crashed()
+        connection = route.make()
+        transport, held, lease = channel.hand_over(connection)
+        connection.begin(Request(handshake, route.subprotocol, lease, held + early), transport)
         channel.upgraded()  # only now: a site that drains waits for the one or the other
 
 

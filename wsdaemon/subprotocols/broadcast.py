@@ -13,10 +13,9 @@ from wsdaemon.settings import WebSocketSettings
 from wsdaemon.websocket.codes import CloseCode, Opcode
 from wsdaemon.websocket.compression import Deflate
 from wsdaemon.websocket.connection import Connection
-from wsdaemon.websocket.engine import Engine
-from wsdaemon.websocket.flow import CROWDED
 from wsdaemon.websocket.frames import frame_header, join_frames, payload_sizes
 from wsdaemon.websocket.hub import Room
+from wsdaemon.websocket.outbox import CROWDED
 from wsdaemon.websocket.transport import acknowledged
 
 ROOM = "echo-broadcast"
@@ -81,13 +80,13 @@ class EchoBroadcast(Connection):
 
     def messages_in(self, frames: list[tuple[int, bytes]]) -> None:
         """Send messages to everyone: framed once for all that take the same frames, and in one write to each."""
-        if not self.can_send:
+        if not self.closing.is_open:
             return  # what a closing connection still sends is nobody's
         members = self._members()
         plain = join_frames(frames)
         framed: dict[tuple[int, int, int], bytes] = {}
         receivers: Counter[tuple[int, int, int] | None] = Counter()
-        lagging, is_open, verbose = 0, Engine.STATE_OPEN, self.hub.verbose
+        lagging, verbose = 0, self.hub.verbose
         for member in members:
             try:
                 key = None if member.deflate is None else member.deflate.parameters
@@ -97,16 +96,16 @@ class EchoBroadcast(Connection):
                     if key not in framed:
                         framed[key] = b"".join(_frame(*frame, member.deflate, self.settings) for frame in frames)
                     whole = framed[key]
-                if member.write_paused or verbose or member is self:
+                if member.outbox.is_paused or verbose or member is self:
                     member.deliver(whole, frames)
-                elif member.state == is_open:
-                    member.write(whole)
-                receivers[key] += member.state == is_open
-                lagging += member.write_paused
+                elif member.closing.is_open:
+                    member.outbox.write(whole)
+                receivers[key] += member.closing.is_open
+                lagging += member.outbox.is_paused
             except Exception:  # it is that member's trouble, and neither the sender's nor the others'
                 member.crashed()
         self._count(frames, framed, receivers)
-        if lagging and self.can_send and self._is_crowded(members):
+        if lagging and self.closing.is_open and self._is_crowded(members):
             self._wait_for_room(HOLD_BACKS)
 
     def _count(
@@ -123,18 +122,18 @@ class EchoBroadcast(Connection):
 
     def _wait_for_room(self, times: int) -> None:
         """Read nothing from the sender for a moment, and for another, while the room is crowded."""
-        if not self.can_send:
+        if not self.closing.is_open:
             return
         members = self._members()
-        most = 2 * sum(member.write_paused for member in members) > len(members)
-        if (times and most) or any(member.is_catching_up() for member in members if member.write_paused):
-            self.pause_reading(CROWDED)
+        most = 2 * sum(member.outbox.is_paused for member in members) > len(members)
+        if (times and most) or any(member.is_catching_up() for member in members if member.outbox.is_paused):
+            self.outbox.pause_reading(CROWDED)
             self.deadlines.set("room", HOLD_BACK, partial(self._wait_for_room, times - 1 if times else 0))
         else:
-            self.resume_reading(CROWDED)
+            self.outbox.resume_reading(CROWDED)
 
     def _is_crowded(self, members: Room[EchoBroadcast]) -> bool:
-        lagging = [member for member in members if member.write_paused]
+        lagging = [member for member in members if member.outbox.is_paused]
         return 2 * len(lagging) > len(members) or any(member.is_catching_up() for member in lagging)
 
     def is_catching_up(self) -> bool:
@@ -150,12 +149,12 @@ class EchoBroadcast(Connection):
 
     def deliver(self, framed: bytes, frames: list[tuple[int, bytes]]) -> None:
         """Send frames of the room, or keep them in order for when the peer reads again, up to `queue_limit`."""
-        if not self.can_send:
+        if not self.closing.is_open:
             return
         for opcode, message in frames:
             self.trace("sends", opcode, len(message), True)
-        if not self.write_paused:
-            self.write(framed)
+        if not self.outbox.is_paused:
+            self.outbox.write(framed)
             return
         self.queued += len(framed) + OVERHEAD
         if self.queued > self.settings.queue_limit:
@@ -165,15 +164,14 @@ class EchoBroadcast(Connection):
         else:
             self._queue.append(framed)
 
-    def resumeProducing(self) -> None:
-        """Send what was kept, as far as the peer takes it."""
-        super().resumeProducing()
-        while self._queue and not self.write_paused:
+    def writable(self) -> None:
+        """Send what was queued, as far as the peer takes it."""
+        while self._queue and not self.outbox.is_paused:
             frames = [self._queue.popleft() for _ in range(min(WRITTEN_AT_ONCE, len(self._queue)))]
             self.queued -= sum(map(len, frames)) + OVERHEAD * len(frames)
-            if self.can_send:
-                self.write(b"".join(frames))
-        if not self.write_paused:
+            if self.closing.is_open:
+                self.outbox.write(b"".join(frames))
+        if not self.outbox.is_paused:
             self._behind_since = 0.0  # it keeps up again
 
     def closed(self) -> None:
@@ -194,5 +192,5 @@ def _frame(opcode: int, message: bytes, deflate: Deflate | None, settings: WebSo
     if deflate is not None and len(message) >= settings.compression_threshold:
         compressed = deflate.compress_alone(message)
         if len(compressed) < len(message):
-            return frame_header(opcode, len(compressed), rsv1=True) + compressed
+            return frame_header(opcode, len(compressed), rsv=4) + compressed
     return frame_header(opcode, len(message)) + message

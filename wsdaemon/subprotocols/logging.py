@@ -15,17 +15,17 @@ class Logging(Connection):
     def messages_in(self, frames: list[tuple[int, bytes]]) -> None:
         """Drop whole messages; verbose mode, which shows each, does not come here."""
 
+    def onMessageBegin(self, isBinary: bool) -> None:
+        """Begin to count."""
+        self._is_binary, self._length = isBinary, 0
+
+    def onMessageFrameBegin(self, length: int) -> None:
+        """Take a frame of any length."""
+
     def onMessageFrameData(self, payload: bytes) -> None:
         """Count the bytes and drop them."""
         self._length += len(payload)
 
-    def onMessageBegin(self, isBinary: bool) -> None:
-        """Begin to count."""
-        self.message_is_binary = isBinary
-        self._length = 0
-
     def onMessageEnd(self) -> None:
-        """Say how long the message was."""
-        if self.hub.verbose:
-            kind = "binary" if self.message_is_binary else "text"
-            self.debug("message received: {kind}, {length} bytes", kind=kind, length=self._length)
+        """Log how long the message was."""
+        self.note_message(self._is_binary, self._length)

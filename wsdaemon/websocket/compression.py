@@ -40,6 +40,23 @@ def agree(
     return Deflate(negotiated, settings.compression_level, compressors), accepted.get_extension_string()
 
 
+def parse_extensions(header: str) -> list[tuple[str, dict[str, Any]]]:
+    """Return the extensions that a header names, each with the values of its parameters (RFC 6455 section 9.1).
+
+    Names are in lower case; a parameter without a value has True, and quotes around a value are taken off.
+    """
+    found = []
+    for offer in filter(None, (each.strip() for each in header.split(","))):
+        name, *words = (word.strip() for word in offer.split(";"))
+        parameters: dict[str, Any] = {}
+        for word in words:
+            key, equals, value = word.partition("=")
+            value = value.strip().removeprefix('"').removesuffix('"')
+            parameters.setdefault(key.strip().lower(), []).append(value if equals else True)
+        found.append((name.lower(), parameters))
+    return found
+
+
 class Compressors:
     """The compressors that are kept between messages: of at most `limit` connections, each for `idle` seconds.
 

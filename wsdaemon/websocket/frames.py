@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
+from typing import NamedTuple
 
 from wsdaemon.websocket.utf8 import is_text, may_be_text
 
@@ -34,15 +35,59 @@ with contextlib.suppress(ImportError):
     apply_mask = _fast_mask
 
 
-def frame_header(opcode: int, length: int, *, fin: bool = True, rsv1: bool = False, masking_key: bytes = b"") -> bytes:
-    """Return the header of a frame with `length` bytes of payload; with a masking key (4 bytes), that follows it."""
-    first = opcode | (_FIN if fin else 0) | (RSV1 if rsv1 else 0)
+def frame_header(
+    opcode: int, length: int, *, fin: bool = True, rsv: int = 0, masking_key: bytes = b"", bits: int = 0
+) -> bytes:
+    """Return the header of a frame with `length` bytes of payload.
+
+    `rsv` are the reserved bits, 4 for RSV1; a masking key (4 bytes) follows the length; `bits` (16 or 64) is the least
+    width of the length's field, where it is not to be the shortest.
+    """
+    first = opcode | (_FIN if fin else 0) | rsv << 4
     mask = _MASK if masking_key else 0
-    if length < 126:
+    if length < 126 and not bits:
         return bytes((first, mask | length)) + masking_key
-    if length < 1 << 16:
+    if length < 1 << 16 and bits < 64:
         return bytes((first, mask | 126)) + length.to_bytes(2, "big") + masking_key
     return bytes((first, mask | 127)) + length.to_bytes(8, "big") + masking_key
+
+
+class Header(NamedTuple):
+    """The header of a frame, right or wrong, as it is on the wire."""
+
+    first: int
+    is_masked: bool
+    length: int
+    """Of the payload, in bytes."""
+    size: int
+    """Of the header itself, the masking key included."""
+    is_shortest: bool
+    """Whether the length's field is the shortest that holds it."""
+
+    @classmethod
+    def read(cls, data: bytes, at: int = 0) -> Header | None:
+        """Return the header at `at`, whose masking key may be missing still; None where its length is not whole yet."""
+        if len(data) - at < 2:
+            return None
+        second = data[at + 1]
+        length, size, least = second & 0x7F, 2, 0
+        if length > 125:
+            size, least = (4, 126) if length == 126 else (10, 1 << 16)
+            length = int.from_bytes(data[at + 2 : at + size], "big")
+        if len(data) - at < size:
+            return None
+        is_masked = bool(second & _MASK)
+        return cls(data[at], is_masked, length, size + 4 * is_masked, least <= length < 1 << 63)
+
+    @property
+    def opcode(self) -> int:
+        """What the frame is."""
+        return self.first & 0x0F
+
+    @property
+    def fin(self) -> bool:
+        """Whether it is its message's last."""
+        return bool(self.first & _FIN)
 
 
 _SHORT = {opcode: [bytes((_FIN | opcode, length)) for length in range(126)] for opcode in (1, 2)}
@@ -98,58 +143,40 @@ def take_compressed_frame(data: bytes, at: int, *, limit: int) -> tuple[int, byt
 
     Returns its opcode, its unmasked and still compressed payload of at most `limit` bytes, and where the frame ends.
     """
-    extent = frame_extent(data, at)
-    end = at + extent
-    if data[at] & ~0x03 != _FIN | RSV1 or not extent or end > len(data) or not data[at + 1] & _MASK:
+    if data[at] & ~0x03 != _FIN | RSV1 or data[at] & 0x03 not in (1, 2):
         return None
-    opcode, code = data[at] & 0x03, data[at + 1] & 0x7F
-    length = extent - (6 if code < 126 else 8 if code == 126 else 14)
-    if opcode not in (1, 2) or length > limit or (code == 126 and length < 126) or (code == 127 and length < 1 << 16):
+    header = Header.read(data, at)
+    if header is None or not header.is_masked or not header.is_shortest or header.length > limit:
         return None
-    start = end - length
-    return opcode, apply_mask(data[start:end], data[start - 4 : start]), end
+    start = at + header.size
+    end = start + header.length
+    return (header.opcode, apply_mask(data[start:end], data[start - 4 : start]), end) if end <= len(data) else None
 
 
 def is_begun(data: bytes, *, masked: bool, limit: int) -> bool:
     """Say whether `data`, at least one byte, may become a frame for `take_whole_frames` of at most `limit` bytes.
 
-    A whole frame is none that is begun, nor is a text that is wrong already.
+    A whole frame is not begun but done, and a text that is wrong already will not become one.
     """
     if data[0] != _WHOLE_TEXT and data[0] != _WHOLE_BINARY:
         return False
-    if len(data) < 2:
-        return True
-    length = data[1] ^ (_MASK if masked else 0)
-    header = 6 if masked else 2
-    if length > 127:
-        return False  # masked where it must not be, or the reverse
-    if length > 125:
-        if len(data) < (4 if length == 126 else 10):
-            return True
-        length, more = _long_length(data, 2, length)
-        header += more
-    if not 0 <= length <= limit or len(data) >= header + length:
+    if len(data) > 1 and bool(data[1] & _MASK) != masked:
         return False
-    start = data[header:]
+    header = Header.read(data)
+    if header is None:
+        return True
+    if not header.is_shortest or header.length > limit or len(data) >= header.size + header.length:
+        return False
+    start = data[header.size :]
     if data[0] == _WHOLE_BINARY or not start:
         return True
-    return may_be_text(apply_mask(start, data[header - 4 : header]) if masked else start)
+    return may_be_text(apply_mask(start, data[header.size - 4 : header.size]) if masked else start)
 
 
 def frame_extent(data: bytes, start: int) -> int:
     """Return how many bytes the frame at `start` takes, header and payload; 0 where its header is not whole yet."""
-    have = len(data) - start
-    if have < 2:
-        return 0
-    length = data[start + 1] & 0x7F
-    header = 2 + (4 if data[start + 1] & _MASK else 0)
-    if length == 126:
-        header += 2
-        length = int.from_bytes(data[start + 2 : start + 4], "big")
-    elif length == 127:
-        header += 8
-        length = int.from_bytes(data[start + 2 : start + 10], "big")
-    return header + length if have >= header else 0
+    header = Header.read(data, start)
+    return 0 if header is None or len(data) - start < header.size else header.size + header.length
 
 
 def _long_length(data: bytes, at: int, code: int) -> tuple[int, int]:
@@ -166,11 +193,7 @@ def _long_length(data: bytes, at: int, code: int) -> tuple[int, int]:
 def payload_sizes(frames: bytes) -> list[int]:
     """Return the length of the payload of each of some whole unmasked frames."""
     sizes, at = [], 0
-    while at < len(frames):
-        length, header = frames[at + 1], 2
-        if length > 125:
-            length, more = _long_length(frames, at + 2, length)
-            header += more
-        sizes.append(length)
-        at += header + length
+    while (header := Header.read(frames, at)) is not None:
+        sizes.append(header.length)
+        at += header.size + header.length
     return sizes

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from wsdaemon.origins import parse_host
+from wsdaemon.websocket.lease import Lease
 
 _FORBIDDEN = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f-\x9f]")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -49,6 +50,19 @@ class Handshake:
     def first_segment(self) -> str:
         """The first segment of the target's path: `echo` for /echo/x?y=z."""
         return self.target.partition("?")[0].lstrip("/").partition("/")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a connection is given when it begins."""
+
+    handshake: Handshake
+    subprotocol: str | None
+    """The subprotocol to name in the answer: one of those offered, or None to name none."""
+    lease: Lease | None = None
+    """The connection's place under `max_connections`, to be released when the transport is gone."""
+    early: bytes = b""
+    """Input that arrived behind the request."""
 
 
 def split_plain_upgrade(
@@ -130,15 +144,20 @@ def accept_token(key: str) -> str:
     return base64.b64encode(hashlib.sha1((key + _GUID).encode(), usedforsecurity=False).digest()).decode()
 
 
-def accepting_response(key: str, subprotocol: str | None, extensions: str) -> bytes:
-    """Return the response that makes a WebSocket of the connection (RFC 6455 section 4.2.2)."""
+def switching_response(accepts: Iterable[str], subprotocol: str | None, extensions: str, more: Iterable[str]) -> bytes:
+    """Return a 101 with these Sec-WebSocket-Accept headers, right or wrong, and `more` header lines."""
     lines = ["HTTP/1.1 101 Switching Protocols", "Upgrade: WebSocket", "Connection: Upgrade"]
-    if subprotocol is not None:
+    if subprotocol:
         lines.append(f"Sec-WebSocket-Protocol: {subprotocol}")
-    lines.append(f"Sec-WebSocket-Accept: {accept_token(key)}")
+    lines += [f"Sec-WebSocket-Accept: {accept}" for accept in accepts]
     if extensions:
         lines.append(f"Sec-WebSocket-Extensions: {extensions}")
-    return "\r\n".join([*lines, "", ""]).encode()
+    return "\r\n".join([*lines, *more, "", ""]).encode()
+
+
+def accepting_response(key: str, subprotocol: str | None, extensions: str) -> bytes:
+    """Return the response that makes a WebSocket of the connection (RFC 6455 section 4.2.2)."""
+    return switching_response((accept_token(key),), subprotocol, extensions, ())
 
 
 def _key(by_name: dict[str, list[str]]) -> str:

@@ -1,10 +1,10 @@
-"""What the connections of one daemon share: numbers, rooms, limits, memory for the slow, and the way out."""
+"""What the connections of one daemon share: numbers, rooms, limits, counters, the loop's time, and drain."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -15,17 +15,47 @@ from wsdaemon.settings import LimitSettings
 from wsdaemon.websocket.compression import Compressors
 from wsdaemon.websocket.turns import Turns
 
-if TYPE_CHECKING:
-    from wsdaemon.websocket.engine import Engine
+_Each = TypeVar("_Each")
 
 
-_Member = TypeVar("_Member")
+class Member(Protocol):
+    """A connection, as far as those who look at all connections need it."""
+
+    number: int
+    peer: str
+    target: str
+    opened_at: float
+    transport: Any
+
+    @property
+    def subprotocol(self) -> str:
+        """The subprotocol's short name."""
+
+    @property
+    def can_send(self) -> bool:
+        """Whether it is open, and not closing."""
+
+    @property
+    def outbox(self) -> Queue:
+        """What is queued for the peer."""
+
+    def close(self, code: int, reason: str) -> None:
+        """Begin the closing handshake."""
+
+    def abort(self) -> None:
+        """Cut the stream."""
 
 
-class Room(set[_Member]):
+class Queue(Protocol):
+    """An outbox, as far as it is looked at from outside."""
+
+    queued: int
+
+
+class Room(set[_Each]):
     """Connections that hear each other. A member may leave while the room is being walked through."""
 
-    def __iter__(self) -> Iterator[_Member]:
+    def __iter__(self) -> Iterator[_Each]:
         return iter(tuple(super().__iter__()))
 
 
@@ -44,14 +74,15 @@ class Hub:
         self.limits = limits or LimitSettings()
         self.tally = tally or Tally(clock)
         self.verbose = verbose
-        self.connections: Room[Engine] = Room()
+        self.connections: Room[Member] = Room()
         self.changes = 0
-        """How often someone came or went."""
-        self.answering: Room[Engine] = Room()
-        """Those whose handshake waits for its answer."""
+        """How often a connection was opened or went."""
+        self.answering: Room[Member] = Room()
+        """Connections whose handshake is not answered yet."""
         self.watchers: Room[Callable[[], None]] = Room()
-        """Called when someone comes or goes."""
-        self.backlog = 0  # bytes that wait for peers which do not keep up, see FlowControlled.write
+        """Called when a connection is opened or goes."""
+        self.queued = 0
+        """Bytes queued for peers that do not keep up, of all connections."""
         self.traffic = Traffic()
         self.turns = Turns(clock, self.limits.turn_budget)
         self.compressors = Compressors(clock, self.limits.max_compressors, self.limits.compressor_idle)
@@ -59,7 +90,7 @@ class Hub:
         self._numbers = itertools.count(1)
         self.draining = False
         self.farewell = ""
-        """Why everyone has to go, as the Close says it."""
+        """The reason in the Close when draining."""
         self._drained: Deferred[None] | None = None
 
     def use_limits(self, limits: LimitSettings) -> None:
@@ -72,7 +103,7 @@ class Hub:
         """Return the room of that name; it comes into being when first asked for."""
         return self._rooms.setdefault(name, Room())
 
-    def add(self, connection: Engine) -> int:
+    def add(self, connection: Member) -> int:
         """Note an open connection; returns its number."""
         self.connections.add(connection)
         self.changes += 1
@@ -80,7 +111,7 @@ class Hub:
             self._tell_watchers()
         return next(self._numbers)
 
-    def remove(self, connection: Engine) -> None:
+    def remove(self, connection: Member) -> None:
         """Note that a connection is gone."""
         self.connections.discard(connection)
         self.changes += 1
@@ -97,19 +128,19 @@ class Hub:
     def abort(self) -> None:
         """Cut every connection."""
         for connection in self.connections:
-            connection.transport.abortConnection()
+            connection.abort()
 
     def drain(self, code: int, reason: str) -> Deferred[None]:
-        """Close every connection with `code`, and those that still come once they are open; fires when all are gone.
+        """Close every connection with `code`, including those whose handshake completes later; fires when none is left.
 
-        Their close timeout bounds that.
+        The close timeout bounds that.
         """
         self.draining = True
         self.farewell = reason
         drained: Deferred[None] = Deferred()
         self._drained = drained
         for connection in self.answering:
-            connection.transport.abortConnection()
+            connection.abort()
         for connection in self.connections:
             connection.close(code, reason)
         if not self.connections and not drained.called:

@@ -1,23 +1,47 @@
-"""Keep-alive: a ping now and then, and the end of the connection where no pong comes back."""
+"""Keep-alive: a ping now and then, and the end of the connection where no pong answers it."""
 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-if TYPE_CHECKING:
-    from wsdaemon.websocket.engine import Engine
+from wsdaemon.settings import WebSocketSettings
+from wsdaemon.websocket.deadlines import Deadlines
+from wsdaemon.websocket.outbox import Outbox
+
+
+class Pinged(Protocol):
+    """A connection, as far as its keep-alive needs it."""
+
+    deadlines: Deadlines
+    outbox: Outbox
+    heard: bool
+    ping_takes: float
+
+    @property
+    def settings(self) -> WebSocketSettings:
+        """The subprotocol's settings."""
+
+    @property
+    def incoming_frame(self) -> object:
+        """What stands for the frame that is arriving; None between frames."""
+
+    def send_ping(self, payload: bytes) -> None:
+        """Send a ping."""
+
+    def unanswered(self) -> None:
+        """Cut the peer: it did not answer."""
 
 
 class KeepAlive:
-    """Asks one peer whether it is still there; that it sends data is no answer, only the right pong is."""
+    """Keep-alive of one connection. Data is no sign of life, only the right pong is (RFC 6455 section 5.5.2)."""
 
     __slots__ = ("_connection", "_frame", "_payload")
 
-    def __init__(self, connection: Engine) -> None:
+    def __init__(self, connection: Pinged) -> None:
         self._connection = connection
         self._payload: bytes | None = None
-        self._frame: object = None  # the frame that was coming in when the ping went out
+        self._frame: object = None  # the frame that was arriving when the ping went out
 
     def start(self) -> None:
         """Wait until the next ping is due."""
@@ -27,7 +51,7 @@ class KeepAlive:
             self._connection.deadlines.set("ping", interval, self._ask)
 
     def answered(self, payload: bytes) -> bool:
-        """Take a pong; says whether it answers our ping."""
+        """Take a pong; says whether it answers the ping."""
         if payload != self._payload:
             return False
         self._connection.deadlines.cancel("pong")
@@ -36,28 +60,27 @@ class KeepAlive:
 
     def _ask(self) -> None:
         connection = self._connection
-        if connection.is_behind:
+        if connection.outbox.is_behind:
             self.start()  # the peer does not read, which has its own deadline
             return
         self._frame = connection.incoming_frame
-        if not connection.frame_left:  # no ping can go out in the middle of a frame: then what comes in is the answer
+        if not connection.outbox.frame_left:  # no ping can go out inside a frame: then input is the answer
             self._payload = os.urandom(8)
             connection.send_ping(self._payload)
         self._wait()
 
     def _wait(self) -> None:
-        self._connection.heard = False
-        self._connection.deadlines.set(
-            "pong", self._connection.settings.ping_timeout + self._connection.ping_takes, self._missing
-        )
+        connection = self._connection
+        connection.heard = False
+        connection.deadlines.set("pong", connection.settings.ping_timeout + connection.ping_takes, self._missing)
 
     def _missing(self) -> None:
-        connection = self._connection
-        if self._payload is None and (connection.write_paused or not connection.frame_left):
+        connection, outbox = self._connection, self._connection.outbox
+        if self._payload is None and (outbox.is_paused or not outbox.frame_left):
             self._ask()  # now a ping can go out, or the peer has other deadlines
             return
         inside_a_frame = self._frame is not None and connection.incoming_frame == self._frame and connection.heard
-        if inside_a_frame or connection.is_full:
-            self._wait()  # no pong can come in the middle of a frame, and none is seen while nothing is read
+        if inside_a_frame or outbox.is_full:
+            self._wait()  # no pong can arrive inside a frame, and none is seen while nothing is read
         else:
             connection.unanswered()

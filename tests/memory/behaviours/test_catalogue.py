@@ -15,11 +15,11 @@ from tests.support.daemon import ROOT
 from tests.support.http_client import Server
 from tests.support.memory import MemorySite
 from tests.support.wire import request
-from wsdaemon.behaviours.behaving import REPLIES, Behaving
+from wsdaemon.behaviours.behaviour import Behaviour
 from wsdaemon.behaviours.parameters import Given, describe
 from wsdaemon.cli import main
 from wsdaemon.reference import behaviours_markdown
-from wsdaemon.routing.catalogue import Catalogue, path_of
+from wsdaemon.routing.catalogue import Catalogue, find_parts, path_of
 from wsdaemon.routing.registry import _own
 from wsdaemon.settings import BehaviourSettings
 from wsdaemon.websocket.handshake import read_handshake
@@ -58,7 +58,7 @@ def read(target: str) -> Given:
     """Return what a target asks for; raises `HandshakeRefused`."""
     handshake = read_handshake(b"/", b"HTTP/1.1", HEADERS)
     path, _, query = target.partition("?")
-    return CATALOGUE.read(CATALOGUE.by_path[path.strip("/")], query, handshake)
+    return CATALOGUE.read(CATALOGUE.by_path[path.strip("/")], query, handshake).given
 
 
 def test_every_family_is_declared_once() -> None:
@@ -213,14 +213,14 @@ def test_caps_hold_and_can_be_raised(option: str, value: str, target: str, compl
     assert status(MemorySite(f"[behaviours]\n{option} = {value[0]}00{value[1:].strip('.5')}\n"), target)[0] == 101
 
 
-@pytest.mark.parametrize("group", REPLIES, ids=lambda group: group.family.name)
+@pytest.mark.parametrize("group", [part.parameters for part in find_parts()], ids=lambda group: group.family.name)
 def test_every_part_belongs_to_a_family(group: type[Any]) -> None:
     assert group.family in CATALOGUE.families
     assert describe(group, BehaviourSettings())
 
 
-@pytest.mark.parametrize("each", [each for each in OWN if issubclass(each, Behaving)], ids=lambda each: path_of(each))
-def test_every_behaviour_says_what_it_is(each: type[Behaving]) -> None:
+@pytest.mark.parametrize("each", [each for each in OWN if issubclass(each, Behaviour)], ids=lambda each: path_of(each))
+def test_every_behaviour_says_what_it_is(each: type[Behaviour]) -> None:
     assert each.family in CATALOGUE.families
     assert each.summary.endswith(".")
     assert each.example.startswith(f"/{path_of(each)}")

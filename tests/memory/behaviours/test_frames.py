@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from unittest.mock import ANY
 from urllib.parse import quote
 
 import pytest
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from tests.support.memory import MemorySite, Peer
 from tests.support.oracle import Oracle
 from tests.support.wire import BINARY, TEXT, Frame, close, request
-from wsdaemon.behaviours.framing import FrameParameters, frames_of, spoiled
+from wsdaemon.behaviours.frames import Cutting, FrameParameters
 from wsdaemon.behaviours.wrong import WRONG
 
 PING = "8907 6265747765656e"
@@ -108,7 +109,8 @@ CUT: list[tuple[dict[str, Any], bytes, str]] = [
 def test_cut(parameters: dict[str, Any], message: bytes, sent: str) -> None:
     """A reply's frames are what its parameters say: as a pure function, and by way of /echo."""
     how = FrameParameters(**parameters)
-    assert b"".join(frames_of(how, TEXT, spoiled(how, message))) == bytes.fromhex(sent)
+    cutting = Cutting(ANY, how)
+    assert cutting.cut(TEXT, cutting.text(message), rsv1=False) == bytes.fromhex(sent)
     peer = MemorySite().open("/echo?" + query_of(parameters))
     peer.send(Frame(TEXT, message))
     assert peer.take() == bytes.fromhex(sent)
@@ -142,7 +144,7 @@ def test_lengths(size: int, length: str, header: str) -> None:
 @pytest.mark.parametrize("rsv", [0, 2])
 def test_compressed_in_fragments(rsv: int) -> None:
     """Only the first frame of a compressed message has RSV1 (RFC 7692 section 6), beside what is asked for."""
-    frames = b"".join(frames_of(FrameParameters(fragment=2, rsv=rsv), TEXT, b"ab", rsv1=True))
+    frames = Cutting(ANY, FrameParameters(fragment=2, rsv=rsv)).cut(TEXT, b"ab", rsv1=True)
     assert frames == bytes((0x41 | rsv << 4, 1, 0x61, 0x80 | rsv << 4, 1, 0x62))
 
 
@@ -162,7 +164,7 @@ def test_legal_fragments(
         message = message.decode("latin-1").encode()
     how = FrameParameters(fragment=fragment, sizes=sizes, pings=pings, empty=empty)
     oracle = Oracle(client=True)
-    oracle.feed(b"".join(frames_of(how, TEXT if is_text else BINARY, message)))
+    oracle.feed(Cutting(ANY, how).cut(TEXT if is_text else BINARY, message, rsv1=False))
     assert oracle.events[-1] == ("text" if is_text else "binary", message)
     assert all(event == ("ping", b"between") for event in oracle.events[:-1])
     assert bool(oracle.events[:-1]) == (pings and (fragment > 1 or empty > 0 or sizes != ()))

@@ -74,7 +74,7 @@ def test_a_wrong_parameter_gives_a_400_that_names_it_and_nothing_else(path: str,
     elif not asked:
         assert status in (0, 101), (status, body)
     assert "failed" not in " ".join(site.hub.tally.counts)
-    assert site.hub.backlog == 0, "all that was held is forgotten"
+    assert site.hub.queued == 0, "all that was held is forgotten"
 
 
 @settings(max_examples=500)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from unittest.mock import ANY
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.memory import MemorySite, pass_time
 from tests.support.wire import BINARY, PING, PONG, TEXT, Frame, request
-from wsdaemon.behaviours.ordering import Order, OrderParameters
+from wsdaemon.behaviours.order import Order, OrderParameters
 
 
 def replies(query: str, messages: list[Frame], *, together: bool = False) -> list[Frame]:
@@ -118,11 +120,11 @@ def model(count: int, drop: int, double: int, swap: int) -> list[int]:
 )
 def test_any_together(count: int, drop: int, double: int, swap: int, corrupt: int) -> None:
     """Any of them together: as many are sent, in the order, that they say; a corrupt one is still in its place."""
-    order = Order(OrderParameters(drop=drop, double=double, swap=swap, corrupt=corrupt))
+    order = Order(ANY, OrderParameters(drop=drop, double=double, swap=swap, corrupt=corrupt))
     sent = [
         message
         for number in range(1, count + 1)
-        for message, is_binary in order.apply(b"%d text" % number, False)
+        for message, is_binary in order.replies([(b"%d text" % number, False)])
         if not is_binary
     ]
     expected = model(count, drop, double, swap)

@@ -103,7 +103,7 @@ def test_closed_while_replies_wait() -> None:
     assert peer.is_ended()
     pass_time(peer.site.clock, 1)
     assert peer.take() == b""
-    assert peer.site.hub.backlog == 0
+    assert peer.site.hub.queued == 0
 
 
 # -- throttle and drip ------------------------------------------------------------------------------------------------
@@ -235,7 +235,7 @@ def test_slow_end_is_bounded() -> None:
     assert not peer.is_ended()
     pass_time(peer.site.clock, 0.2)
     assert peer.is_aborted()
-    assert peer.site.hub.backlog == 0
+    assert peer.site.hub.queued == 0
 
 
 # -- stalls -----------------------------------------------------------------------------------------------------------
@@ -280,7 +280,7 @@ def test_stall_is_bounded(stall: str, after: int) -> None:
     pass_time(peer.site.clock, 0.2)
     assert peer.is_aborted()
     assert peer.take() == b""
-    assert (peer.site.hub.backlog, peer.site.clock.getDelayedCalls()) == (0, [])
+    assert (peer.site.hub.queued, peer.site.clock.getDelayedCalls()) == (0, [])
 
 
 @pytest.mark.parametrize("stall", ["read", "write", "both"])
@@ -326,9 +326,9 @@ def test_stalled_writer_writes_nothing(path: str) -> None:
     )
     pass_time(peer.site.clock, 20)
     assert peer.take() == b""
-    assert peer.site.hub.backlog <= (10 << 10) + (64 << 10) + OVERHEAD
+    assert peer.site.hub.queued <= (10 << 10) + (64 << 10) + OVERHEAD
     peer.hang_up()
-    assert peer.site.hub.backlog == 0
+    assert peer.site.hub.queued == 0
 
 
 def test_stalled_writer_reads_a_close() -> None:
@@ -490,9 +490,9 @@ def test_reading_pauses(query: str, together: bool) -> None:
     for _ in range(4000):
         while messages and peer.transport.producerState == "producing":
             peer.send(messages.pop(0))
-            assert peer.site.hub.backlog <= BOUND + 1000 + OVERHEAD
+            assert peer.site.hub.queued <= BOUND + 1000 + OVERHEAD
         paused += peer.transport.producerState == "paused"
-        assert peer.site.hub.backlog <= BOUND + 1000 + OVERHEAD
+        assert peer.site.hub.queued <= BOUND + 1000 + OVERHEAD
         pass_time(peer.site.clock, 0.02)
         received += peer.frames()
         if len(received) == 40:
@@ -500,7 +500,7 @@ def test_reading_pauses(query: str, together: bool) -> None:
     assert [frame.payload[:2] for frame in received] == [b"%02d" % number for number in range(40)]
     assert paused > 5
     pass_time(peer.site.clock, 0.1)
-    assert peer.site.hub.backlog == 0
+    assert peer.site.hub.queued == 0
     assert peer.transport.producerState == "producing"
 
 
@@ -523,7 +523,7 @@ def test_one_chunk_asks_for_much(path: str, most: int, slow: str) -> None:
         peer.transport.fill()
     peer.send(Frame(BINARY, b"").masked() * 200)
     pass_time(peer.site.clock, 0)
-    assert peer.site.hub.backlog <= BOUND + most + OVERHEAD
+    assert peer.site.hub.queued <= BOUND + most + OVERHEAD
     assert len(peer.transport.value()) <= BOUND + most + OVERHEAD
     if slow.endswith("write"):
         return
@@ -542,7 +542,7 @@ def test_all_together_are_bounded() -> None:
         peer.send(Frame(BINARY, bytes(3000)))
     assert [peer.transport.producerState for peer in peers] == ["producing"] * 3 + ["paused"] * 3
     pass_time(site.clock, 1.1)
-    assert site.hub.backlog == 0
+    assert site.hub.queued == 0
     assert [peer.transport.producerState for peer in peers] == ["producing"] * 6
     assert [len(peer.take()) for peer in peers] == [3004] * 6
 
@@ -557,11 +557,11 @@ def test_producers_wait(path: str, slow: str) -> None:
     peer.take()
     for _ in range(20):
         pass_time(peer.site.clock, 0.5)
-        assert peer.site.hub.backlog <= BOUND + (64 << 10) + OVERHEAD
+        assert peer.site.hub.queued <= BOUND + (64 << 10) + OVERHEAD
         if not peer.transport.full:
             peer.take()
     peer.hang_up()
-    assert peer.site.hub.backlog == 0
+    assert peer.site.hub.queued == 0
     assert peer.site.clock.getDelayedCalls() == []
 
 
@@ -591,7 +591,7 @@ def test_shutdown_while_much_waits(query: str) -> None:
         assert (peer.is_ended(), peer.is_aborted()) == (True, False)
     pass_time(peer.site.clock, 10.1)
     peer.hang_up()
-    assert (peer.site.hub.backlog, peer.site.clock.getDelayedCalls()) == (0, [])
+    assert (peer.site.hub.queued, peer.site.clock.getDelayedCalls()) == (0, [])
 
 
 EVERY = [
@@ -614,11 +614,11 @@ def test_nothing_is_left(path: str, query: str, seconds: float) -> None:
     peer.hang_up()
     peer.take()
     hub = peer.site.hub
-    assert (hub.backlog, list(hub.connections), list(hub.watchers)) == (0, [], [])
+    assert (hub.queued, list(hub.connections), list(hub.watchers)) == (0, [], [])
     assert [call for call in peer.site.clock.getDelayedCalls() if call.getTime() > peer.site.clock.seconds()] == []
     pass_time(peer.site.clock, 10)
     assert peer.take() == b""
-    assert hub.backlog == 0
+    assert hub.queued == 0
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from websockets.sync.client import connect
 
 from tests.support.daemon import ROOT, Daemon
 from tests.support.scenarios import ALL_NAMES
-from wsdaemon.behaviours.behaving import Behaving
+from wsdaemon.behaviours.behaviour import Behaviour
 from wsdaemon.routing import registry
 from wsdaemon.routing.registry import SubprotocolError, find_all, short_name
 from wsdaemon.websocket.connection import Connection
@@ -33,7 +33,7 @@ class Taken(Connection):
 
 def test_own() -> None:
     """The subprotocols of the project are found by being there, with all of the table's names."""
-    own = [each for each in registry._own() if not issubclass(each, Behaving)]
+    own = [each for each in registry._own() if not issubclass(each, Behaviour)]
     assert {short_name(each): each.names for each in own} == ALL_NAMES
 
 

@@ -9,7 +9,8 @@ import pytest
 from tests.support.memory import MemorySite
 from tests.support.wire import TEXT, Frame
 from wsdaemon.subprotocols.assemble import EchoAssemble
-from wsdaemon.websocket import intake, turns
+from wsdaemon.websocket import input as input_
+from wsdaemon.websocket import turns
 from wsdaemon.websocket.turns import Turns
 
 
@@ -18,7 +19,7 @@ def time(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The time that work takes, in its only entry: tests add to it."""
     now = [0.0]
     monkeypatch.setattr(turns, "perf_counter", lambda: now[0])
-    monkeypatch.setattr(intake, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(input_, "perf_counter", lambda: now[0])
     return now
 
 

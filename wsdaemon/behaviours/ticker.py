@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 
-from wsdaemon.behaviours.behaving import Behaving
+from wsdaemon.behaviours.behaviour import Behaviour
 from wsdaemon.behaviours.kinds import Milliseconds
 from wsdaemon.behaviours.parameters import parameter
 from wsdaemon.behaviours.producing import STREAM
@@ -24,7 +24,7 @@ class TickerParameters:
     )  # fmt: skip
 
 
-class Ticker(Behaving):
+class Ticker(Behaviour):
     """Counts from 0. `reset` begins anew, `closeme` ends the connection; anything else is ignored.
 
     lws' test client sends both with a line feed, which may be left out here. A client that does not keep up misses
@@ -42,7 +42,7 @@ class Ticker(Behaving):
     def opened(self) -> None:
         """Begin to count."""
         super().opened()
-        self._every("ticker", self.given.of(TickerParameters).interval / 1000, self._tick)
+        self.every("ticker", self.given.of(TickerParameters).interval / 1000, self._tick)
 
     def message_received(self, message: bytes, is_binary: bool) -> None:
         """Take a command."""
@@ -58,4 +58,4 @@ class Ticker(Behaving):
         self.reply(b"%d" % number)
         if self._sent == (self.given.of(TickerParameters).count or self.bounds.max_count):
             self.deadlines.cancel("ticker")
-            self.when_sent(partial(self.close, CloseCode.NORMAL, "counted up"))
+            self.outbox.when_replied(partial(self.close, CloseCode.NORMAL, "counted up"))

@@ -7,17 +7,17 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-from wsdaemon.behaviours.answering import HandshakeParameters
-from wsdaemon.behaviours.behaving import Behaving
+from wsdaemon.behaviours.behaviour import Behaviour
+from wsdaemon.behaviours.handshake import HandshakeParameters
 from wsdaemon.behaviours.parameters import Family
 from wsdaemon.websocket.codes import Opcode
-from wsdaemon.websocket.handshake import Handshake
+from wsdaemon.websocket.handshake import Request
 from wsdaemon.websocket.transport import tls_details
 
 _MOST_FRAMES = 100
 
 
-class Inspect(Behaving):
+class Inspect(Behaviour):
     """First a JSON message with the handshake, then one for each message of the client's, with what it holds.
 
     A message of more than 100 frames has the first 100 listed, and how many there were.
@@ -31,8 +31,9 @@ class Inspect(Behaving):
     takes_whole_messages = False  # every frame is looked at
     _number = 0
 
-    def accept(self, handshake: Handshake, subprotocol: str | None, early: bytes) -> None:
-        """Keep what the handshake was."""
+    def accept(self, request: Request) -> None:
+        """Note what the handshake was."""
+        handshake, subprotocol = request.handshake, request.subprotocol
         named = self.given.of(HandshakeParameters).subprotocol
         self._seen: dict[str, Any] = {
             "method": "GET",
@@ -45,7 +46,7 @@ class Inspect(Behaving):
         }
         self._frames: list[dict[str, Any]] = []
         self._frame_count = self._wire_size = 0
-        super().accept(handshake, subprotocol, early)
+        super().accept(request)
 
     def agree_on_extensions(self, header: str) -> str:
         """Note what was agreed on."""
@@ -55,10 +56,8 @@ class Inspect(Behaving):
     def opened(self) -> None:
         """Show the handshake."""
         super().opened()
-        given = self.given.of(HandshakeParameters).extension
         seen, self._seen = self._seen, {}
-        extensions = (self._extensions if given is None else given) or None
-        self._tell({**seen, "extensions": extensions, "time": datetime.now(UTC).isoformat()})
+        self._tell({**seen, "extensions": self._extensions or None, "time": datetime.now(UTC).isoformat()})
 
     def message_received(self, message: bytes, is_binary: bool) -> None:
         """Show a message."""
@@ -98,7 +97,8 @@ class Inspect(Behaving):
                 )  # fmt: skip
         super().onFrameBegin()
 
-    def _take_whole(self, data: bytes, at: int) -> int:
+    def take_whole(self, data: bytes, at: int) -> int:
+        """Leave every frame to Autobahn's hooks."""
         return at
 
     def _tell(self, told: dict[str, Any]) -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tests.support.memory import MemorySite
 from tests.support.wire import BINARY, CLOSE, CONTINUATION, PING, TEXT, Frame, close
-from wsdaemon.websocket import intake
+from wsdaemon.websocket import input as input_
 from wsdaemon.websocket.frames import frame_extent, frame_header, join_frames, take_whole_frames
 
 payloads = st.one_of(
@@ -82,7 +82,7 @@ def test_lengths(length: int) -> None:
 def test_a_flood_is_worked_on_in_turns(monkeypatch: pytest.MonkeyPatch) -> None:
     """When the time for one turn is up, the rest waits for the next, and meanwhile nothing more is read."""
     ticks = iter(range(1_000_000))
-    monkeypatch.setattr(intake, "perf_counter", lambda: float(next(ticks)))
+    monkeypatch.setattr(input_, "perf_counter", lambda: float(next(ticks)))
     site = MemorySite()
     peer = site.open("/echo")
     fragments = [Frame(TEXT, b"a", fin=False), *[Frame(CONTINUATION, fin=False)] * 9, Frame(CONTINUATION, b"b")]

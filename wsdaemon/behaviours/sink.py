@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from wsdaemon.behaviours.behaving import STREAMS, Behaving
+from wsdaemon.behaviours.behaviour import Behaviour
 from wsdaemon.behaviours.kinds import Milliseconds
 from wsdaemon.behaviours.parameters import parameter
 from wsdaemon.behaviours.producing import STREAM
 from wsdaemon.options import Number
 from wsdaemon.settings import StreamingSettings
 from wsdaemon.websocket.codes import Opcode
+from wsdaemon.websocket.collecting import Collected
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +27,7 @@ class SinkParameters:
     )
 
 
-class Sink(Behaving):
+class Sink(Behaviour):
     """Reports as JSON: messages, frames and bytes in all, seconds since the first, and rates since the last report.
 
     A last report comes when the client sends its Close, before the answer to that.
@@ -39,7 +40,7 @@ class Sink(Behaving):
     example = "/sink?every=500"
     rfc = "RFC 6455 section 5.6"
     own = (SinkParameters,)
-    parts = STREAMS
+    streams = True
     messages = frames = octets = 0
     _since: float | None = None
     _reported_at = 0.0
@@ -50,12 +51,11 @@ class Sink(Behaving):
         for opcode, payload in frames:
             self.frames += 1
             self.octets += len(payload)
-            self._take(payload, opcode == Opcode.BINARY)
+            self.take_message(payload, opcode == Opcode.BINARY)
 
     def onMessageBegin(self, isBinary: bool) -> None:
         """Begin to count a message in pieces."""
-        self.message = bytearray()
-        self.message_is_binary = isBinary
+        self.message = Collected(isBinary, 0)
 
     def onMessageFrameBegin(self, length: int) -> None:
         """Count a frame."""
@@ -74,17 +74,17 @@ class Sink(Behaving):
         if per and self.messages % per == 0:
             self._report()
 
-    def onCloseFrame(self, code: int, reasonRaw: bytes) -> bool | None:
+    def onCloseFrame(self, code: int | None, reasonRaw: bytes | None) -> None:
         """Report once more before the end."""
         if self.can_send:
             self._begin_to_count()
             self._report(last=True)
-        return super().onCloseFrame(code, reasonRaw)
+        super().onCloseFrame(code, reasonRaw)
 
     def _begin_to_count(self) -> None:
         if self._since is None:
             self._since = self._reported_at = self.hub.clock.seconds()
-            self._every("sink", self.given.of(SinkParameters).every / 1000, self._report_news)
+            self.every("sink", self.given.of(SinkParameters).every / 1000, self._report_news)
 
     def _report_news(self) -> None:
         if self._reported != (self.messages, self.frames, self.octets):

@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from heapq import nlargest
 from typing import ClassVar
 
-from wsdaemon.behaviours.behaving import Behaving, BehavingSettings
+from wsdaemon.behaviours.behaviour import Behaviour, MessageSettings
 from wsdaemon.behaviours.parameters import Family
 from wsdaemon.options import Origins, option
-from wsdaemon.websocket.engine import Engine
+from wsdaemon.websocket.hub import Member
 
 SOON, EACH = 0.1, 0.004
 """How long changes are gathered before they are told, in seconds: at least, and more for each other who watches."""
@@ -19,7 +19,7 @@ MOST_LISTED = 200
 
 
 @dataclass(frozen=True, kw_only=True)
-class StatusSettings(BehavingSettings):
+class StatusSettings(MessageSettings):
     """Only our own pages may see who is connected, by default."""
 
     allowed_origins: tuple[str, ...] = option(
@@ -27,7 +27,7 @@ class StatusSettings(BehavingSettings):
     )
 
 
-class Status(Behaving):
+class Status(Behaviour):
     """Tells at once and on every change how many are connected, and of the newest 200 who they are.
 
     What the client sends is ignored. Addresses are shown only where `[behaviours] show_addresses` says so.
@@ -65,7 +65,7 @@ class Status(Behaving):
     def _tell(self) -> None:
         if not self.can_send:
             return
-        if self.is_held_up:  # it is told what is so by then
+        if self.outbox.is_held_up:  # it is told what is so by then
             self.deadlines.set("status", SOON, self._tell)
             return
         # The same for all who watch, but for whom it is told to: made once for each change.
@@ -82,7 +82,7 @@ class Status(Behaving):
             {"version": "wsdaemon", "count": len(connections), "conns": [self._show(each) for each in newest]}
         )
 
-    def _show(self, connection: Engine) -> dict[str, object]:
+    def _show(self, connection: Member) -> dict[str, object]:
         age = self.hub.clock.seconds() - connection.opened_at
         since = datetime.now(UTC).timestamp() - age
         return {

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
+from wsdaemon.behaviours.behaviour import Behaviour, Part
+from wsdaemon.behaviours.pacing import Reply
 from wsdaemon.behaviours.parameters import Family, parameter
 from wsdaemon.options import Number
 
 _EVERY = Number(0, 1_000_000)
 _WHOLE = "RFC 6455 section 5.4"  # messages come whole and in order
-
-Reply = tuple[bytes, bool]
-"""A message, and whether it is binary."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,26 +38,31 @@ class OrderParameters:
     )  # fmt: skip
 
 
-class Order:
-    """What is done to one connection's replies."""
+class Order(Part):
+    """Replies dropped, doubled, swapped or corrupted."""
 
-    __slots__ = ("_chance", "_count", "_how", "_waiting")
+    parameters = OrderParameters
+    wanted: OrderParameters
 
-    def __init__(self, how: OrderParameters) -> None:
-        self._how = how
-        self._chance = random.Random(how.seed)  # noqa: S311  # so that a run repeats
+    def __init__(self, connection: Behaviour, wanted: OrderParameters) -> None:
+        super().__init__(connection, wanted)
+        self._chance = random.Random(wanted.seed)  # noqa: S311  # so that a run repeats
         self._count = 0
         self._waiting: list[Reply] = []
 
-    def apply(self, message: bytes, is_binary: bool) -> Iterator[Reply]:
-        """Yield what is to be sent in place of the next reply, at once."""
+    def replies(self, replies: Iterable[Reply]) -> Iterator[Reply]:
+        """Yield what is sent in place of replies, at once."""
+        for message, is_binary in replies:
+            yield from self._instead(message, is_binary)
+
+    def _instead(self, message: bytes, is_binary: bool) -> Iterator[Reply]:
         self._count += 1
-        if self._is_due(self._how.corrupt):
+        if self._is_due(self.wanted.corrupt):
             message = self._corrupted(message, is_binary)
-        if self._is_due(self._how.drop):
+        if self._is_due(self.wanted.drop):
             return
-        replies = [(message, is_binary)] * (2 if self._is_due(self._how.double) else 1)
-        if self._is_due(self._how.swap) and not self._waiting:
+        replies = [(message, is_binary)] * (2 if self._is_due(self.wanted.double) else 1)
+        if self._is_due(self.wanted.swap) and not self._waiting:
             self._waiting = replies
             return
         yield from replies

@@ -7,14 +7,13 @@ import json
 import random
 from dataclasses import dataclass
 
-from wsdaemon.behaviours.behaving import STREAMS
-from wsdaemon.behaviours.ordering import Reply
-from wsdaemon.behaviours.paced import LATER
+from wsdaemon.behaviours.pacing import Reply
 from wsdaemon.behaviours.parameters import parameter
 from wsdaemon.behaviours.producing import STREAM, Producing
 from wsdaemon.options import Choice, Number, Size
 from wsdaemon.websocket.codes import Opcode
 from wsdaemon.websocket.frames import frame_header
+from wsdaemon.websocket.outbox import LATER
 
 _PIECE = 1 << 16
 _PRINTABLE = bytes(range(0x20, 0x7F))
@@ -51,7 +50,7 @@ class Bytes(Producing):
     example = "/bytes?size=1g&frame=64k&pattern=counter"
     rfc = "RFC 6455 section 5.4"
     own = (BytesParameters,)
-    parts = STREAMS
+    streams = True
     _sent = _frames = 0
     _begun = False
     _waiting: Reply | None = None  # a message that came meanwhile
@@ -63,17 +62,19 @@ class Bytes(Producing):
             self._begun = True
             self._digest = hashlib.sha256()
             self._random = random.Random(wanted.seed)  # noqa: S311  # so that a run repeats
-        header = b""
-        if not self.frame_left:
+        outbox = self.outbox
+        if not outbox.frame_left:
             self.send_waiting_pong()
-        if not self.frame_left and (self._sent < wanted.size or not self._frames):
-            header = self._next_header(wanted)
-        length = min(_PIECE, self.frame_left)
-        piece = self._pattern(wanted, length)
+        header, left = b"", outbox.frame_left
+        if not left and (self._sent < wanted.size or not self._frames):
+            header, left = self._next_header(wanted)
+        piece = self._pattern(wanted, min(_PIECE, left))
         self._digest.update(piece)
-        self._sent += length
-        self.frame_left -= length
-        self.write(header + piece)
+        self._sent += len(piece)
+        if header:
+            outbox.begin_frame(header, left, piece)
+        else:
+            outbox.continue_frame(piece)
         if self._sent < wanted.size:
             return True
         told = {"size": self._sent, "frames": self._frames, "sha256": self._digest.hexdigest()}
@@ -82,7 +83,7 @@ class Bytes(Producing):
         waiting, self._waiting = self._waiting, None
         if waiting is not None:
             super().message_received(*waiting)
-            self.resume_reading(LATER)
+            self.outbox.resume_reading(LATER)
         return False
 
     def message_received(self, message: bytes, is_binary: bool) -> None:
@@ -91,18 +92,16 @@ class Bytes(Producing):
             super().message_received(message, is_binary)
         else:
             self._waiting = (message, is_binary)
-            self.pause_reading(LATER)
+            self.outbox.pause_reading(LATER)
 
-    def _next_header(self, wanted: BytesParameters) -> bytes:
+    def _next_header(self, wanted: BytesParameters) -> tuple[bytes, int]:
         left = wanted.size - self._sent
         length = min(wanted.frame or left, left)
         first = Opcode.BINARY if wanted.type == "binary" else Opcode.TEXT
         opcode = Opcode.CONTINUATION if self._frames else first
         self._frames += 1
-        self.frame_left = length
-        self.trace("sends", opcode, length, length == left)
-        self.hub.traffic.gave_frame(opcode, length, length == left)
-        return frame_header(opcode, length, fin=length == left)
+        self.note_sent(opcode, length, length == left)
+        return frame_header(opcode, length, fin=length == left), length
 
     def _pattern(self, wanted: BytesParameters, length: int) -> bytes:
         is_text = wanted.type == "text"
