@@ -21,7 +21,7 @@ from wsdaemon.options import (
     Words,
     option,
 )
-from wsdaemon.settings import WebSocketSettings
+from wsdaemon.settings import StreamingSettings, WebSocketSettings
 from wsdaemon.websocket.codes import CloseCode, Opcode
 from wsdaemon.websocket.connection import Connection
 
@@ -38,6 +38,7 @@ __all__ = [
     "Origins",
     "Seconds",
     "Size",
+    "StreamingSettings",
     "Switch",
     "Text",
     "WebSocketSettings",

@@ -17,7 +17,7 @@ EXPORTED = {
     ],
     "wsdaemon.subprotocol": [
         "Choice", "CloseCode", "Connection", "Hosts", "Kind", "Lines", "Location", "Number", "Opcode", "Origins",
-        "Seconds", "Size", "Switch", "Text", "WebSocketSettings", "Words", "option",
+        "Seconds", "Size", "StreamingSettings", "Switch", "Text", "WebSocketSettings", "Words", "option",
     ],
 }  # fmt: skip
 """A name that goes from here has to be deprecated first: CONTRIBUTING.md says how."""
