@@ -10,7 +10,7 @@ from typing import Any
 import hypothesis
 import pytest
 
-from tests.support.daemon import CHROMIUM_FLAGS, Daemon, find_browser
+from tests.support.daemon import CHROMIUM_FLAGS, TRACING, Daemon, find_browser
 from tests.support.patience import PATIENCE
 
 # Neither a deadline nor a check of the time that data take: a busy machine makes no test fail.
@@ -18,18 +18,28 @@ hypothesis.settings.register_profile("house", deadline=None, suppress_health_che
 hypothesis.settings.load_profile("house")
 
 
-@pytest.fixture
-def daemon(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[..., Daemon]]:
-    """A factory of daemons: `daemon("--verbose", ini="", port=0)`; all are stopped at the test's end.
+@pytest.hookimpl(trylast=True)
+def pytest_sessionstart() -> None:
+    """Start no process that is traced, but where a test asks for it."""
+    TRACING.update({name: os.environ.pop(name) for name in list(os.environ) if name.startswith("COVERAGE_PROCESS_")})
 
-    Where the module is marked `traced`, they count towards the coverage.
-    """
+
+@pytest.fixture(autouse=True)
+def traced_where_marked(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Processes that a test marked `traced` starts count towards the coverage, where that is measured."""
+    if request.node.get_closest_marker("traced"):
+        for name, value in TRACING.items():
+            monkeypatch.setenv(name, value)
+
+
+@pytest.fixture
+def daemon(tmp_path: Path) -> Iterator[Callable[..., Daemon]]:
+    """A factory of daemons: `daemon("--verbose", ini="", port=0)`; all are stopped at the test's end."""
     started: list[Daemon] = []
-    traced = request.node.get_closest_marker("traced") is not None
 
     def start(*arguments: str, ini: str = "", **options: Any) -> Daemon:
         config = tmp_path / f"ws{len(started)}.ini"
-        started.append(Daemon.configured(config, ini, *arguments, **{"traced": traced, **options}))
+        started.append(Daemon.configured(config, ini, *arguments, **options))
         return started[-1]
 
     yield start
@@ -113,7 +123,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--conformance", action="store_true", help="run all 517 cases of the Autobahn suite, alone")
 
 
+@pytest.hookimpl(trylast=True)  # behind what puts them into a random order
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Run the whole suite's tests with `--conformance` and no others, and never without it: they take half an hour."""
     alone = bool(config.getoption("--conformance"))
     items[:] = [item for item in items if alone == (item.get_closest_marker("conformance") is not None)]
+    items.sort(key=lambda item: "conformance" not in item.path.parts)  # the longest first, so that no core is left idle

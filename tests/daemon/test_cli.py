@@ -16,6 +16,7 @@ from tests.support.certificates import Identity
 from tests.support.patience import PATIENCE
 from wsdaemon.cli import main
 
+pytestmark = pytest.mark.traced
 WSDAEMON = Path(sys.executable).with_name("wsdaemon")
 
 

@@ -20,6 +20,7 @@ import pytest
 from tests.support.daemon import Daemon
 from tests.support.patience import PATIENCE
 
+pytestmark = pytest.mark.traced
 WSDAEMON = Path(sys.executable).with_name("wsdaemon")
 STALLING = """
 import asyncio, time

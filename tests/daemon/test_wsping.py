@@ -12,9 +12,10 @@ import pytest
 
 from tests.support.daemon import ROOT, WITH_TLS, Daemon, Start
 from tests.support.patience import PATIENCE
-from tests.support.wsping import ENVIRONMENT, WSPING, first_reply, line_of, measure, running, wsping
+from tests.support.wsping import WSPING, first_reply, line_of, measure, running, without_proxy, wsping
 from wsdaemon.cli import main
 
+pytestmark = pytest.mark.traced
 REPLY = re.compile(r"([0-9]+) bytes from localhost: frames=([0-9]+) req=([0-9]+) time=([0-9.]+)ms opcode=(0x0[12a])")
 
 
@@ -101,7 +102,9 @@ class TestOutput:
     def test_a_reader_that_goes_away_ends_the_run(self, server: Daemon) -> None:
         """`wsping -c 0 | head -1` ends, without a traceback."""
         command = f"{WSPING} -p {server.port} -c 0 -d 5 | head -1"
-        result = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=PATIENCE, env=ENVIRONMENT)  # noqa: S602
+        result = subprocess.run(  # noqa: S602
+            command, shell=True, capture_output=True, text=True, timeout=PATIENCE, env=without_proxy()
+        )
         assert result.stdout.startswith("64 bytes from localhost")
         assert result.stderr == ""
 
@@ -202,7 +205,7 @@ class TestModes:
         assert "wsdaemon ping: error: unrecognized arguments: --nope" in capfd.readouterr().err
         wsdaemon = WSPING.with_name("wsdaemon")
         result = subprocess.run(
-            [wsdaemon, "ping", "-p", str(server.port), "-c", "1"], capture_output=True, text=True, env=ENVIRONMENT
+            [wsdaemon, "ping", "-p", str(server.port), "-c", "1"], capture_output=True, text=True, env=without_proxy()
         )
         assert (result.returncode, result.stdout.count("64 bytes from")) == (0, 1)
 

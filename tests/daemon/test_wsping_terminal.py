@@ -15,7 +15,7 @@ import pytest
 
 from tests.support.daemon import ROOT, Daemon
 from tests.support.patience import PATIENCE
-from tests.support.wsping import ENVIRONMENT, WSPING, peer
+from tests.support.wsping import WSPING, peer, without_proxy
 
 
 class Terminal:
@@ -23,7 +23,7 @@ class Terminal:
 
     def __init__(self, socket: Path) -> None:
         self._tmux = ["tmux", "-S", str(socket), "-f", "/dev/null"]
-        environment = {**ENVIRONMENT, "TERM": "xterm-256color", "PS1": "$ "}
+        environment = {**without_proxy(), "TERM": "xterm-256color", "PS1": "$ "}
         shell = "exec bash --norc --noprofile"
         self.run("new-session", "-d", "-x", "80", "-y", "24", shell, environment=environment)
         self.run("set-option", "-g", "history-limit", "5000")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import urljoin, urlsplit
 
@@ -11,6 +12,7 @@ import pytest
 
 from tests.support.daemon import ROOT, WITH_TLS, Daemon, Start
 from tests.support.http_client import Response, request, take_response
+from tests.support.patience import wait_until
 from tests.support.raw import RawClient
 from tests.support.wire import KEY
 from tests.support.wire import request as handshake
@@ -149,7 +151,14 @@ def test_promise_14_no_room(tls_daemon: Callable[..., Daemon], tls: bool) -> Non
     """So it is with a 503 and a 421."""
     server = tls_daemon("[server]\nmax_connections = 1\nhost_names = site.test\n")
     other = ask(server, request("/", host="other.test"), tls=tls)
-    with RawClient(server, None):
+    with ExitStack() as connections:
+
+        def is_in() -> bool:
+            client = connections.enter_context(RawClient(server, None))
+            client.send(request("/", host="site.test"))
+            return client.read_head().startswith(b"HTTP/1.1 200 ")
+
+        wait_until(is_in, "the place of the first is not given to another")
         full = ask(server, request("/"), tls=tls)
     assert (other.status, full.status) == (421, 503)
     for response in (other, full):

@@ -119,8 +119,12 @@ class RawClient:
 
     def read_to_end(self) -> bytes:
         """Return all that comes until the daemon ends its side; raises `ConnectionResetError` where it cuts it."""
-        while self._receive():
-            pass
+        parts = [self._rest]
+        try:
+            while data := self._next():
+                parts.append(data)
+        finally:
+            self._rest = b"".join(parts)
         data, self._rest = self._rest, b""
         return data
 
@@ -154,13 +158,17 @@ class RawClient:
         return watch.seconds()
 
     def _receive(self) -> bool:
+        data = self._next()
+        self._rest += data
+        return bool(data)
+
+    def _next(self) -> bytes:
         try:
             data = self._receive_and_send() if self._unsent else self.socket.recv(1 << 16)
         except ssl.SSLEOFError:
             data = b""
-        self._rest += data
         self.ended = not data
-        return bool(data)
+        return data
 
     def _receive_and_send(self) -> bytes:
         """Return what comes in next, and send meanwhile what is to be sent."""

@@ -15,13 +15,21 @@ from tests.support.daemon import ROOT
 from tests.support.patience import PATIENCE
 
 WSPING = Path(sys.executable).with_name("wsping")
-ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
+
+
+def without_proxy() -> dict[str, str]:
+    """Return the environment without a proxy."""
+    return {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
 
 
 def wsping(*arguments: str | Path, environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     """Run `wsping` to its end; what it wrote is in stdout and stderr."""
     return subprocess.run(
-        [WSPING, *arguments], capture_output=True, text=True, timeout=PATIENCE, env=ENVIRONMENT | (environment or {})
+        [WSPING, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        env=without_proxy() | (environment or {}),
     )
 
 
@@ -36,7 +44,7 @@ def measure(*arguments: str | Path, environment: dict[str, str] | None = None) -
 def running(*arguments: str | Path) -> Iterator[subprocess.Popen[str]]:
     """Run `wsping` meanwhile; its output is in pipes."""
     with subprocess.Popen(
-        [WSPING, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT
+        [WSPING, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=without_proxy()
     ) as process:
         try:
             yield process
