@@ -9,8 +9,9 @@ from playwright.sync_api import Browser, expect
 
 from tests.support.admin_page import INI
 from tests.support.daemon import Daemon, Start
+from tests.support.patience import PATIENCE
 
-expect.set_options(timeout=30_000)  # a busy machine is slow
+expect.set_options(timeout=PATIENCE * 1000)
 
 
 @pytest.fixture(scope="module")

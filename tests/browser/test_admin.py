@@ -83,7 +83,7 @@ def test_the_numbers_are_what_the_clients_did(browser: Browser, daemon: Callable
         other.send(close(4001))
         other.read_to_end()
     expect(page.locator("#open")).to_have_text("0")
-    expect(counts(page, "Close codes", "1000 normal end")).to_have_text(["1", "1"])
+    expect(counts(page, "Close codes", "1000 normal closure")).to_have_text(["1", "1"])
     expect(counts(page, "Close codes", "4xxx")).to_have_text(["1", "1"])
     expect(counts(page, "Close codes", "no Close frame").first).to_have_text("1")
     expect(counts(page, "Since the start", "Connections opened")).to_have_text("3")
@@ -146,7 +146,7 @@ def test_a_lost_feed_is_told_until_it_is_back(browser: Browser, daemon: Callable
     port = int(admin(first).rpartition(":")[2])
     assert first.stop() == 0
     expect(page.get_by_role("alert").filter(has_text="The feed is lost")).to_be_visible()
-    expect(page.locator("#lost")).to_contain_text(re.compile(r"All that is shown is from .*\d:\d\d:\d\d.*, \d+ s ago"))
+    expect(page.locator("#lost")).to_contain_text(re.compile(r"Last update at .*\d:\d\d:\d\d.*, \d+ s ago"))
     expect(page.locator("#lost")).to_contain_text("Trying again")
     expect(page).to_have_title("(Feed lost) wsdaemon status")
     expect(counts(page, "Since the start", "Messages")).to_have_text(["1", "1"])
@@ -180,7 +180,7 @@ def test_nothing_is_asked_of_other_hosts_and_nothing_is_complained_of(browser: B
         expect(rows(page)).to_have_count(2)
         page.get_by_role("button", name="Target").click()
         page.get_by_label("Filter").fill("no such thing")
-        expect(page.get_by_text("No connection has all of these words.")).to_be_visible()
+        expect(page.get_by_text("No connection contains all of these words.")).to_be_visible()
     assert admin(operated).replace("http", "ws") + "/feed" in asked
 
 

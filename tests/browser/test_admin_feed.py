@@ -43,7 +43,7 @@ def test_silence_is_told_and_ends_in_a_new_connection(browser: Browser, operated
     page.clock.run_for(3000)
     expect(page.locator("#lost")).to_be_hidden()
     page.clock.run_for(1500)
-    expect(page.get_by_role("alert").filter(has_text="The daemon has become silent")).to_be_visible()
+    expect(page.get_by_role("alert").filter(has_text="The daemon sends no updates")).to_be_visible()
     expect(page.locator("#lost")).to_contain_text("4 s ago")
     expect(page.locator("#status")).to_have_text("Silent")
     feed.say()

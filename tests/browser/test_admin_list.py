@@ -33,7 +33,7 @@ def test_200_rows_keep_scroll_position_focus_and_selection(browser: Browser, ope
     )
     selected = page.evaluate("getSelection().toString()")
     last = LISTED + 4
-    expect(page.get_by_text("While text is selected, it stays as it is")).to_be_visible()
+    expect(page.get_by_text("While text is selected, it does not change")).to_be_visible()
     feed.list(range(last, LISTED + last))  # all that were there are gone
     expect(rows(page).last).to_contain_text(f"n={last}")
     assert page.evaluate("getSelection().toString()") == selected
@@ -136,4 +136,4 @@ def test_more_than_are_listed_are_counted(browser: Browser, operated: Daemon) ->
     expect(part(feed.page, "Connections")).to_contain_text("1,300 echo, 45 log (45 closing)")
     expect(counts(feed.page, "Refusals", "cause 30")).to_have_text("30")
     expect(counts(feed.page, "Refusals", "cause 10")).to_have_count(0)
-    expect(part(feed.page, "Refusals")).to_contain_text("And 10 others, 55 times in all.")
+    expect(part(feed.page, "Refusals")).to_contain_text("And 10 others, 55 in total.")

@@ -1,13 +1,13 @@
-/* The feed: a WebSocket on which the daemon says once a second what is so.
+/* Feed: a WebSocket on which the daemon sends a snapshot every second.
 
    connecting --first message--> live --silence--> silent --more silence, or a close--> waiting --time--> connecting ...
 
-   In every state but live a banner says since when the page is old, and when the next attempt is due. */
+   In every state but live a banner tells the time of the last update, and when the next attempt is due. */
 "use strict";
 
 const SILENT_MS = 3500; // a message is due each second
-const GIVE_UP_MS = 10000; // after this much silence a connection is dead, and a new one is tried
-const STEADY_MS = 10000; // a connection this old lets the back-off start anew
+const GIVE_UP_MS = 10000; // after this much silence the connection counts as dead, and the page connects again
+const STEADY_MS = 10000; // a connection of this age resets the back-off
 const RETRY_MAX_S = 15;
 
 const STATES = { connecting: "Connecting…", live: "Live", silent: "Silent", waiting: "Feed lost" };
@@ -17,13 +17,13 @@ const address = new URL("feed", location.href.replace(/^http/, "ws")).href.repla
 const clock = new Intl.DateTimeFormat([], { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 const title = document.title;
 
-let socket = null; // the current connection; events of any other are stale and ignored
+let socket = null; // the current connection; events of others are ignored
 let state = "connecting";
-let heardAt = 0; // when the last message came, by this device's clock; 0 for never
+let heardAt = 0; // time of the last message, by this device's clock; 0: none
 let openedAt = 0;
-let attempts = 0; // connections tried since the last steady one
+let attempts = 0; // since the last steady connection
 let retryAt = 0;
-let timer; // the one of the current state: silence, or the next attempt
+let timer; // of the current state: until silence, or until the next attempt
 
 function startFeed() {
   ui.reconnect.addEventListener("click", connect);
@@ -39,7 +39,7 @@ function setState(next, why = "") {
   document.body.dataset.state = next;
   write(ui.status, STATES[next]);
   document.title = next === "live" ? title : `(${STATES[next]}) ${title}`;
-  if (next === "connecting") return; // the banner stays as it is until a message comes
+  if (next === "connecting") return; // the banner does not change until a message arrives
   write(ui.why, why);
   if (next === "live" && document.activeElement === ui.reconnect) ui.scroller.focus({ preventScroll: true });
   ui.lost.hidden = next === "live";
@@ -82,23 +82,23 @@ function received(data) {
   return paintSoon();
 }
 
-// The network may be slow or the daemon busy: the connection gets some more time, but the page says what it shows.
+// The network may be slow or the daemon busy: the connection gets more time, but the banner tells that the page is old.
 function silent() {
   const quiet = Date.now() - heardAt;
   if (quiet >= GIVE_UP_MS) return lost("");
-  if (state === "live") setState("silent", "The daemon has become silent.");
+  if (state === "live") setState("silent", "The daemon sends no updates.");
   timer = setTimeout(silent, 500);
   return tick();
 }
 
 function lost(why = "") {
   abandon();
-  // Exponential back-off; the jitter keeps all pages of a restarted daemon from returning at once.
+  // Exponential back-off, with jitter: not all pages should connect to a restarted daemon at once.
   const delay = Math.min(2 ** attempts, RETRY_MAX_S) * (0.5 + Math.random() / 2);
   attempts += 1;
   retryAt = Date.now() + delay * 1000;
   const words = now?.draining ? "The daemon was shutting down, and the feed has ended."
-    : heardAt ? "The feed is lost; is the daemon running?" : "The feed cannot be had; is the daemon running?";
+    : heardAt ? "The feed is lost; is the daemon running?" : "The feed cannot be reached; is the daemon running?";
   setState("waiting", `${words} ${why}`.trim());
   ui.draining.hidden = true;
   waitForRetry();
@@ -112,11 +112,11 @@ function waitForRetry() {
   return undefined;
 }
 
-// Since when what the page shows is old, and what happens next.
+// Updates the banner: the time of the last update, and what happens next.
 function tick() {
   if (state === "live" || ui.lost.hidden) return;
   const ago = duration((Date.now() - heardAt) / 1000);
-  const since = heardAt ? `All that is shown is from ${clock.format(heardAt)}, ${ago} ago.` : "Nothing has come yet.";
+  const since = heardAt ? `Last update at ${clock.format(heardAt)}, ${ago} ago.` : "No update yet.";
   const next = state === "waiting" ? `Trying again in ${Math.max(1, Math.ceil((retryAt - Date.now()) / 1000))} s.`
     : state === "connecting" ? "Trying again now." : "";
   write(ui.since, `${since} ${next}`.trim());

@@ -1,9 +1,9 @@
-/* The list of connections: sorted, filtered, and still while it is read.
+/* List of connections: sorted, filtered, and steady while it is read.
 
-   Addresses and targets come from strangers: all of it becomes text nodes, never markup. */
+   Peers choose their targets and more: all of it becomes text nodes, never markup. */
 "use strict";
 
-const MAX_TEXT = 300; // of a text from outside
+const MAX_TEXT = 300; // characters of a text that peers choose
 const COLUMNS = [
   { key: "number", name: "No.", show: String, descending: true },
   { key: "peer", name: "Peer" },
@@ -19,7 +19,7 @@ const COLUMNS = [
 ];
 
 let sorted = { column: COLUMNS[0], descending: true };
-const rows = new Map(); // number -> the row; only of connections that are listed
+const rows = new Map(); // number -> row, of the connections that are listed
 
 function paintList() {
   const words = ui.filter.value.toLowerCase().split(/\s+/).filter(Boolean);
@@ -42,7 +42,7 @@ function paintList() {
   const { open } = now.connections;
   const newest = open > all.length ? `the newest ${count(all.length)} of ${count(open)}` : `${count(open)} open`;
   put(ui.shown, words.length > 0 ? `${count(found.length)} found; ${newest}` : newest);
-  put(ui.none, all.length > 0 ? "No connection has all of these words." : "No connections.");
+  put(ui.none, all.length > 0 ? "No connection contains all of these words." : "No connections.");
   ui.none.hidden = found.length > 0;
 }
 
@@ -50,7 +50,7 @@ function inOrder(one, other) {
   const { column: { key }, descending } = sorted;
   const [a, b] = [one[key], other[key]];
   const [hasA, hasB] = [a, b].map((value) => typeof value === "string" || Number.isFinite(value));
-  if (hasA !== hasB) return hasA ? -1 : 1; // what is not known comes last, either way
+  if (hasA !== hasB) return hasA ? -1 : 1; // unknown values come last in both orders
   const difference = !hasA || a === b ? 0 : a < b ? -1 : 1;
   return (descending ? -difference : difference) || other.number - one.number;
 }
@@ -76,14 +76,14 @@ function rowOf(connection) {
     cell.classList.toggle("zero", !value);
     if (show) return put(cell.firstChild, show(value ?? NaN));
     const text = value.length > MAX_TEXT ? `${value.slice(0, MAX_TEXT)}…` : value;
-    if (cell.title !== text) cell.title = text; // where it does not fit
+    if (cell.title !== text) cell.title = text; // shows what does not fit in the cell
     return put(cell.firstChild, text);
   });
   return row;
 }
 
-// Keeps what is read where it is while rows come and go above it. Not where the order itself moves each second:
-// there one looks at places, such as the top, and not at a row. Returns what is to be done after the change.
+// Keeps the rows in view in place while others are added and removed above them, unless the list is sorted by values
+// that change every second: then one watches a place, such as the top. Returns the function to call after the change.
 function anchor(shown) {
   const box = ui.scroller;
   const from = box.scrollTop;

@@ -1,18 +1,18 @@
-/* What the status page shows with: words for numbers, and small plots of the last five minutes.
+/* Parts of the status page: numbers as text, and small plots of the last five minutes.
 
-   Memory is bounded: the last KEPT samples of each series. Plots are SVG, so that colours and sizes are the style
-   sheet's, and a change of either needs no new drawing. */
+   Memory is bounded: the last KEPT samples of each series. Plots are SVG, so that the style sheet sets their
+   colours and sizes, and no change of either needs a new drawing. */
 "use strict";
 
-const SPAN_S = 300; // what a plot shows
-const KEPT = 400; // samples: one comes each second, and one more with each new connection to the feed
-const GAP_S = 3.5; // a line is broken where nothing was heard for longer than this
-const [WIDTH, HEIGHT] = [300, 60]; // of the drawing, in its own units; the style sheet stretches it
+const SPAN_S = 300; // shown in a plot
+const KEPT = 400; // samples: one a second, and one more for each connection to the feed
+const GAP_S = 3.5; // without samples for this long, the line is interrupted
+const [WIDTH, HEIGHT] = [300, 60]; // of the drawing in SVG units; the style sheet stretches it
 const UNKNOWN = "–";
 
-// --- words
+// --- numbers
 
-// Made once: toLocaleString makes one for every number, which costs more than all else in a row of the list.
+// Made once: toLocaleString makes one for each number, which costs more than all the rest of a row.
 const WHOLE = new Intl.NumberFormat(undefined, { maximumFractionDigits: 0 });
 const THREE = new Intl.NumberFormat(undefined, { maximumSignificantDigits: 3 });
 
@@ -20,7 +20,7 @@ function count(number) {
   return Number.isFinite(number) ? WHOLE.format(number) : UNKNOWN;
 }
 
-// As it is below 100 with three digits: 0.333, 12.5; above as a whole number.
+// Below 100 with three significant digits: 0.333, 12.5; above as a whole number.
 function number(value) {
   return (Math.abs(value) < 100 ? THREE : WHOLE).format(value);
 }
@@ -54,7 +54,7 @@ function duration(seconds) {
 
 // --- the document
 
-const ui = {}; // every element that has an id, by id
+const ui = {}; // all elements with an id, by id
 for (const element of document.querySelectorAll("[id]")) ui[element.id] = element;
 
 function make(tag, className, ...children) {
@@ -64,17 +64,17 @@ function make(tag, className, ...children) {
   return element;
 }
 
-// Writes only what differs.
+// Sets the text, if it differs.
 function write(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
-// The same, but for what somebody has selected: a new text would take the selection away.
+// The same, except for elements in the selection: a new text would remove it.
 function put(element, text) {
   if (element.textContent !== text && !isSelected(element)) element.textContent = text;
 }
 
-// What is selected, as of the last look. To ask for each element would mean a layout for each: seconds, for a list.
+// The selection at the last look. To ask for it for each element would cause a layout each time: seconds, for the list.
 let selected = null;
 
 function lookAtSelection() {
@@ -96,7 +96,7 @@ class Samples {
     this.count = 0; // samples ever; sample i is kept at i % KEPT
   }
 
-  // What is not known is NaN.
+  // Unknown values are NaN.
   add(at, values) {
     const slot = this.count % KEPT;
     this.at[slot] = at;
@@ -104,14 +104,14 @@ class Samples {
     this.count += 1;
   }
 
-  // The lines to draw: for each stretch without a gap its points, as [seconds since the left edge, value].
+  // Returns the lines to draw: for each stretch without a gap its points, [seconds since the left edge, value].
   stretches(name) {
     const [values, lines] = [this.series[name], []];
     const left = this.at[(this.count - 1) % KEPT] - SPAN_S;
     let before = NaN;
     for (let i = Math.max(0, this.count - KEPT); i < this.count; i += 1) {
       const [at, value] = [this.at[i % KEPT] - left, values[i % KEPT]];
-      if (at < 0 || at > SPAN_S || Number.isNaN(value)) continue; // the daemon's clock may have been put back
+      if (at < 0 || at > SPAN_S || Number.isNaN(value)) continue; // the daemon's clock may have been set back
       const step = at - before;
       if (step >= 0 && step <= GAP_S) lines.at(-1).push([at, value]);
       else lines.push([[at, value]]);
@@ -128,7 +128,7 @@ class Samples {
 // --- plots
 
 class Plot {
-  // `names` are those of one or two series; `format` tells their values as words.
+  // `names`: of one or two series; `format`: function from a value to a text.
   constructor(figure, samples, names, format) {
     Object.assign(this, { samples, names, format });
     const svg = shape("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", role: "img" });
@@ -138,7 +138,7 @@ class Plot {
       this.area, ...this.lines);
     this.svg = svg;
     this.scale = make("figcaption", "quiet");
-    this.scale.setAttribute("aria-hidden", "true"); // the label of the drawing says more
+    this.scale.setAttribute("aria-hidden", "true"); // the label of the drawing includes it
     figure.append(svg, this.scale);
   }
 
@@ -148,7 +148,7 @@ class Plot {
     const top = niceTop(highest);
     const point = ([at, value]) => `${at.toFixed(1)} ${(HEIGHT - 1 - (value / top) * (HEIGHT - 2)).toFixed(2)}`;
     all.forEach((stretches, index) => {
-      // Without a second point there is no line; one without length has round ends, and so is a dot.
+      // A single point becomes a line of no length, which its round ends make a dot.
       const path = stretches.map((points) => `M${points.map(point).join("L")}${points.length === 1 ? "h0" : ""}`);
       this.lines[index].setAttribute("d", path.join(""));
     });
@@ -165,7 +165,7 @@ function shape(tag, attributes) {
   return element;
 }
 
-// The next of 1, 2, 3, 4, 5, 6, 8, 10, 20, 30 ... that the highest point stays below; where all is 0, 1.
+// Returns the next of 1, 2, 3, 4, 5, 6, 8, 10, 20, 30 ... at or above the highest value; 1 if all are 0.
 function niceTop(highest) {
   if (!(highest > 0)) return 1;
   const power = 10 ** Math.floor(Math.log10(highest));

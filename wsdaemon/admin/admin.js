@@ -1,15 +1,15 @@
-/* The status page: what the daemon's feed says once a second, as numbers, small plots and a list.
+/* Status page: the snapshots of the daemon's feed as numbers, small plots and a list.
 
-   A message is kept at once, for a plot without holes, but shown with the next frame: a hidden tab has none, and so
-   costs nothing. What the page cannot read it does not show: the feed counts as lost. */
+   Each message is stored at once, so that plots have no gaps, but painted with the next animation frame: a hidden tab
+   has none, and so costs nothing. When a message cannot be understood, the feed counts as lost. */
 "use strict";
 
 const MOST_SHOWN = 20; // close codes, causes of refusals
 
 const CLOSE_CODES = {
-  1000: "normal end", 1001: "going away", 1002: "protocol error", 1003: "unacceptable data", 1005: "no code given",
-  1006: "connection lost", 1007: "invalid text", 1008: "against the rules", 1009: "message too big",
-  1010: "extension missing", 1011: "internal error", 1012: "restarting", 1013: "try again later",
+  1000: "normal closure", 1001: "going away", 1002: "protocol error", 1003: "unsupported data", 1005: "no status code",
+  1006: "abnormal closure", 1007: "invalid payload", 1008: "policy violation", 1009: "message too big",
+  1010: "extension missing", 1011: "internal error", 1012: "service restart", 1013: "try again later",
   1014: "bad gateway",
 };
 
@@ -32,7 +32,7 @@ const plots = [
 
 // --- samples of each message
 
-// Counters that only grow; their differences are the rates.
+// Counters; their differences are the rates.
 function countersOf({ totals, close_codes: codes, refusals }) {
   const sum = (counts) => Object.values(counts).reduce((all, each) => all + each, 0);
   return {
@@ -42,14 +42,14 @@ function countersOf({ totals, close_codes: codes, refusals }) {
   };
 }
 
-let before = null; // { time, uptime, counters } of the message before, and by number the bytes of each connection
-let rates = {}; // by the names of the counters; empty where there is nothing to compare with
+let before = null; // { time, uptime, counters } of the previous message
+let rates = {}; // by the names of the counters
 let traffic = new Map(); // number -> { taken, given, rateIn, rateOut }
 
-// Throws where the message is not of the kind that this page knows.
+// Throws if the message does not have the expected form.
 function remember(message) {
   const counters = countersOf(message);
-  const passed = before && message.uptime >= before.uptime ? message.time - before.time : NaN; // else it began anew
+  const passed = before && message.uptime >= before.uptime ? message.time - before.time : NaN; // else it has restarted
   rates = {};
   for (const [name, value] of Object.entries(counters)) rates[name] = rate(value, before?.counters[name], passed);
   const old = traffic;
@@ -70,7 +70,7 @@ function rate(value, last, passed) {
   return passed > 0 && difference >= 0 ? difference / passed : NaN;
 }
 
-// 0 is how the daemon says that its system does not tell.
+// The daemon sends 0 for what its system does not report.
 function known(value) {
   return value > 0 ? value : NaN;
 }
@@ -87,7 +87,7 @@ function paint() {
   try {
     if (now) paintAll();
   } catch {
-    if (socket) lost(STRANGE); // what is shown is old now, and the page must not say that it is live
+    if (socket) lost(STRANGE); // the page is out of date now, and must not say that it is live
   }
 }
 
@@ -121,7 +121,7 @@ function paintNumbers() {
     put(ui[name], perSecond(rates[name]));
   }
   for (const name of ["bytesIn", "bytesOut"]) put(ui[name], bytesPerSecond(rates[name]));
-  put(ui.lag, milliseconds(now.loop_lag.max)); // since the message before
+  put(ui.lag, milliseconds(now.loop_lag.max)); // since the previous message
   put(ui.lagMax, milliseconds(samples.highest("lag")));
   put(ui.backlog, bytes(now.backlog));
   put(ui.memory, bytes(known(now.memory)));
@@ -132,7 +132,7 @@ function paintNumbers() {
   }
 }
 
-// A total that index.html has no row for, such as a counter's that the daemon has learnt since.
+// Returns a cell for a total that index.html has no row for.
 function totalCell(name) {
   const row = countRow(name.replaceAll("_", " "), 1);
   const cell = row.lastChild;
@@ -148,7 +148,7 @@ function paintDraining() {
   write(ui.drainingLeft, now.draining ? `Still open: ${count(now.connections.open)}.` : "");
 }
 
-// A table of names with counts, the largest first; rows are kept as long as their names are there.
+// Fills a table of names and counts, the largest first; a row is reused while its name is in the table.
 function paintCounts(body, more, entries) {
   const sum = ([, ...counts]) => counts.reduce((all, each) => all + each, 0);
   entries.sort((one, other) => sum(other) - sum(one) || (one[0] < other[0] ? -1 : 1));
@@ -162,7 +162,7 @@ function paintCounts(body, more, entries) {
   const rest = entries.slice(MOST_SHOWN);
   const times = rest.reduce((all, each) => all + sum(each), 0);
   put(more, entries.length === 0 ? "None yet."
-    : rest.length > 0 ? `And ${count(rest.length)} others, ${count(times)} times in all.` : "");
+    : rest.length > 0 ? `And ${count(rest.length)} others, ${count(times)} in total.` : "");
 }
 
 function countRow(name, columns) {
@@ -173,7 +173,7 @@ function countRow(name, columns) {
   return row;
 }
 
-// Makes `rows` the children of `body`; moves as few as it can, and none that is selected or between such.
+// Makes `rows` the children of `body`; moves as few as it can, and none while there is a selection in it.
 function arrange(body, rows) {
   const wanted = new Set(rows);
   for (const row of [...body.children]) if (!wanted.has(row) && !isSelected(row)) row.remove();
@@ -192,7 +192,7 @@ function start() {
   if (!location.protocol.startsWith("http") || !("WebSocket" in window)) {
     ui.unsupported.hidden = false;
     write(ui.unsupported, "WebSocket" in window ? "This page was opened from a file. Open it through the daemon."
-      : "This browser has no WebSocket. Any current browser has it.");
+      : "This browser does not support WebSocket.");
     return;
   }
   document.addEventListener("selectionchange", paintSoon);

@@ -1,4 +1,4 @@
-"""Snapshot of the daemon, in values that JSON has, for the live page; and the gauges among the metrics."""
+"""Snapshot of the daemon as JSON values, for the live page; and the metrics that are read off the daemon."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ _BEGAN = time.monotonic()
 
 
 class Watched:
-    """The daemon's connections, its site and its loop, as the operator sees them."""
+    """Daemon as its operator sees it: connections, site and event loop."""
 
     METRICS: ClassVar[tuple[Metric[Watched], ...]] = (
         Metric("gauge", "wsdaemon_connections", "WebSockets now.", ("subprotocol", "state"),
                lambda it: it.connections()),
-        Metric("gauge", "wsdaemon_http_connections", "Connections that are HTTP, or nothing yet.", (),
+        Metric("gauge", "wsdaemon_http_connections", "Connections that speak HTTP, or have said nothing yet.", (),
                lambda it: {(): it.http_connections}),
         Metric("gauge", "wsdaemon_backlog_bytes", "Bytes that wait for peers which read too slowly.", (),
                lambda it: {(): it.hub.queued}),
@@ -48,22 +48,22 @@ class Watched:
         self._made: tuple[float, dict[str, Any]] | None = None
 
     def sources(self) -> tuple[Measured, ...]:
-        """Return all whose `METRICS` can be read."""
+        """Return all objects that declare metrics."""
         return self, self.hub.traffic, self.hub.tally, self.lag
 
     def connections(self) -> Counter[tuple[str, str]]:
-        """Return how many WebSockets there are, by subprotocol and state; 0 for a subprotocol that has none left."""
+        """Return the number of WebSockets by subprotocol and state, 0 included for subprotocols that had some."""
         counts = Counter({(each, state): 0 for each in self.hub.traffic.opened for state in ("open", "closing")})
         counts.update((each.subprotocol, state_of(each)) for each in self.hub.connections)
         return counts
 
     @property
     def http_connections(self) -> int:
-        """Connections that are no WebSockets yet, or never will be."""
+        """Connections that have not become WebSockets."""
         return len(self.site.channels) + len(self.hub.answering)
 
     def snapshot(self) -> dict[str, Any]:
-        """Return all that the live page shows: the same for all who ask within a second."""
+        """Return all that the live page shows; made once a second, however many pages are open."""
         now = self.hub.clock.seconds()
         if self._made is None or now - self._made[0] >= EVERY * 0.9:
             self._made = (now, self._snapshot())
@@ -116,7 +116,7 @@ class Watched:
 
 
 def state_of(connection: Member) -> str:
-    """Return `open`, or `closing` from the first Close or drop on."""
+    """Return `open`, or `closing` once a Close frame was sent or received or the connection was dropped."""
     return "open" if connection.can_send else "closing"
 
 

@@ -1,4 +1,4 @@
-"""The log: one line for each event, as text or as a JSON object. What peers send can never break a line."""
+"""Log: one line for each event, as text or as a JSON object, whatever characters peers send."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from twisted.logger import (
 
 
 class _Silent:
-    """A logger of nothing, for a library that says a lot about each message."""
+    """Logger that writes nothing, for a library that logs much for each message."""
 
     def _nothing(self, *_: Any, **__: Any) -> None:
-        """Say nothing."""
+        """Write nothing."""
 
     trace = debug = info = warn = error = critical = failure = _nothing
 
@@ -37,7 +37,7 @@ _PRIORITIES = {"debug": 7, "info": 6, "warn": 4, "error": 3, "critical": 2}
 
 
 def make_observer(level: str, style: str, stream: TextIO | None = None) -> ILogObserver:
-    """Return an observer that writes events of at least `level` to `stream` (the standard output), one a line.
+    """Return an observer that writes events of `level` and above to `stream`, by default the standard output.
 
     `style` is `text` or `json`.
     """
@@ -45,7 +45,7 @@ def make_observer(level: str, style: str, stream: TextIO | None = None) -> ILogO
     plain: Callable[[LogEvent], str] = as_json if style == "json" else as_text
     stream = stream or sys.stdout
     if isinstance(stream, io.TextIOWrapper):
-        stream.reconfigure(errors="backslashreplace")  # a terminal that isn't UTF-8 must not lose the event
+        stream.reconfigure(errors="backslashreplace")  # for a terminal that isn't UTF-8
 
     def with_priority(event: LogEvent) -> str:
         # sd-daemon(3): the journal takes the priority from the start of a line.
@@ -56,21 +56,21 @@ def make_observer(level: str, style: str, stream: TextIO | None = None) -> ILogO
 
 
 def is_journal(stream: TextIO) -> bool:
-    """Say whether a stream leads to systemd's journal (systemd.exec(5), JOURNAL_STREAM)."""
+    """Return whether `stream` is connected to systemd's journal (systemd.exec(5), JOURNAL_STREAM)."""
     try:
         found = os.fstat(stream.fileno())
-    except (AttributeError, OSError, ValueError):  # a file of twistd's, a stream in memory, or one that is closed
+    except (AttributeError, OSError, ValueError):  # twistd's log file, a stream in memory, or a closed one
         return False
     return os.environ.get("JOURNAL_STREAM") == f"{found.st_dev}:{found.st_ino}"
 
 
 def as_text(event: LogEvent) -> str:
-    """Return the event as `TIME LEVEL TEXT`; a traceback follows on one line."""
+    """Return the event as `TIME LEVEL TEXT`; a traceback follows on the same line."""
     return f"{_time(event)} {_level(event):<8} {one_line(_text(event))}\n"
 
 
 def as_json(event: LogEvent) -> str:
-    """Return the event as a JSON object: time, level, logger, text, and the event's own fields that JSON can hold."""
+    """Return the event as a JSON object: time, level, logger, text, and those of its fields that are plain values."""
     fields = {
         name: value
         for name, value in event.items()
@@ -87,19 +87,19 @@ def as_json(event: LogEvent) -> str:
 
 
 def one_line(text: str) -> str:
-    """Return `text` with everything escaped that could end a line, hide, or move the cursor."""
+    """Return `text` with every character escaped that could end the line, be invisible, or move the cursor."""
     if text.isprintable():
         return text
     return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
 
 
 def shorten(text: str, most: int = 200) -> str:
-    """Return `text`, cut where it is long: what peers send must not fill the log."""
+    """Return `text`, cut at `most` characters: peers must not fill the log."""
     return text if len(text) <= most else f"{text[:most]}… ({len(text)} characters)"
 
 
 def _json_value(value: Any) -> Any:
-    """Return `value` as every JSON parser takes it: surrogates (from odd file names) escaped, no infinite number."""
+    """Return `value` in strict JSON: surrogates (from file names) escaped, infinity and NaN as strings."""
     if isinstance(value, str):
         return value.encode("utf-8", "backslashreplace").decode()
     return str(value) if isinstance(value, float) and not math.isfinite(value) else value
@@ -109,9 +109,9 @@ def _text(event: LogEvent) -> str:
     text = event.get("log_format")
     if isinstance(text, str) and "(" not in text and "log_failure" not in event:
         try:
-            # As Twisted does, but ten times as fast; what it can do beyond that begins with a parenthesis.
+            # The same as Twisted's, but ten times as fast. Twisted alone can call fields: `{name()}`.
             return text.format_map(event).rstrip("\n")
-        except Exception:  # noqa: S110  # Twisted shows what is wrong with it
+        except Exception:  # noqa: S110  # Twisted describes the error in the line
             pass
     return eventAsText(event, includeTimestamp=False, includeSystem=False).rstrip("\n")
 

@@ -19,9 +19,10 @@ class Measured(Protocol):
 class Metric(Generic[Source]):
     """Name, help and labels of a metric, and how its values are read.
 
-    `read` returns them by the value of the label, by a tuple where there are several labels, by `()` where there are
-    none: a number, or for `histogram` and `info` what Prometheus' library takes. A label has few values, and none is
-    what a peer sent. A counter with a `total` is on the live page, summed over its labels but for `direction`.
+    The keys that `read` returns are the values of the label, tuples if there are several labels, `()` if there are
+    none. Its values are numbers, or for `histogram` and `info` the arguments of Prometheus' library. A label has few
+    values, and none is text that a peer sent. A counter with a `total` is on the live page, under that name: summed
+    over all labels but `direction`.
     """
 
     kind: Literal["counter", "gauge", "histogram", "info"]
@@ -32,12 +33,12 @@ class Metric(Generic[Source]):
     total: str = ""
 
     def samples(self, source: Source) -> Iterator[tuple[tuple[str, ...], Any]]:
-        """Yield each value behind those of the labels."""
+        """Yield the labels' values and the value of each sample."""
         for key, value in self.read(source).items():
             yield tuple(map(str, key if isinstance(key, tuple) else (key,))), value
 
     def totals(self, source: Source) -> dict[str, int]:
-        """Return the sums for the live page: `total`, or `total_in` and `total_out`."""
+        """Return the sums for the live page, by name: `total`, or `total_in` and `total_out`."""
         totals = {} if "direction" in self.labels else {self.total: 0}
         for labels, value in self.samples(source):
             name = "_".join([self.total, *labels[: self.labels.count("direction")]])

@@ -1,4 +1,4 @@
-"""Tally of refusals and failures: counted by cause, logged once and then at most once a minute."""
+"""Tally of refusals, cuts and failures: each is counted by cause, and logged at most once a minute for each cause."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from wsdaemon.observe.metric import Metric
 class Cause(StrEnum):
     """Cause of a refusal, a cut or a failure: its label, what it means, and whether the peer read too slowly.
 
-    Declare a new one here, and count it by `hub.tally.count(Cause.NO_PONG)`, or by `note` to log it too. Names in
-    braces are filled in from the caller's keywords: `hub.tally.count(Cause.FAILED, code=1002)` counts `closed with
-    1002`. They take few values, and never what a peer sent.
+    A new one is declared here, and counted by `hub.tally.count(Cause.NO_PONG)`, or by `note`, which logs it too. Names
+    in braces are filled in from keywords: `hub.tally.count(Cause.FAILED, code=1002)` counts `closed with 1002`. They
+    take few values, none of which is text that a peer sent.
     """
 
     meaning: str
@@ -45,7 +45,7 @@ class Cause(StrEnum):
 
 
 class Tally:
-    """Counts by cause."""
+    """Counts of causes, by their labels."""
 
     METRICS: ClassVar[tuple[Metric[Tally], ...]] = (
         Metric("counter", "wsdaemon_refusals", "What was refused or cut, by cause.", ("cause",),
@@ -62,13 +62,13 @@ class Tally:
         self._log = Logger(namespace="wsdaemon")
 
     def count(self, cause: Cause, **fields: Any) -> str:
-        """Count what has a log line of its own; returns the label that was counted."""
+        """Count `cause` without logging it; returns its label."""
         label = cause.format(**fields)
         self.counts[label] += 1
         return label
 
     def note(self, cause: Cause, text: str, **fields: Any) -> None:
-        """Count, and log `text` (a format for `fields`) unless the same label was logged less than a minute ago."""
+        """Count `cause`; log `text`, a format for `fields`, unless the label was logged within `log_every` seconds."""
         label = self.count(cause, **fields)
         now = self._clock.seconds()
         logged = self._logged.get(label)

@@ -1,4 +1,4 @@
-"""Traffic of all WebSockets, counted as it goes in plain integers, so that it costs next to nothing."""
+"""Traffic of all WebSockets, counted in plain integers, which costs next to nothing."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _CODES = frozenset(range(1000, 1016))
 
 
 class Traffic:
-    """Frames, payload bytes as they are on the wire (compressed or not), messages, and how connections begin and end.
+    """Frames, messages, payload bytes as on the wire (compressed or not), and how connections begin and end.
 
-    A frame counts once it is in, or written; a message when its last frame does. Where every message goes through, the
-    counting stands in the caller, as a call would cost more than it.
+    A frame counts when it has been received or written, a message with its last frame. On the path of every message
+    the caller increments the arrays itself, because a call would cost more than the counting.
     """
 
     __slots__ = (
@@ -97,7 +97,7 @@ def _by_opcode(counts_in: list[int], counts_out: list[int]) -> Counter[tuple[str
 
 
 def _shown(code: int | None) -> str:
-    """Return a close code as a label: one of few, whatever peers send."""
+    """Return the label of a close code; there are few labels, whatever codes peers send."""
     if code is None:
         return "none"
     if code in _CODES:
