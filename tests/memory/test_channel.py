@@ -1,4 +1,4 @@
-"""One HTTP connection: its deadlines, what it refuses by itself, and many requests on it, one after the other."""
+"""HTTP connection: its deadlines, what it refuses itself, and many requests one after the other."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def kept(folder: Path) -> Server:
 
 
 def assert_refused(peer: Peer, status: int) -> None:
-    """There is one short answer and then the end, which the server does not wait for too long."""
+    """There is one short response and then the end, which the server does not wait for too long."""
     taken = take_response(peer.take(), ended=peer.closing)
     assert taken is not None
     response, rest = taken
@@ -69,7 +69,7 @@ def assert_gone_after(server: Server, peer: Peer, seconds: float) -> None:
 
 @pytest.mark.parametrize("first", [b"", b"G", b"GET / HTTP/1.1\r\nHost: x\r\n", b"\r\n"])
 def test_headers_that_never_end(server: Server, first: bytes) -> None:
-    """A request has `handshake_timeout` to be there; then it is a 408, and `close_timeout` later all is over."""
+    """A request must be complete within `handshake_timeout`; otherwise it gets a 408, and the connection ends."""
     peer = server.connect()
     peer.send(first)
     server.clock.advance(9.9)
@@ -81,7 +81,7 @@ def test_headers_that_never_end(server: Server, first: bytes) -> None:
 
 @pytest.mark.parametrize("half", [b"G", b"GET / HTTP/1.1\r\n", b"GET / HTTP/1.1\r\nHost: x\r\n"])
 def test_headers_that_never_end_behind_a_request(server: Server, half: bytes) -> None:
-    """Half a request that comes with the one before it has `handshake_timeout` too, not the time between requests."""
+    """Half a request that arrives with the one before it has `handshake_timeout`, not `idle_timeout`."""
     peer = server.connect()
     peer.send(request("/nothing") + half)
     assert peer.response().status == 404
@@ -91,7 +91,7 @@ def test_headers_that_never_end_behind_a_request(server: Server, half: bytes) ->
 
 @pytest.mark.parametrize("again", [False, True], ids=["first request", "second request"])
 def test_headers_at_a_byte_a_second(server: Server, again: bool) -> None:
-    """The deadline is for the headers in all: a byte now and then does not push it back."""
+    """The deadline is for all headers together: a byte now and then does not push it back."""
     peer = server.connect()
     if again:
         peer.send(request("/nothing"))
@@ -105,7 +105,7 @@ def test_headers_at_a_byte_a_second(server: Server, again: bool) -> None:
 
 
 def test_idle(server: Server) -> None:
-    """Between requests a connection may wait for `idle_timeout`, then it ends without a word."""
+    """Between requests a connection may wait for `idle_timeout`; then it ends without a response."""
     peer = server.connect()
     for _ in range(3):
         server.clock.advance(9)
@@ -123,7 +123,7 @@ def test_idle(server: Server) -> None:
 
 
 def test_stalled_download(server: Server) -> None:
-    """A client that reads nothing for `stall_timeout` is dropped, and the file is not held any longer."""
+    """A client that reads nothing for `stall_timeout` is aborted, and its file is closed."""
     peer = server.connect()
     peer.transport.fill()
     peer.send(request("/big"))
@@ -133,7 +133,7 @@ def test_stalled_download(server: Server) -> None:
 
 
 def test_slow_download(server: Server) -> None:
-    """One that reads slowly but steadily gets all, however long it takes, and the connection stays for more."""
+    """A client that reads slowly but steadily gets everything, however long it takes, and may send more requests."""
     peer = server.connect()
     peer.send(request("/nothing") + request("/big"))
     peer.transport.fill()
@@ -154,7 +154,7 @@ def test_slow_download(server: Server) -> None:
 
 @pytest.mark.parametrize("reads_at_once", [True, False])
 def test_client_that_pauses_before_its_response_begins(server: Server, reads_at_once: bool) -> None:
-    """A transport that is full already, and says so more than once, holds up the response but never for good."""
+    """A transport that is full from the start, and says so more than once, delays the response but does not stop it."""
     peer = server.connect()
     peer.transport.fill()
     peer.send(request("/nothing") * 50 + request("/big"))
@@ -172,7 +172,7 @@ def test_client_that_pauses_before_its_response_begins(server: Server, reads_at_
 
 
 def test_slow_reader_of_a_last_response(server: Server) -> None:
-    """A last response that is read slowly is not cut by `close_timeout`, which runs once it has been taken."""
+    """`close_timeout` does not cut a last response that is read slowly: it begins once all has been read."""
     peer = server.connect()
     peer.transport.fill()
     peer.send(request("/nothing", "Connection: close"))
@@ -186,7 +186,7 @@ def test_slow_reader_of_a_last_response(server: Server) -> None:
 
 @pytest.mark.parametrize("ending", ["Connection: close", "Connection: Close", "HTTP/1.0"])
 def test_close_timeout(server: Server, ending: str) -> None:
-    """After the last response the connection ends, and is gone within `close_timeout` whatever the client does."""
+    """After the last response the connection is gone within `close_timeout`, whatever the client does."""
     peer = server.connect()
     data = request("/nothing", "Connection: keep-alive" if ending == "HTTP/1.0" else ending)
     peer.send(data.replace(b"HTTP/1.1", b"HTTP/1.0") if ending == "HTTP/1.0" else data)
@@ -204,7 +204,7 @@ def test_close_timeout(server: Server, ending: str) -> None:
     "junk", [b"\0\r\n", b"GET / HTTP/1.1\r\nHost\r\n\r\n", b"x" * 20000 + b"\r\n", b"GET / HTTP/9\r\n"]
 )
 def test_close_timeout_after_a_bad_request(server: Server, junk: bytes) -> None:
-    """What a refused client goes on sending neither gets answers nor keeps the connection."""
+    """Input after a refusal gets no response and does not keep the connection open."""
     peer = server.connect()
     peer.send(junk)
     assert peer.closing
@@ -222,7 +222,7 @@ def test_close_timeout_after_a_bad_request(server: Server, junk: bytes) -> None:
 
 
 def test_keep_alive(server: Server) -> None:
-    """A connection serves request after request, with GET and HEAD and errors among them."""
+    """A connection serves many requests, with GET and HEAD and errors among them."""
     peer = server.connect()
     for _ in range(20):
         peer.send(request("/file"))
@@ -245,7 +245,7 @@ def test_keep_alive(server: Server) -> None:
 
 @pytest.mark.parametrize("piece", [1, 7, 100, 10**6])
 def test_pipelining(server: Server, piece: int) -> None:
-    """Requests that come before the answers to earlier ones are answered in order, however the bytes are cut."""
+    """Pipelined requests are answered in order, however the bytes are cut."""
     targets = ["/file", "/nothing", "/big", "/", "/file", "/nothing", "/nothing", "/file"]
     data = b"".join(map(request, targets))
     peer = server.connect()
@@ -258,7 +258,7 @@ def test_pipelining(server: Server, piece: int) -> None:
 
 
 def test_a_thousand_pipelined_requests(server: Server) -> None:
-    """However many come at once."""
+    """A thousand pipelined requests are all answered."""
     peer = server.connect()
     peer.send(request("/nothing") * 1000)
     data = peer.take()
@@ -267,7 +267,7 @@ def test_a_thousand_pipelined_requests(server: Server) -> None:
 
 
 def test_download_behind_an_error_is_not_cut_short_when_idle_time_is_over(server: Server) -> None:
-    """The time between requests does not run while one is answered."""
+    """`idle_timeout` does not run while a request is answered."""
     peer = server.connect()
     peer.transport.fill()
     peer.send(request("/nothing") + request("/big"))
@@ -282,7 +282,7 @@ def test_download_behind_an_error_is_not_cut_short_when_idle_time_is_over(server
 
 
 def test_client_that_leaves_in_the_middle(server: Server) -> None:
-    """Nothing goes wrong, and nothing of it stays."""
+    """A client that leaves at any point causes no error and leaves nothing behind."""
     for data in (b"", b"GET", request("/big"), request("/"), request("/big") * 3):
         peer = server.connect()
         peer.send(data)
@@ -332,7 +332,7 @@ REFUSED = {
 @pytest.mark.parametrize("piece", [10**6, 1000, 1])
 @pytest.mark.parametrize(("data", "status"), REFUSED.values(), ids=REFUSED)
 def test_refused(server: Server, data: bytes, status: int, piece: int) -> None:
-    """A request that is wrong in itself, or has a body, is refused at once; nothing more of it is read or kept."""
+    """A malformed request, or one with a body, is refused at once; nothing more of it is read or kept."""
     peer = server.connect()
     for start in range(0, len(data), piece):
         peer.send(data[start : start + piece])
@@ -342,7 +342,7 @@ def test_refused(server: Server, data: bytes, status: int, piece: int) -> None:
 
 @pytest.mark.parametrize("data", [b"x" * 20_000, START + HOST + b"A: " + b"x" * 20_000, b"\0" * 100_000])
 def test_line_that_never_ends(server: Server, data: bytes) -> None:
-    """A line over 16 KiB ends the connection, and is not kept."""
+    """A line over 16 KiB ends the connection and is not kept."""
     peer = server.connect()
     for start in range(0, len(data), 4096):
         peer.send(data[start : start + 4096])
@@ -352,14 +352,14 @@ def test_line_that_never_ends(server: Server, data: bytes) -> None:
 
 @pytest.mark.parametrize("data", [b"GET /file HTTP/1.0\r\n\r\n", START + HOST + b"Content-Length: 0\r\n\r\n"])
 def test_not_refused(server: Server, data: bytes) -> None:
-    """HTTP/1.0 needs no Host, and a body of no bytes is none."""
+    """HTTP/1.0 needs no Host, and a body of length 0 is allowed."""
     peer = server.connect()
     peer.send(data)
     assert peer.response().body == b"content"
 
 
 def test_headers_just_below_the_limit(server: Server) -> None:
-    """16 KiB of headers are not too much."""
+    """16 KiB of headers are accepted."""
     assert server.ask("/file", "A: " + "x" * 8000, "B: " + "x" * 8000).body == b"content"
 
 
@@ -372,7 +372,7 @@ LINE = st.one_of(OCTETS, st.sampled_from([b"Host: x", b"Content-Length: 0", b"Co
     start=st.one_of(OCTETS, st.just(b"GET /nothing HTTP/1.1")), lines=st.lists(LINE, max_size=6), cut=st.integers(1, 50)
 )
 def test_any_bytes(kept: Server, start: bytes, lines: list[bytes], cut: int) -> None:
-    """No bytes give a 5xx or a traceback, and in the end nothing is left of any connection."""
+    """No bytes cause a 5xx or a traceback, and no connection is left in the end."""
     peer = kept.connect()
     data = b"\r\n".join([start, *lines, b"", b""])
     for piece in (data[:cut], data[cut:]):

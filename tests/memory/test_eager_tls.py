@@ -1,4 +1,4 @@
-"""TLS that sends at once: nothing is lost or out of order, wherever the stream is cut, whatever goes wrong."""
+"""TLS that sends at once: no loss and no disorder, wherever the stream is cut and whatever fails."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ VERSIONS = [SSL.TLS1_2_VERSION, SSL.TLS1_3_VERSION]
 @pytest.mark.parametrize("version", VERSIONS, ids=["1.2", "1.3"])
 @pytest.mark.parametrize("step", [1, 5, 1000, 4096, RECORD + 22, 1 << 30])
 def test_echo(version: int, step: int) -> None:
-    """Messages of any size go both ways and come back whole, wherever the stream is cut."""
+    """Messages of any size are echoed whole, wherever the stream is cut."""
     link = Link(version=version).open()
     link.served.answers = lambda data: data
     for size in SIZES:
@@ -50,7 +50,7 @@ def test_echo(version: int, step: int) -> None:
 @given(st.lists(st.binary(min_size=1, max_size=3000), min_size=1, max_size=12), st.integers(1, 4000), st.data())
 @settings(max_examples=60)
 def test_any_records(parts: list[bytes], step: int, data: Any) -> None:
-    """Each record comes as one chunk as soon as it is whole, whatever the cuts."""
+    """Each record is delivered as one chunk as soon as it is complete, wherever the stream is cut."""
     link = Link().open()
     stream = link.encrypt(*parts)
     start = 0
@@ -63,7 +63,7 @@ def test_any_records(parts: list[bytes], step: int, data: Any) -> None:
 
 
 def test_several_records_in_one_chunk() -> None:
-    """Records that come in one chunk are handed on one by one, in order."""
+    """Several records in one chunk are delivered one by one, in order."""
     link = Link().open()
     parts = [bytes([at]) * (at + 1) for at in range(50)]
     link.to_server(link.encrypt(*parts))
@@ -71,7 +71,7 @@ def test_several_records_in_one_chunk() -> None:
 
 
 def test_a_record_in_several_chunks() -> None:
-    """A record comes when its last byte has, and not before."""
+    """A record is delivered with its last byte, not before."""
     link = Link().open()
     stream = link.encrypt(b"x" * 100)
     for at in range(len(stream)):
@@ -82,7 +82,7 @@ def test_a_record_in_several_chunks() -> None:
 
 @pytest.mark.parametrize("version", VERSIONS, ids=["1.2", "1.3"])
 def test_data_with_the_end_of_the_handshake(version: int) -> None:
-    """What comes in one chunk with the end of the handshake is not lost, nor are the borders behind it."""
+    """Data in one chunk with the end of the handshake is not lost, nor are the borders of later records."""
     link = Link(version=version)
     link.served.answers = lambda data: data
     while True:
@@ -103,7 +103,7 @@ def test_data_with_the_end_of_the_handshake(version: int) -> None:
 
 @pytest.mark.parametrize("size", SIZES)
 def test_one_write(size: int) -> None:
-    """What is written leaves at once, in one write to the transport below, however many records it is."""
+    """A write leaves at once, in one write to the transport below, however many records it takes."""
     link = Link().open()
     writes: list[int] = []
     below = link.carrier.write
@@ -114,7 +114,7 @@ def test_one_write(size: int) -> None:
 
 
 def test_order_behind_the_handshake() -> None:
-    """What was written before and during the handshake comes first."""
+    """Data written before and during the handshake comes first."""
     link = Link(Greeting)
     link.tls.write(b"early, ")
     link.handshake()
@@ -127,7 +127,7 @@ def test_order_behind_the_handshake() -> None:
 
 
 def test_order_where_it_is_at_once_from_the_start() -> None:
-    """Where it is told so before the handshake, what is written waits for that, in order."""
+    """If `send_at_once` is called before the handshake, writes wait for it, in order."""
     link = Link()
     link.tls.send_at_once()
     for part in (b"1", b"2", b"3"):
@@ -138,7 +138,7 @@ def test_order_where_it_is_at_once_from_the_start() -> None:
 
 
 def test_order_of_sequences() -> None:
-    """What is given to `writeSequence` comes before what is written behind it."""
+    """`writeSequence` keeps its place among writes."""
     link = Link().open()
     link.tls.writeSequence([b"1", b"2"])
     link.tls.write(b"3")
@@ -147,7 +147,7 @@ def test_order_of_sequences() -> None:
 
 
 def test_written_before_the_end() -> None:
-    """What is written before `loseConnection` comes, with a close_notify behind it; what is written after does not."""
+    """Data written before `loseConnection` arrives, then close_notify; later data does not."""
     link = Link().open()
     link.tls.write(b"last words")
     link.tls.loseConnection()
@@ -159,7 +159,7 @@ def test_written_before_the_end() -> None:
 
 
 def test_input_after_we_end() -> None:
-    """What the peer sends until it ends its side too still comes in."""
+    """After `loseConnection` the peer's data is still delivered, until it ends its side too."""
     link = Link().open()
     link.tls.loseConnection()
     link.to_server(link.encrypt(b"1", b"2"))
@@ -172,7 +172,7 @@ def test_input_after_we_end() -> None:
 
 
 def test_nothing_after_a_cut() -> None:
-    """Once the connection is cut nothing more is sent, and nothing handed on, not even of the same chunk."""
+    """After `abortConnection` nothing is sent or delivered, not even of the same chunk."""
     link = Link().open()
     link.served.answers = lambda _: link.tls.abortConnection()
     link.to_server(link.encrypt(b"1", b"2", b"3"))
@@ -185,7 +185,7 @@ def test_nothing_after_a_cut() -> None:
 
 
 def test_nothing_after_it_is_lost() -> None:
-    """To write when the connection is gone does nothing."""
+    """Writing to a lost connection does nothing."""
     link = Link().open()
     link.to_client()
     link.tls.connectionLost(Failure(ConnectionError()))
@@ -198,7 +198,7 @@ def test_nothing_after_it_is_lost() -> None:
 
 @pytest.mark.parametrize("step", [1, 1 << 30])
 def test_close_notify(step: int) -> None:
-    """What comes before the peer's close_notify is handed on, it is answered, and the connection ends."""
+    """Data before the peer's close_notify is delivered, close_notify is answered, and the connection ends."""
     link = Link().open()
     stream = link.encrypt(b"1", b"2")
     link.client.shutdown()
@@ -215,7 +215,7 @@ def test_close_notify(step: int) -> None:
 @pytest.mark.parametrize("version", VERSIONS, ids=["1.2", "1.3"])
 @pytest.mark.parametrize("garbage", [b"GET / HTTP/1.1\r\n\r\n" * 2000, b"\x17\x03\x03\x00\x20" + bytes(32), bytes(5)])
 def test_garbage(version: int, garbage: bytes) -> None:
-    """What is no record of the peer's ends the connection; what came before it is handed on, and nothing after."""
+    """Garbage ends the connection; what came before it is delivered, and nothing after it."""
     link = Link(version=version).open()
     stream = link.encrypt(b"good")
     link.to_server(stream + garbage)
@@ -228,7 +228,7 @@ def test_garbage(version: int, garbage: bytes) -> None:
 
 
 def test_one_connections_trouble_is_not_anothers() -> None:
-    """OpenSSL keeps its errors for the whole thread: what is wrong with one connection does not end another."""
+    """OpenSSL's error queue is per thread, but an error on one connection does not end another."""
     good, bad = Link().open(), Link().open()
     good.served.answers = lambda data: data
     for at in range(5):
@@ -244,7 +244,7 @@ def test_one_connections_trouble_is_not_anothers() -> None:
 
 
 def test_a_protocol_that_fails() -> None:
-    """What a protocol raises goes on to the transport below, which ends the connection."""
+    """An exception of the protocol goes on to the transport below, which ends the connection."""
     link = Link().open()
     link.served.fails = True
     with pytest.raises(ValueError, match="no"):
@@ -253,7 +253,7 @@ def test_a_protocol_that_fails() -> None:
 
 
 def test_producers() -> None:
-    """A producer is told by the transport below when to wait; writing goes on meanwhile, and after."""
+    """The transport below pauses the producer; writes still work meanwhile and afterwards."""
     link = Link().open()
     told: list[str] = []
 
@@ -282,7 +282,7 @@ def test_producers() -> None:
 
 
 def test_what_is_made_eager(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A TLS factory of Twisted's is, others are not, nor is any where the insides are not as they were."""
+    """Twisted's TLS factory is made eager; other factories are not, nor is any if a private name is missing."""
     assert eager_tls.can_be_eager()
     factory = tls_factory(Factory(), Clock())
     monkeypatch.setattr(eager_tls, "can_be_eager", lambda: False)
@@ -320,7 +320,7 @@ def test_a_private_name_that_is_gone(name: str, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_twisteds_way() -> None:
-    """Where it is left to Twisted, all works as well, but in the next turn."""
+    """Where TLS is left to Twisted everything works as well, one turn of the loop later."""
     link = Link(eager=False).open()
     assert type(link.tls) is BufferingTLSTransport
     link.served.answers = lambda data: data

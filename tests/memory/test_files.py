@@ -1,4 +1,4 @@
-"""Static files: right answers for what is there, and a docroot that is a wall."""
+"""Static files: correct responses, and nothing outside the docroot."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SECRET = b"nobody outside may read this"
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A docroot with a neighbour that is none of anyone's business."""
+    """A docroot and a folder beside it that must not be served."""
     base = tmp_path_factory.mktemp("site")
     root, outside = base / "docroot", base / "docroot-not"
     for each in (root / "sub" / "deep", root / "with-index", root / ".hidden", root / "\\evil", outside):
@@ -63,7 +63,7 @@ def server(folder: Path) -> Server:
 
 
 def assert_safe_headers(response: Response) -> None:
-    """Every response forbids guessing its type and tells nothing about the software."""
+    """Every response forbids content sniffing and does not name the software."""
     assert response["x-content-type-options"] == "nosniff"
     assert response["server"] is None
     assert "twisted" not in str(response.headers).lower()
@@ -90,7 +90,7 @@ TYPES = {
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 @pytest.mark.parametrize(("name", "expected"), TYPES.items())
 def test_type_and_length(tmp_path: Path, name: str, expected: str, method: str) -> None:
-    """A file is sent as it is, with its length and the type of its name; HEAD differs in the body alone."""
+    """A file is sent unchanged, with its length and the type of its name; HEAD differs only in the body."""
     content = os.urandom(3000)
     (tmp_path / name).write_bytes(content)
     response = Server(tmp_path).ask(f"/{name}", method=method)
@@ -105,7 +105,7 @@ def test_type_and_length(tmp_path: Path, name: str, expected: str, method: str) 
 
 @pytest.mark.parametrize("size", [0, 1, 65535, 65536, 65537, 300_000])
 def test_any_size(tmp_path: Path, size: int) -> None:
-    """What is sent is the file, byte for byte, over the borders of the pieces that it is read in."""
+    """The body is the file, byte for byte, whatever its size."""
     content = os.urandom(size)
     (tmp_path / "file").write_bytes(content)
     assert Server(tmp_path).ask("/file").body == content
@@ -114,7 +114,7 @@ def test_any_size(tmp_path: Path, size: int) -> None:
 @pytest.mark.parametrize("change", [b"", b"x" * 300_000], ids=["shorter", "longer"])
 @pytest.mark.parametrize("ranges", [None, "bytes=0-200000", "bytes=0-9,100000-200000"])
 def test_file_that_changes_while_it_is_sent(tmp_path: Path, change: bytes, ranges: str | None) -> None:
-    """Never more than was announced; where the file has become too short, the connection ends, as nothing else says so.
+    """Never more than was announced is sent; if the file has shrunk the connection ends, as nothing else tells.
 
     Either way the next response on the connection cannot be taken for a part of this one.
     """
@@ -135,7 +135,7 @@ def test_file_that_changes_while_it_is_sent(tmp_path: Path, change: bytes, range
 
 @pytest.mark.parametrize("time", [-(2**60), -1, 0, 10**12, 2**55, 2**60])
 def test_file_of_any_time(time: int) -> None:
-    """A file's time may be one that no HTTP date can say; it is served all the same."""
+    """A file is served even if its time cannot be expressed as an HTTP date."""
     memory = "/dev/shm"  # noqa: S108  # a file system that takes any time
     with tempfile.TemporaryDirectory(dir=memory if os.path.isdir(memory) else None) as name:
         path = Path(name, "file")
@@ -149,7 +149,7 @@ def test_file_of_any_time(time: int) -> None:
 
 
 def test_index(server: Server) -> None:
-    """A folder with an index.html is that page; one whose index.html is no file of the docroot is a listing."""
+    """A folder with an index.html is that page; if its index.html leads out of the docroot, it is a listing."""
     assert server.ask("/with-index/").body == b"<h1>index</h1>"
     assert server.ask("/with-index/")["content-type"] == "text/html; charset=utf-8"
     response = server.ask("/with-index-out/")
@@ -173,7 +173,7 @@ REDIRECTS = {
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 @pytest.mark.parametrize(("target", "location"), REDIRECTS.items())
 def test_redirect_to_the_slash(server: Server, target: str, location: str, method: str) -> None:
-    """A folder without its slash is a 301 to the same with it, query and all."""
+    """A folder without its slash is a 301 to the URL with it, query included."""
     response = server.ask(target, method=method)
     assert (response.status, response["location"]) == (301, location)
     assert_safe_headers(response)
@@ -189,7 +189,7 @@ def test_redirect_to_the_slash(server: Server, target: str, location: str, metho
     ],
 )  # fmt: skip
 def test_no_redirect_leaves_the_site(server: Server, target: str) -> None:
-    """Whatever is asked, a Location is a path on this site, as a browser reads it."""
+    """Whatever the target, Location is a path on this site as a browser reads it."""
     response = server.ask(target)
     assert response.status in (200, 301, 404)
     location = response["location"] or "/"
@@ -222,7 +222,7 @@ NOT_THERE = [
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 @pytest.mark.parametrize("target", NOT_THERE, ids=lambda target: repr(target[:30]))
 def test_the_docroot_is_a_wall(server: Server, target: str, method: str) -> None:
-    """What is outside, hidden, no file, or spelled in a way that means nothing here, is not there: a plain 404."""
+    """A target outside, hidden, not a file, or spelled in a way that means nothing here, is a plain 404."""
     response = server.ask(target, method=method)
     assert response.status == 404
     assert response["content-security-policy"] is not None
@@ -234,7 +234,7 @@ def test_the_docroot_is_a_wall(server: Server, target: str, method: str) -> None
 
 @pytest.mark.parametrize("name", [b"fifo", b"socket", b"link-to-device", b"loop", b"dangling", b"link-out"])
 def test_what_is_no_file_is_not_even_opened(folder: Path, name: bytes) -> None:
-    """To open a device or a FIFO can do something already."""
+    """Opening a device or a FIFO can have effects, so it is not done."""
     assert Docroot(folder).resolve([name]) is None
 
 
@@ -252,7 +252,7 @@ INSIDE = {
 
 @pytest.mark.parametrize(("target", "content"), INSIDE.items())
 def test_inside_the_wall(server: Server, target: str, content: bytes) -> None:
-    """Links that stay inside are followed, escapes are read, any name can be asked for."""
+    """Links that stay inside are followed, escapes are decoded, any name can be requested."""
     response = server.ask(target)
     assert (response.status, response.body) == (200, content)
 
@@ -262,7 +262,7 @@ def test_inside_the_wall(server: Server, target: str, content: bytes) -> None:
 )
 @pytest.mark.parametrize("target", ["/plain.txt", "/sub/", "/nothing"])
 def test_other_methods(server: Server, method: str, target: str) -> None:
-    """Only GET and HEAD are answered; 405 says so, for methods that nobody knows too."""
+    """Only GET and HEAD are allowed; anything else, known or not, is a 405."""
     response = server.ask(target, method=method)
     assert (response.status, response["allow"]) == (405, "GET, HEAD")
     assert response["content-security-policy"] is not None
@@ -271,7 +271,7 @@ def test_other_methods(server: Server, method: str, target: str) -> None:
 
 @pytest.fixture
 def unprivileged() -> Iterator[Path]:
-    """A docroot that this process may only read as anyone may, also where the tests are run by root."""
+    """A docroot that this process may read only as anyone may, even if root runs the tests."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
         os.chmod(name, 0o755)  # noqa: S103  # for the user below
         user = os.geteuid()
@@ -281,7 +281,7 @@ def unprivileged() -> Iterator[Path]:
 
 @pytest.mark.parametrize("target", ["/file.txt", "/folder/", "/folder/file.txt"])
 def test_unreadable(unprivileged: Path, target: str) -> None:
-    """What may not be read is not there."""
+    """An unreadable file or folder is a 404."""
     (unprivileged / "file.txt").write_bytes(SECRET)
     (unprivileged / "folder").mkdir()
     (unprivileged / "folder" / "file.txt").write_bytes(SECRET)
@@ -298,7 +298,7 @@ STRICT = "default-src 'none'"
 
 
 def test_policies(folder: Path) -> None:
-    """Pages that we make always have a strict policy; the docroot's have the configured one, or none."""
+    """Our own pages always have a strict policy; files have the configured one, or none."""
     ours = "/nothing", "/sub/", "/sub", "/fifo"
     for ini in ("", "[server]\ncontent_security_policy = script-src 'self'\n"):
         server = Server(folder, ini)
@@ -316,7 +316,7 @@ def test_policies(folder: Path) -> None:
 @given(path=st.binary(max_size=60), escaped=st.binary(max_size=20))
 @example(path=b"", escaped=b"\0")
 def test_any_path(server: Server, path: bytes, escaped: bytes) -> None:
-    """No path gives a 5xx or a traceback, and none gets out."""
+    """No path causes a 5xx or a traceback, or leads out of the docroot."""
     target = b"/" + path + quote(escaped, safe="").encode()
     if any(byte <= 32 or byte > 176 for byte in target):
         target = b"/" + quote(path).encode() + quote(escaped, safe="").encode()

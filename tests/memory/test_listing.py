@@ -1,4 +1,4 @@
-"""A folder's listing: what may be fetched from it, readable, and with links that lead there whatever the name."""
+"""Folder listing: what a client may fetch, readable, with links that work whatever the name."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from wsdaemon.site.listing import Entry, listing_page
 
 
 class Page(HTMLParser):
-    """The links of a page, the texts of its table's rows, and every tag that is there."""
+    """The links of a page, the texts of its table's rows, and all its tags."""
 
     def __init__(self, page: bytes) -> None:
         super().__init__()
@@ -46,7 +46,7 @@ class Page(HTMLParser):
             self.rows[-1][-1] += data.removesuffix("\n") if len(self.rows[-1]) > 1 else data
 
     def names(self) -> list[str]:
-        """Return what the first column says, without the table's head."""
+        """Return the texts of the first column, without the head."""
         return [row[0] for row in self.rows[1:]]
 
 
@@ -57,7 +57,7 @@ def listing(docroot: Path, target: str = "/") -> Page:
 
 
 def test_sizes_times_and_order(tmp_path: Path) -> None:
-    """Folders first, then files, each in alphabetical order whatever the case, with size and time (UTC)."""
+    """Folders first, then files, each in alphabetical order ignoring case, with size and time (UTC)."""
     for name, size in {"b.txt": 0, "A.txt": 999, "c.bin": 1536, "d.bin": 5_000_000, "é.txt": 1}.items():
         (tmp_path / name).write_bytes(b"x" * size)
         os.utime(tmp_path / name, (1_600_000_000, 1_600_000_000))
@@ -72,7 +72,7 @@ def test_sizes_times_and_order(tmp_path: Path) -> None:
 
 
 def test_headers(tmp_path: Path) -> None:
-    """A listing is a page of ours: typed, with its length and a policy that runs no script; HEAD says the same."""
+    """A listing has a type, a length and a policy that runs no script; so has the response to HEAD."""
     (tmp_path / "file").touch()
     server = Server(tmp_path)
     response, head = server.ask("/"), server.ask("/", method="HEAD")
@@ -96,7 +96,7 @@ def test_parent(tmp_path: Path) -> None:
 
 
 def test_what_is_left_out(tmp_path: Path) -> None:
-    """Hidden names, dangling links, and what is neither file nor folder: what could not be fetched."""
+    """Hidden names, dangling links, and whatever is neither file nor folder are left out."""
     (tmp_path / "file").touch()
     (tmp_path / "link").symlink_to("file")
     (tmp_path / ".hidden").touch()
@@ -109,7 +109,7 @@ def test_what_is_left_out(tmp_path: Path) -> None:
 
 
 def test_links_that_cannot_be_followed_are_not_shown(tmp_path: Path) -> None:
-    """Nor is a link that leads out of the docroot, or to what is hidden: it would say what is there, and how large."""
+    """Links out of the docroot or to hidden files are left out: they would reveal a name and a size."""
     root = tmp_path / "docroot"
     root.mkdir()
     (tmp_path / "outside").write_bytes(b"12345")
@@ -150,7 +150,7 @@ HOSTILE = [
 @pytest.mark.parametrize("is_folder", [False, True], ids=["file", "folder"])
 @pytest.mark.parametrize("name", HOSTILE, ids=repr)
 def test_hostile_names(tmp_path: Path, name: bytes, is_folder: bool) -> None:
-    """A name is shown as text and its link leads to it, whatever bytes it is made of."""
+    """A name is shown as text and its link leads to it, whatever its bytes."""
     path = os.path.join(os.fsencode(tmp_path), name)
     if is_folder:
         os.mkdir(path)
@@ -177,7 +177,7 @@ def test_hostile_names(tmp_path: Path, name: bytes, is_folder: bool) -> None:
 
 @pytest.mark.parametrize("modified", [-1.0, -1e11, 1e11, 1e12, 1e15, 1e300])
 def test_times_that_no_calendar_has(modified: float) -> None:
-    """A file's time can be anything; what has no date is shown without one."""
+    """A time without a date in the calendar is left out."""
     page = Page(listing_page("/", [Entry("file", False, 1, modified)]))
     assert page.names() == ["file"]
     assert re.fullmatch(r"|\d{4}-\d\d-\d\d \d\d:\d\d", page.rows[1][2])
@@ -190,14 +190,14 @@ def test_sizes(size: int, shown: str) -> None:
 
 
 def test_many_entries(tmp_path: Path) -> None:
-    """A folder of thousands is listed whole."""
+    """A folder of thousands is listed completely."""
     for number in range(3000):
         (tmp_path / f"{number:04}").touch()
     assert listing(tmp_path).names() == [f"{number:04}" for number in range(3000)]
 
 
 def test_client_that_leaves_while_the_folder_is_read(tmp_path: Path) -> None:
-    """Nothing goes wrong when nobody waits for the listing any more."""
+    """A listing whose client has left causes no error."""
     server = Server(tmp_path)
     left, stays = server.connect(), server.connect()
     left.send(request("/"))
@@ -210,7 +210,7 @@ def test_client_that_leaves_while_the_folder_is_read(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("leave", [False, True], ids=["all wait", "all but the last leave"])
 def test_hundreds_who_wait_for_the_same_folder(tmp_path: Path, leave: bool) -> None:
-    """However many ask while a listing is made, each that stays gets one, and so does who asks later."""
+    """All requests that wait while a listing is made, and later ones, get one, unless their client leaves."""
     (tmp_path / "file").touch()
     server = Server(tmp_path)
     peers = [server.connect() for _ in range(400)]

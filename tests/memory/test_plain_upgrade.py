@@ -1,4 +1,4 @@
-"""A plain upgrade request is read in one go: with the same answer, and the same log, as by Twisted's parser."""
+"""A plain upgrade request that is read at once: the same response and log as with Twisted's parser."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ HEADERS = [
 
 @contextmanager
 def logged() -> Iterator[list[str]]:
-    """What is logged meanwhile."""
+    """Collect what is logged."""
     lines: list[str] = []
 
     @provider(ILogObserver)
@@ -45,7 +45,7 @@ def logged() -> Iterator[list[str]]:
 
 
 def outcome(data: bytes, piece: int, ini: str = LIMITS, *, verbose: bool = False) -> tuple[Any, ...]:
-    """Return all that can be seen of what a request does: bytes, ends, log, deadlines and statistics."""
+    """Return all visible effects of a request: bytes, ends, log, deadlines and connections."""
     site = MemorySite(ini, verbose=verbose)
     with logged() as lines:
         peer = site.connect()
@@ -60,7 +60,7 @@ def outcome(data: bytes, piece: int, ini: str = LIMITS, *, verbose: bool = False
 
 
 def is_the_same(data: bytes, ini: str = LIMITS, *, verbose: bool = False) -> tuple[Any, ...]:
-    """Check that it makes no difference whether a request comes in one go; returns the outcome."""
+    """Check that a request has the same outcome at once and byte by byte; returns the outcome."""
     one, other = (outcome(data, piece, ini, verbose=verbose) for piece in (0, 1))
     if not is_plain(data):  # Twisted itself may begin to wait for a next request, or not, by how bytes come
         one, other = one[:4], other[:4]
@@ -73,7 +73,7 @@ def is_plain(data: bytes) -> bool:
 
 
 def test_plain() -> None:
-    """A plain request is taken apart: its target, its headers as they are written, and what follows."""
+    """A plain request is split into its target, its headers as written, and what follows."""
     target, headers, rest = split_plain_upgrade(PLAIN + EARLY, limit=4096, max_headers=20) or (b"", [], b"")
     assert (target, rest) == (b"/echo", EARLY)
     assert headers[0] == (b"Host", b"localhost")
@@ -82,7 +82,7 @@ def test_plain() -> None:
 
 @pytest.mark.parametrize("verbose", [False, True])
 def test_the_way_does_not_show(verbose: bool) -> None:
-    """A plain request is accepted in the same words, and the same is logged, in either way."""
+    """A plain request gets the same response and the same log either way."""
     assert is_plain(PLAIN)
     sent, ended, *_ = is_the_same(PLAIN, verbose=verbose)
     assert sent.startswith(b"HTTP/1.1 101 ")
@@ -107,7 +107,7 @@ def test_either_way_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_early_frames() -> None:
-    """Frames in the same chunk as the request are served, and a part of one waits for the rest."""
+    """Frames in the same chunk as the request are answered, and a partial frame waits for its rest."""
     for cut in range(len(EARLY) + 1):
         peer = MemorySite().connect()
         peer.send(PLAIN + EARLY[:cut])
@@ -117,7 +117,7 @@ def test_early_frames() -> None:
 
 
 def test_a_second_request_is_not_taken_so() -> None:
-    """Only a connection's first request is read in one go: a later one may have to wait for the answers before it."""
+    """Only a connection's first request is read at once: a later one may have to wait for earlier responses."""
     for piece in (0, 1):
         peer: Peer = MemorySite().connect()
         peer.send(b"OPTIONS * HTTP/1.1\r\nHost: localhost\r\n\r\n" + PLAIN, piece=piece)
@@ -157,7 +157,7 @@ def build(method: bytes, target: bytes, version: bytes, headers: list[bytes], ne
 
 @pytest.mark.parametrize("header", VARIATIONS, ids=range(len(VARIATIONS)))
 def test_each_header(header: bytes) -> None:
-    """With any odd header, in front of the others or behind them, the outcome is the same in either way."""
+    """An odd header, before or after the others, has the same outcome either way."""
     is_the_same(build(b"GET", b"/echo", b"HTTP/1.1", [*HEADERS, header]))
     is_the_same(build(b"GET", b"/echo", b"HTTP/1.1", [header, *HEADERS]))
 
@@ -165,20 +165,20 @@ def test_each_header(header: bytes) -> None:
 @pytest.mark.parametrize("ini", [LIMITS, NAMES], ids=["any name", "one name"])
 @pytest.mark.parametrize("target", TARGETS, ids=range(len(TARGETS)))
 def test_each_target(target: bytes, ini: str) -> None:
-    """So it is with any target, whether the server has names or not."""
+    """So has any target, whether the server has names or not."""
     is_the_same(build(b"GET", target, b"HTTP/1.1", HEADERS), ini)
     is_the_same(build(b"GET", target, b"HTTP/1.1", [b"Host: other", *HEADERS[1:]]), ini)
 
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_each_version(version: bytes) -> None:
-    """So it is with any version."""
+    """So has any version."""
     is_the_same(build(b"GET", b"/echo", version, HEADERS))
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_each_method(method: bytes) -> None:
-    """So it is with any method, and none but GET is read in one go."""
+    """So has any method, and none but GET is read at once."""
     data = build(method, b"/echo", b"HTTP/1.1", HEADERS)
     assert is_plain(data) is (method == b"GET")
     is_the_same(data)
@@ -186,7 +186,7 @@ def test_each_method(method: bytes) -> None:
 
 @pytest.mark.parametrize("missing", range(len(HEADERS)))
 def test_each_header_missing(missing: int) -> None:
-    """So it is where a header is missing, or written in lower case, or in capitals."""
+    """So has a request without one of its headers, or with names in lower case or capitals."""
     is_the_same(build(b"GET", b"/echo", b"HTTP/1.1", HEADERS[:missing] + HEADERS[missing + 1 :]))
     for change in (bytes.lower, bytes.upper):
         headers = [change(name) + b":" + value for name, _, value in (each.partition(b":") for each in HEADERS)]
@@ -194,7 +194,7 @@ def test_each_header_missing(missing: int) -> None:
 
 
 def test_bare_line_feeds() -> None:
-    """So it is where lines end in a line feed alone, all or one of them."""
+    """So has a request whose lines, all or one, end in a line feed alone."""
     data = build(b"GET", b"/echo", b"HTTP/1.1", HEADERS)
     is_the_same(data.replace(b"\r\n", b"\n"))
     at = -1
@@ -204,14 +204,14 @@ def test_bare_line_feeds() -> None:
 
 @pytest.mark.parametrize("size", range(4080, 4110))
 def test_around_the_limit(size: int) -> None:
-    """So it is around the longest that headers may be."""
+    """So has a request around the limit on the size of headers."""
     data = build(b"GET", b"/echo", b"HTTP/1.1", [*HEADERS, b"X: "])
     is_the_same(data[:-4] + b"x" * (size - len(data)) + b"\r\n\r\n")
 
 
 @pytest.mark.parametrize("count", range(18, 23))
 def test_around_the_most_headers(count: int) -> None:
-    """So it is around the most headers that there may be."""
+    """So has a request around the limit on the number of headers."""
     is_the_same(build(b"GET", b"/echo", b"HTTP/1.1", HEADERS + [b"X: y"] * (count - len(HEADERS))))
 
 
@@ -229,12 +229,12 @@ PARTS = st.tuples(
 @example((b"GET", b"/echo", b"HTTP/1.1", HEADERS), EARLY, LIMITS)
 @settings(max_examples=300)
 def test_any_request(parts: tuple[bytes, bytes, bytes, list[bytes]], behind: bytes, ini: str) -> None:
-    """So it is with any of these together, and with something behind the request."""
+    """So has any combination of these, with or without more input behind it."""
     is_the_same(build(*parts) + behind, ini)
 
 
 @given(st.integers(0, len(PLAIN) - 1), st.binary(max_size=2), st.integers(0, 2))
 @settings(max_examples=300)
 def test_any_change(at: int, put: bytes, taken: int) -> None:
-    """So it is where any bytes of a plain request are changed, added or taken away."""
+    """So has a plain request in which any bytes are changed, added or removed."""
     is_the_same(PLAIN[:at] + put + PLAIN[at + taken :])

@@ -1,4 +1,4 @@
-"""From a request to an open WebSocket: which subprotocol it gets, whom it refuses, and that no byte is lost."""
+"""The upgrade of an HTTP connection: what is refused, and that no byte is lost."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def kept(folder: Path) -> Server:
 
 
 def upgrade(server: Server, target: str = "/", *headers: str | bytes) -> tuple[Peer, Response]:
-    """Return the connection and the response to an upgrade; the connection is still there where that is a 101."""
+    """Return the connection and the response to an upgrade; after a 101 the connection stays open."""
     peer = server.connect()
     peer.send(request(target, *UPGRADE, *headers))
     response = peer.response()
@@ -66,7 +66,7 @@ def subprotocol_of(server: Server) -> str:
 
 
 def test_sample(server: Server) -> None:
-    """The answer to the key of RFC 6455 section 1.3 is what it says there, and nothing is in it that none asked for."""
+    """The response to the key of RFC 6455 section 1.3 is the one given there, and names nothing unoffered."""
     peer, response = upgrade(server)
     assert response.status == 101
     assert response["sec-websocket-accept"] == "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
@@ -80,7 +80,7 @@ def test_sample(server: Server) -> None:
 
 
 def test_the_same_url_serves_both(server: Server) -> None:
-    """`/` and `/echo` are a page and a file to who asks for that, and a WebSocket to who asks for one."""
+    """`/` and `/echo` are a page and a file for a plain GET, and a WebSocket for an upgrade."""
     for target, content in (("/", b"a page"), ("/echo", b"a file")):
         assert server.ask(target).body == content
         assert upgrade(server, target)[1].status == 101
@@ -95,7 +95,7 @@ def test_the_same_url_serves_both(server: Server) -> None:
     ],
 )  # fmt: skip
 def test_no_upgrade_is_a_page(server: Server, headers: tuple[str, ...]) -> None:
-    """A request without the token `websocket` in Upgrade is for the files, whatever else is in it."""
+    """Without the token `websocket` in Upgrade a request is for the files, whatever else it holds."""
     response = server.ask("/", *headers)
     assert (response.status, response.body) == (200, b"a page")
     assert not list(server.hub.connections)
@@ -108,7 +108,7 @@ def test_other_methods_never_upgrade(server: Server, method: str) -> None:
 
 
 def test_every_split(server: Server) -> None:
-    """A frame may come with the request, in whatever pieces: it is served."""
+    """A frame may arrive with the request, cut anywhere: it is answered."""
     data = request("/", *UPGRADE, ECHO) + HELLO.masked() + Frame(PING, b"now").masked()
     for cut in range(len(data) + 1):
         peer = server.connect()
@@ -121,7 +121,7 @@ def test_every_split(server: Server) -> None:
 
 
 def test_byte_by_byte(server: Server) -> None:
-    """Even one at a time."""
+    """The same byte by byte."""
     peer = server.connect()
     for octet in request("/", *UPGRADE, ECHO) + HELLO.masked():
         peer.send(bytes((octet,)))
@@ -134,7 +134,7 @@ def test_byte_by_byte(server: Server) -> None:
 @pytest.mark.parametrize("at_once", [True, False])
 @pytest.mark.parametrize("reads", [True, False])
 def test_upgrade_after_other_requests(server: Server, before: list[str], at_once: bool, reads: bool) -> None:
-    """A connection that served files can become a WebSocket, at once or later, also if the client reads late."""
+    """A connection that served files can become a WebSocket, at once or later, even if the client reads late."""
     peer = server.connect()
     tail = request("/", *UPGRADE, ECHO) + HELLO.masked()
     if not reads:
@@ -158,7 +158,7 @@ def test_upgrade_after_other_requests(server: Server, before: list[str], at_once
 
 
 def test_upgrade_behind_a_download_that_is_read_late(server: Server) -> None:
-    """What HTTP stopped reading for, an earlier response or too much behind it, does not leave the WebSocket deaf."""
+    """If HTTP paused reading, for an earlier response or too much input, the WebSocket still reads."""
     peer = server.connect()
     large = Frame(TEXT, b"x" * 30_000)
     peer.transport.fill()
@@ -196,7 +196,7 @@ def test_upgrade_behind_a_download_that_is_read_late(server: Server) -> None:
     ],
 )
 def test_origin(server: Server, origin: str | None, target: str, status: int) -> None:
-    """Pages of another site may not speak to the people in the room; what only echoes takes any."""
+    """Pages of other sites may not join the room; a subprotocol that only echoes accepts any origin."""
     headers = [] if origin is None else [f"Origin: {origin}"]
     assert upgrade(server, target, *headers)[1].status == status
     if status == 101:
@@ -221,7 +221,7 @@ def test_origin(server: Server, origin: str | None, target: str, status: int) ->
     ],
 )
 def test_wrong_handshake(server: Server, old: bytes, new: bytes, status: int) -> None:
-    """What is wrong has its status and a sentence that says what; the connection ends."""
+    """A wrong handshake gets its status and a sentence that says why; the connection ends."""
     peer = server.connect()
     data = request("/", *UPGRADE)
     assert data.count(old) == 1
@@ -239,7 +239,7 @@ def test_wrong_handshake(server: Server, old: bytes, new: bytes, status: int) ->
 
 @pytest.mark.parametrize("hosts", [b"", b"Host: a\r\nHost: b\r\n", b"Host: site.test\r\nHost: site.test\r\n"])
 def test_hosts(server: Server, hosts: bytes) -> None:
-    """None or several: 400, before anyone looks at the rest."""
+    """No Host, or several, is a 400 before anything else is checked."""
     peer = server.connect()
     peer.send(request("/", *UPGRADE).replace(b"Host: site.test\r\n", hosts))
     taken = take_response(peer.take())
@@ -249,7 +249,7 @@ def test_hosts(server: Server, hosts: bytes) -> None:
 
 @pytest.mark.parametrize("header", [b"Content-Length: 5", b"Transfer-Encoding: chunked"])
 def test_body(server: Server, header: bytes) -> None:
-    """A body is no part of a handshake, and never becomes frames."""
+    """A handshake with a body is refused, and the body is not read as frames."""
     peer = server.connect()
     peer.send(request("/echo", *UPGRADE, header) + HELLO.masked())
     assert peer.response().status == 400
@@ -268,7 +268,7 @@ NAMES = st.sampled_from(["Extensions", "Protocol", "Version", "Key", "Accept"]).
 @settings(max_examples=300)
 @given(more=st.lists(st.tuples(st.one_of(NAMES, st.just("Origin")), TEXTS), max_size=4))
 def test_any_headers(kept: Server, more: list[tuple[str, str]]) -> None:
-    """No headers give a 5xx or a traceback: the answer is a 101 or says what is wrong."""
+    """No headers cause a 5xx or a traceback: the response is a 101 or says what is wrong."""
     peer = kept.connect()
     peer.send(request("/echo", *UPGRADE, *(f"{name}: {value}" for name, value in more)))
     assert peer.response().status in (101, 400, 403, 426)
@@ -278,7 +278,7 @@ def test_any_headers(kept: Server, more: list[tuple[str, str]]) -> None:
 
 
 def test_an_upgrade_by_a_whole_url() -> None:
-    """So is an upgrade (RFC 6455 section 4.1)."""
+    """An upgrade may name a whole URL (RFC 6455 section 4.1)."""
     site = MemorySite()
     site.open("http://localhost/echo-assemble/x")
     assert [connection.subprotocol for connection in site.hub.connections] == ["echo-assemble"]

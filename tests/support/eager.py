@@ -23,7 +23,7 @@ LARGE = 1 << 20
 
 
 class Served(Protocol):
-    """The server's end: keeps what comes, and what became of the connection."""
+    """The server's end: records its input and how the connection ended."""
 
     transport: Any
 
@@ -42,7 +42,7 @@ class Served(Protocol):
 
 @implementer(IHalfCloseableProtocol)
 class HalfClosing(Served):
-    """Hears of the end of either half of the stream."""
+    """Hears of the end of each half of the stream."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -56,7 +56,7 @@ class HalfClosing(Served):
 
 
 class WatchedSocket:
-    """A socket that notes how much it is given to send, each time, and may have no end of input."""
+    """A socket that records the sizes of its sends, and can have endless input."""
 
     def __init__(self, watched: Any) -> None:
         self._watched = watched
@@ -80,7 +80,7 @@ class WatchedSocket:
 
 
 class Client:
-    """The client's end: a socket that is read from when `read` is called."""
+    """The client's end: a socket that is read only when `read` is called."""
 
     def __init__(self, port: int) -> None:
         self.socket = socket.create_connection(("127.0.0.1", port))
@@ -89,7 +89,7 @@ class Client:
         self.ended = False
 
     def read(self) -> bytes:
-        """Return all that came so far."""
+        """Return everything received so far."""
         with contextlib.suppress(BlockingIOError):
             while data := self.socket.recv(1 << 18):
                 self.received += data
@@ -130,7 +130,7 @@ class Listening:
         return client, self.served[-1]
 
     def turn(self) -> None:
-        """Let the loop turn until whatever was there to be read has been: a byte has gone both ways, twice."""
+        """Let the loop turn until all pending input has been read: a byte has gone both ways, twice."""
         client, served = self.connect()
         served.takes = served.transport.write
         for count in (1, 2):

@@ -30,7 +30,7 @@ def plain_count(stream: bytes) -> int:
 
 
 class Carrier(StringTransport):
-    """What carries TLS."""
+    """The transport below TLS."""
 
     aborted = False
 
@@ -42,7 +42,7 @@ class Carrier(StringTransport):
 
 
 class Served(Protocol):
-    """The application: keeps what comes, in chunks, and answers with what `answers` makes of it."""
+    """The application: records its chunks, and replies with what `answers` makes of each."""
 
     transport: Any
 
@@ -69,7 +69,7 @@ class Served(Protocol):
 
 
 class Greeting(Served):
-    """Writes as soon as there is a connection, which is before the handshake."""
+    """Writes as soon as it is connected, which is before the handshake."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -91,7 +91,7 @@ def tls_factory(wrapped: Any, clock: Clock) -> TLSMemoryBIOFactory:
 
 
 class Link:
-    """A server and a client in memory; `received` is what the client has got."""
+    """A server and a client in memory; `received` is what the client has received."""
 
     def __init__(self, kind: type[Served] = Served, *, version: int = SSL.TLS1_3_VERSION, eager: bool = True) -> None:
         self.clock = Clock()
@@ -111,7 +111,7 @@ class Link:
         self.ended = False
 
     def handshake(self) -> None:
-        """Have both agree."""
+        """Complete the handshake."""
         for _ in range(4):
             with contextlib.suppress(SSL.WantReadError):
                 self.client.do_handshake()
@@ -119,7 +119,7 @@ class Link:
             self.to_client()
 
     def open(self) -> Link:
-        """Have both agree, and send at once from now on; returns this."""
+        """Complete the handshake, and send at once from now on; returns this."""
         self.handshake()
         if isinstance(self.tls, EagerTls):
             self.tls.send_at_once()
@@ -140,7 +140,7 @@ class Link:
             self.tls.dataReceived(data[start : start + step])
 
     def to_client(self) -> bytes:
-        """Deliver what the server has sent; returns all that the client has got."""
+        """Deliver what the server has sent; returns everything that the client has received."""
         data = self.carrier.value()
         self.carrier.clear()
         if data:
@@ -155,7 +155,7 @@ class Link:
         return self.received
 
     def encrypt(self, *parts: bytes) -> bytes:
-        """Return parts as the client sends them, a record for each up to 16 KiB."""
+        """Return parts encrypted by the client, one record for each up to 16 KiB."""
         for part in parts:
             sent = 0
             while sent < len(part):

@@ -1,4 +1,4 @@
-"""Conditional requests and ranges (RFC 9110 sections 13 and 14), asked of the site as a client asks."""
+"""Conditional requests and ranges (RFC 9110 sections 13 and 14), as a client sends them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def tag(server: Server) -> str:
 
 
 def test_tag(server: Server, tag: str, tmp_path: Path) -> None:
-    """A file has a strong tag that stays, for HEAD and ranges too, and changes with its content's size or time."""
+    """A file has a strong tag, the same for HEAD and ranges, which changes with its size or time."""
     assert re.fullmatch('"[!#-~]+"', tag)
     assert {server.ask("/file", method="HEAD")["etag"], server.ask("/file", "Range: bytes=0-1")["etag"]} == {tag}
     path = tmp_path / "file"
@@ -49,7 +49,7 @@ def test_tag(server: Server, tag: str, tmp_path: Path) -> None:
 
 
 def test_last_modified(server: Server) -> None:
-    """Last-Modified is the file's time, never before it."""
+    """Last-Modified is the file's time, rounded up."""
     assert server.ask("/file")["last-modified"] == AT
 
 
@@ -102,7 +102,7 @@ def fill_in(headers: str, tag: str) -> list[str]:
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 @pytest.mark.parametrize(("headers", "status"), CONDITIONS.items())
 def test_condition(server: Server, tag: str, headers: str, status: int, method: str) -> None:
-    """A client that has the file as it is gets a 304 without a body; one that may not have it, gets it."""
+    """A client that has the file gets a 304 without a body; any other gets the file."""
     response = server.ask("/file", *fill_in(headers, tag), method=method)
     assert response.status == (WHOLE if method == "HEAD" and status == PARTIAL else status)
     assert response["etag"] == tag
@@ -170,7 +170,7 @@ RANGES: dict[str, tuple[int, int] | int] = {
 
 @pytest.mark.parametrize(("value", "expected"), RANGES.items(), ids=lambda each: str(each)[:40])
 def test_range(server: Server, value: str, expected: tuple[int, int] | int) -> None:
-    """A range that can be had is sent alone, one beyond the end is a 416, anything else as if there were none."""
+    """A valid range is sent alone, one beyond the end is a 416, anything else is ignored."""
     response = server.ask("/file", f"Range: {value}")
     if isinstance(expected, tuple):
         first, end = expected
@@ -186,20 +186,20 @@ def test_range(server: Server, value: str, expected: tuple[int, int] | int) -> N
 
 @pytest.mark.parametrize("value", ["bytes=0-0", "bytes=0-", "bytes=-1", "bytes=-0", "bytes=5-6", "bytes=0-0,1-1"])
 def test_range_of_an_empty_file(server: Server, value: str) -> None:
-    """Nothing of an empty file can be had."""
+    """No range of an empty file can be satisfied."""
     response = server.ask("/empty", f"Range: {value}")
     assert (response.status, response["content-range"], response.body) == (NOT_SATISFIABLE, "bytes */0", b"")
 
 
 def test_two_range_headers_and_head(server: Server) -> None:
-    """More than one Range header means nothing, and for HEAD a Range means nothing (RFC 9110 section 14.2)."""
+    """Several Range headers are ignored, and so is a Range for HEAD (RFC 9110 section 14.2)."""
     assert server.ask("/file", "Range: bytes=0-1", "Range: bytes=4-5").body == CONTENT
     response = server.ask("/file", "Range: bytes=0-1", method="HEAD")
     assert (response.status, response["content-length"]) == (WHOLE, str(SIZE))
 
 
 def parts(response: Response) -> list[tuple[str, bytes]]:
-    """Take a multipart/byteranges body apart: each part's Content-Range and bytes."""
+    """Split a multipart/byteranges body into the Content-Range and bytes of each part."""
     kind = response["content-type"] or ""
     match = re.fullmatch(r'multipart/byteranges; boundary="([^"]+)"', kind)
     assert match is not None, kind
@@ -226,7 +226,7 @@ def parts(response: Response) -> list[tuple[str, bytes]]:
     ],
 )
 def test_several_ranges(server: Server, value: str, spans: list[tuple[int, int]]) -> None:
-    """Up to five ranges come as parts, in the order asked for, each saying where it belongs."""
+    """Up to five ranges are sent as parts, in the order of the request, each with its Content-Range."""
     response = server.ask("/file", f"Range: {value}")
     assert response.status == PARTIAL
     assert response["content-range"] is None
@@ -242,7 +242,7 @@ def test_several_ranges(server: Server, value: str, spans: list[tuple[int, int]]
     ],
 )  # fmt: skip
 def test_if_range(server: Server, tag: str, condition: str, status: int) -> None:
-    """A part goes only to who has the rest of the same file: by its strong tag, or its exact time."""
+    """A range is sent only if If-Range matches the file, by its strong tag or its exact time."""
     headers = fill_in(f"If-Range: {condition}", tag)
     assert server.ask("/file", "Range: bytes=5-9", *headers).status == status
     assert server.ask("/file", *headers).status == WHOLE
@@ -271,7 +271,7 @@ RANGE = st.one_of(VALUE, VALUE.map(b"bytes=".__add__), st.lists(SPAN, max_size=7
 @example(name="one", headers=[b"Range: bytes=-999"])
 @example(name="file", headers=[b"Range: bytes=" + b"0-," * 1000])
 def test_any_condition(server: Server, name: str, headers: list[bytes]) -> None:
-    """No header gives a 5xx or a traceback, nor ever more than the file and five parts' borders."""
+    """No header causes a 5xx or a traceback, or a body larger than the file and the borders of five parts."""
     response = server.ask(f"/{name}", *headers)
     assert response.status in (WHOLE, PARTIAL, NOT_MODIFIED, NOT_SATISFIABLE)
     size = {"file": SIZE, "empty": 0, "one": 1}[name]

@@ -1,4 +1,4 @@
-"""TCP that sends at once, over real sockets: nothing of what Twisted promises is lost."""
+"""TCP that sends at once, over real sockets: everything that Twisted promises still holds."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from wsdaemon.websocket.eager import make_eager
 
 
 def test_at_once(listening: Listening) -> None:
-    """What is written has left when `write` returns, in one system call."""
+    """Data has left when `write` returns, in one system call."""
     client, served = listening.connect()
     sends = watch(served).sends
     served.transport.write(b"now")
@@ -24,7 +24,7 @@ def test_at_once(listening: Listening) -> None:
 
 
 def test_more_than_the_socket_takes(listening: Listening) -> None:
-    """What the socket does not take follows in order, what is written then comes behind it, and the producer waits."""
+    """What the socket does not take follows in order, later writes come behind it, and the producer is paused."""
     client, served = listening.connect()
     producer = Producer()
     served.transport.registerProducer(producer, True)
@@ -45,7 +45,7 @@ def test_more_than_the_socket_takes(listening: Listening) -> None:
 
 
 def test_a_sequence_keeps_its_place(listening: Listening) -> None:
-    """What `writeSequence` was given waits for the next turn, and what is written behind it comes behind it."""
+    """`writeSequence` waits for the next turn, and a later write comes behind it."""
     client, served = listening.connect()
     served.transport.writeSequence([b"1", b"2"])
     served.transport.write(b"3")
@@ -55,7 +55,7 @@ def test_a_sequence_keeps_its_place(listening: Listening) -> None:
 
 @pytest.mark.parametrize("large", [False, True])
 def test_written_before_the_end(listening: Listening, large: bool) -> None:
-    """What is written before the connection is ended still goes out, all of it."""
+    """Everything written before `loseConnection` is sent."""
     client, served = listening.connect()
     written = fill(served) if large else b"last words"
     if not large:
@@ -68,7 +68,7 @@ def test_written_before_the_end(listening: Listening, large: bool) -> None:
 
 
 def test_nothing_after_a_cut(listening: Listening) -> None:
-    """Nothing is sent that was written after `abortConnection`, and nothing of what waited."""
+    """After `abortConnection` nothing is sent, neither queued data nor later writes."""
     client, served = listening.connect()
     sends = watch(served).sends
     served.transport.abortConnection()
@@ -83,7 +83,7 @@ def test_nothing_after_a_cut(listening: Listening) -> None:
 
 
 def test_a_peer_that_is_gone(listening: Listening) -> None:
-    """To write to a peer that has reset the connection raises nothing, and the protocol hears of the end once."""
+    """Writing to a peer that has reset the connection raises nothing; the protocol hears of the end once."""
     client, served = listening.connect()
     client.reset()
     served.transport.write(b"1")
@@ -94,7 +94,7 @@ def test_a_peer_that_is_gone(listening: Listening) -> None:
 
 
 def test_a_peer_ends_its_half(listening: Listening) -> None:
-    """A protocol that can go on without the peer's half hears once that it has ended, and may still send."""
+    """A half-closeable protocol hears once that the peer has ended its half, and may still send."""
     client, served = listening.connect(HalfClosing)
     client.send(b"question")
     client.socket.shutdown(socket.SHUT_WR)
@@ -108,7 +108,7 @@ def test_a_peer_ends_its_half(listening: Listening) -> None:
 
 
 def test_a_peer_ends_its_half_while_something_waits(listening: Listening) -> None:
-    """It hears so once also where something waits to be sent meanwhile."""
+    """It hears so once also if data is queued meanwhile."""
     client, served = listening.connect(HalfClosing)
     written = fill(served)
     client.socket.shutdown(socket.SHUT_WR)
@@ -120,7 +120,7 @@ def test_a_peer_ends_its_half_while_something_waits(listening: Listening) -> Non
 
 
 def test_a_peer_ends_and_the_protocol_with_it(listening: Listening) -> None:
-    """A protocol that cannot go on without the peer's half loses the connection."""
+    """A protocol that is not half-closeable loses the connection."""
     client, served = listening.connect()
     client.socket.shutdown(socket.SHUT_WR)
     wait(lambda: bool(served.lost))
@@ -131,7 +131,7 @@ def test_a_peer_ends_and_the_protocol_with_it(listening: Listening) -> None:
 
 @pytest.mark.parametrize("large", [False, True])
 def test_we_end_our_half(listening: Listening, large: bool) -> None:
-    """Once what was written is sent the peer sees the end, but what it sends still comes in; nothing more is sent."""
+    """After `loseWriteConnection` the peer sees the end once all is sent; its data still arrives; we send no more."""
     client, served = listening.connect(HalfClosing)
     written = fill(served) if large else b""
     served.transport.loseWriteConnection()
@@ -147,7 +147,7 @@ def test_we_end_our_half(listening: Listening, large: bool) -> None:
 
 
 def test_other_ports_are_left_alone() -> None:
-    """What is no TCP port of Twisted's own kind is not changed."""
+    """A port that is not Twisted's TCP port is not changed."""
 
     class Other:
         transport = Served

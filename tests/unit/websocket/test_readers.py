@@ -13,7 +13,7 @@ from wsdaemon.websocket.readers import AT_ONCE, Readers, can_read_together
 
 
 def test_a_protocol_that_fails(listening: Listening) -> None:
-    """A protocol that raises is disconnected for that reason, which is logged, and others go on."""
+    """A protocol that raises loses its connection for that reason, which is logged; others go on."""
     (client, served), (other, other_served) = listening.connect(), listening.connect()
     other_served.takes = other_served.transport.write
     problem = ValueError("what came makes no sense")
@@ -34,7 +34,7 @@ def test_a_protocol_that_fails(listening: Listening) -> None:
 
 @pytest.mark.parametrize("waiting", [False, True])
 def test_reading_stops_and_goes_on(listening: Listening, waiting: bool) -> None:
-    """Nothing is read between `pauseProducing` and `resumeProducing`, also while something waits to be sent."""
+    """Nothing is read between `pauseProducing` and `resumeProducing`, even while data is queued."""
     client, served = listening.connect()
     written = fill(served) if waiting else b""
     served.transport.pauseProducing()
@@ -54,7 +54,7 @@ def test_reading_stops_and_goes_on(listening: Listening, waiting: bool) -> None:
 
 
 def test_reading_stops_before_something_waits(listening: Listening) -> None:
-    """A connection that is not read from is not read from because something waits to be sent."""
+    """Queued data does not make a paused connection read."""
     client, served = listening.connect()
     served.transport.pauseProducing()
     fill(served)
@@ -65,7 +65,7 @@ def test_reading_stops_before_something_waits(listening: Listening) -> None:
 
 
 def test_who_reads(listening: Listening) -> None:
-    """While something waits to be sent, the reactor itself reads, as it must see both sides; else the readers do."""
+    """While data is queued the reactor itself reads, as it must see both sides; otherwise `Readers` does."""
     client, served = listening.connect()
     alone = listening.readers is None
     assert (served.transport in reactor.getReaders()) is alone
@@ -81,7 +81,7 @@ def test_who_reads(listening: Listening) -> None:
 
 
 def test_a_reset_while_something_waits(listening: Listening) -> None:
-    """A peer that resets the connection while something waits for it is noticed, once."""
+    """A reset while data is queued is noticed once."""
     client, served = listening.connect()
     fill(served)
     client.reset()
@@ -92,7 +92,7 @@ def test_a_reset_while_something_waits(listening: Listening) -> None:
 
 
 def test_many(listening: Listening) -> None:
-    """More connections than are read from at once all get what is theirs."""
+    """More connections than are read in one turn all get their data."""
     pairs = [listening.connect() for _ in range(AT_ONCE + 10)]
     expected = [b"0:%d;1:%d;" % (number, number) for number in range(len(pairs))]
     for _, served in pairs:
@@ -107,7 +107,7 @@ def test_many(listening: Listening) -> None:
 
 @pytest.mark.parametrize("how", ["abortConnection", "loseConnection", "pauseProducing"])
 def test_another_ends_it(listening: Listening, how: str) -> None:
-    """A connection that another's handler ends or pauses gets nothing of what came in the same turn, nor is it read."""
+    """A connection that another's handler ends or pauses in the same turn is not read."""
     if listening.readers is None and how == "loseConnection":
         how = "abortConnection"  # Twisted's own reactor reads once more from one that is to end
     pairs = [listening.connect() for _ in range(5)]
@@ -135,7 +135,7 @@ def test_another_ends_it(listening: Listening, how: str) -> None:
 
 
 def test_it_ends_itself(listening: Listening) -> None:
-    """A handler may cut its own connection; it hears of the end once."""
+    """A handler may abort its own connection; it hears of the end once."""
     client, served = listening.connect()
     served.takes = lambda _: served.transport.abortConnection()
     client.send(b"x")
@@ -145,7 +145,7 @@ def test_it_ends_itself(listening: Listening) -> None:
 
 
 def test_read_size(listening: Listening) -> None:
-    """As much is read at a time as has come lately, within bounds, which are wider for who sends large frames."""
+    """The size of a read follows what arrived lately, within bounds, which are wider for large frames."""
     _, served = listening.connect()
     transport = served.transport
     transport.pauseProducing()
@@ -172,7 +172,7 @@ def test_read_size(listening: Listening) -> None:
 
 
 def test_large_input(listening: Listening) -> None:
-    """Megabytes come in whole and in order."""
+    """Megabytes arrive whole and in order."""
     client, served = listening.connect()
     data = bytes(range(256)) * (LARGE >> 8)
     for start in range(0, LARGE, 1 << 16):
@@ -183,7 +183,7 @@ def test_large_input(listening: Listening) -> None:
 
 
 def test_the_reactor_is_let_go_of() -> None:
-    """The reactor watches the readers while there is one to read from, and no longer."""
+    """The reactor watches `Readers` only while there is a connection to read."""
     assert can_read_together(reactor)
     readers = Readers(reactor)
     listening = Listening(readers)

@@ -21,7 +21,7 @@ RECORDS = st.lists(
 @given(RECORDS, st.lists(st.integers(0, 1 << 30), max_size=20), st.integers(0, 300))
 @settings(max_examples=300)
 def test_borders(records: list[bytes], cuts: list[int], missing: int) -> None:
-    """However a stream is cut, as many records have ended as are whole in what has come."""
+    """However a stream is cut, the count is that of its complete records."""
     stream = b"".join(records)
     stream = stream[: max(0, len(stream) - missing)]
     borders, ended, start = RecordBorders(), 0, 0
@@ -34,7 +34,7 @@ def test_borders(records: list[bytes], cuts: list[int], missing: int) -> None:
 
 @given(st.lists(st.integers(0, 3), max_size=30), st.integers(1, 12))
 def test_borders_of_tiny_records(sizes: list[int], step: int) -> None:
-    """Cuts within headers, and records with nothing in them, count as they should."""
+    """Cuts within headers and empty records count correctly."""
     stream = b"".join(b"\x17\x03\x03" + size.to_bytes(2, "big") + bytes(size) for size in sizes)
     borders, ended = RecordBorders(), 0
     for start in range(0, len(stream), step):
@@ -44,7 +44,7 @@ def test_borders_of_tiny_records(sizes: list[int], step: int) -> None:
 
 @given(st.binary(max_size=200), st.integers(1, 20))
 def test_borders_of_anything(stream: bytes, step: int) -> None:
-    """Whatever the bytes are, they are counted in the same way in pieces as in one."""
+    """Any bytes give the same count in pieces as at once."""
     borders, ended = RecordBorders(), 0
     for start in range(0, len(stream), step):
         ended += borders.ended(stream[start : start + step])
