@@ -58,7 +58,7 @@ Ask = Callable[..., tuple[http.client.HTTPResponse, bytes]]
 
 @pytest.fixture
 def ask(client: http.client.HTTPConnection) -> Ask:
-    """Ask on one connection, again and again."""
+    """Send many requests on one connection."""
 
     def ask(target: str, method: str = "GET", **headers: str) -> tuple[http.client.HTTPResponse, bytes]:
         client.request(method, target, headers={name.replace("_", "-"): value for name, value in headers.items()})
@@ -73,7 +73,7 @@ def connect(server: Daemon, timeout: float = 20) -> socket.socket:
 
 
 def read_to_the_end(connection: socket.socket) -> bytes:
-    """Return all that comes until the FIN; a reset is an error."""
+    """Return everything until the FIN; a reset is an error."""
     received = b""
     while chunk := connection.recv(1 << 16):
         received += chunk
@@ -81,7 +81,7 @@ def read_to_the_end(connection: socket.socket) -> bytes:
 
 
 def test_large_download(ask: Ask) -> None:
-    """20 MB come whole."""
+    """20 MB arrive whole."""
     response, body = ask("/big.bin")
     assert response.status == 200
     assert response.headers["content-length"] == str(SIZE)
@@ -89,7 +89,7 @@ def test_large_download(ask: Ask) -> None:
 
 
 def test_downloads_side_by_side(server: Daemon) -> None:
-    """Five at once, read in turns and in pieces, come whole too."""
+    """Five downloads at once, read in turns and in pieces, arrive whole."""
     connections = [connect(server) for _ in range(5)]
     received = [bytearray() for _ in connections]
     for connection in connections:
@@ -109,14 +109,14 @@ def test_downloads_side_by_side(server: Daemon) -> None:
 
 
 def test_head(ask: Ask) -> None:
-    """HEAD says what GET would say, and nothing follows it."""
+    """HEAD has the headers of GET and no body."""
     response, body = ask("/big.bin", "HEAD")
     assert (response.status, body, response.headers["content-length"]) == (200, b"", str(SIZE))
     assert ask("/page.html")[1] == b"<h1>page</h1>"
 
 
 def test_ranges(ask: Ask) -> None:
-    """A download can be taken up where it broke off, if the file is still the same."""
+    """A download can be resumed if the file is still the same."""
     first, body = ask("/big.bin", Range="bytes=0-9999999")
     assert (first.status, body) == (206, CONTENT[:10_000_000])
     rest, more = ask("/big.bin", Range="bytes=10000000-", If_Range=first.headers["etag"])
@@ -126,7 +126,7 @@ def test_ranges(ask: Ask) -> None:
 
 
 def test_conditional(ask: Ask) -> None:
-    """What the client has is not sent again."""
+    """A file that the client has is not sent again."""
     first, _ = ask("/page.html")
     for headers in ({"If_None_Match": first.headers["etag"]}, {"If_Modified_Since": first.headers["last-modified"]}):
         response, body = ask("/page.html", **headers)
@@ -134,7 +134,7 @@ def test_conditional(ask: Ask) -> None:
 
 
 def test_listing(server: Daemon, ask: Ask) -> None:
-    """A folder is listed, and a name that needs escapes is found by its link."""
+    """A folder is listed, and the link of a name that needs escapes works."""
     response, body = ask("/sub/")
     assert response.headers["content-type"] == "text/html; charset=utf-8"
     link = body.decode().partition('href="./')[2].partition('"')[0]
@@ -144,14 +144,14 @@ def test_listing(server: Daemon, ask: Ask) -> None:
 
 
 def test_errors(server: Daemon) -> None:
-    """What is not there is a 404 to any client."""
+    """A missing file is a 404 for any client."""
     with pytest.raises(urllib.error.HTTPError, match="404") as caught:
         urllib.request.urlopen(f"{server.http}/../../etc/passwd")  # noqa: S310
     caught.value.close()
 
 
 def test_keep_alive(client: http.client.HTTPConnection, ask: Ask) -> None:
-    """Many requests go over one connection."""
+    """Many requests share one connection."""
     used = set()
     for _ in range(50):
         assert ask("/page.html")[0].status == 200
@@ -161,7 +161,7 @@ def test_keep_alive(client: http.client.HTTPConnection, ask: Ask) -> None:
 
 
 def test_http_1_0(server: Daemon) -> None:
-    """An old client gets the file, and then the end of the stream."""
+    """A client of HTTP/1.0 gets the file, and then the end of the stream."""
     with connect(server) as connection:
         connection.sendall(b"GET /page.html HTTP/1.0\r\n\r\n")
         assert read_to_the_end(connection).endswith(b"\r\n\r\n<h1>page</h1>")
@@ -179,14 +179,14 @@ def test_http_1_0(server: Daemon) -> None:
     ],
 )
 def test_refusals(server: Daemon, data: bytes, status: int) -> None:
-    """A refusal is read to its end, and the stream ends with FIN."""
+    """A refusal can be read to its end, and the stream ends with FIN."""
     with connect(server) as connection:
         connection.sendall(data)
         assert read_to_the_end(connection).startswith(b"HTTP/1.1 %d " % status)
 
 
 def test_slow_headers(server: Daemon) -> None:
-    """Who sends a byte now and then is told, and gone, when the time for headers is over."""
+    """A client that sends a byte now and then gets a 408 and is gone when the time for headers is over."""
     started, watch = time.monotonic(), Stopwatch(server)
     with connect(server) as connection:
         connection.settimeout(0.1)
@@ -208,7 +208,7 @@ def test_slow_headers(server: Daemon) -> None:
 
 
 def test_page_then_websocket_on_one_connection(server: Daemon) -> None:
-    """The URL of a page is a WebSocket's too, even on the same connection, with the first frame right behind."""
+    """The URL of a page is also a WebSocket's, even on the same connection, with the first frame right behind."""
     hello = Frame(TEXT, b"hello")
     with connect(server) as connection:
         connection.sendall(request("/page.html") + handshake("/page.html", subprotocols="echo") + hello.masked())

@@ -1,4 +1,4 @@
-"""What a client may get: every byte of a connection's answers is held to what is promised of them."""
+"""Checks that every byte of a connection's responses keeps the promises."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ _UPGRADED = {
 
 @dataclass(frozen=True)
 class Asked:
-    """A request that the server took for one, in the order in which they came."""
+    """A request as the server parsed it; kept in the order of arrival."""
 
     method: bytes
     target: bytes
@@ -86,7 +86,7 @@ def check_answers(data: bytes, asked: list[Asked], tree: Tree, *, whole: bool, s
 
 
 def check_refusal(response: Response) -> None:
-    """Assert that it is the short answer to what is no request, or comes too late, or has a body."""
+    """Assert that it is the short response to input that is not HTTP, comes too late or has a body."""
     assert response.status in (400, 408, 413, 431), response
     expected = {"X-Content-Type-Options": "nosniff", "Content-Length": "0", "Connection": "close"}
     assert (len(response.headers), dict(response.headers)) == (3, expected), response
@@ -94,7 +94,7 @@ def check_refusal(response: Response) -> None:
 
 
 def check_frames(data: bytes, *, deflate: bool, whole: bool) -> None:
-    """Assert that `data` is WebSocket frames as a server may send them (RFC 6455 section 5), nothing behind a Close."""
+    """Assert that `data` is valid WebSocket frames of a server (RFC 6455 section 5), with nothing behind a Close."""
     frames, rest = take_frames(data)
     inside = False
     for index, frame in enumerate(frames):
@@ -153,7 +153,7 @@ def _check_response(response: Response, request: Asked, tree: Tree) -> None:
 
 
 def _check_file(response: Response, request: Asked, tree: Tree) -> None:
-    """Assert that the body is the file, or the parts of it that were announced, and not a byte more."""
+    """Assert that the body is the file, or the announced parts of it, and not a byte more."""
     size = int((response["etag"] or "").strip('"').rpartition("-")[2], 16)
     content = tree.contents.get(size)
     assert content is not None, f"no file has {size} bytes"
@@ -199,7 +199,7 @@ def _part(content_range: str, content: bytes) -> bytes:
 
 
 def _check_listing(page: bytes, tree: Tree) -> None:
-    """Assert that nothing is listed but what may be fetched."""
+    """Assert that a listing names only what a client may fetch."""
     for link in re.findall(rb'href="([^"]*)"', page):
         name = unquote_to_bytes(link.removeprefix(b"./").removesuffix(b"/"))
         assert link == b"../" or name in tree.names, f"{name!r} is listed"

@@ -1,4 +1,4 @@
-"""A docroot with everything in it that may be hard to serve, and around it what must never be served."""
+"""A docroot of files that are hard to serve, beside files that must never be served."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LARGE = 150_001
 
 @dataclass(frozen=True)
 class Tree:
-    """The docroot; what its files hold, by their sizes, which all differ; and all names that a listing may show."""
+    """The docroot, the contents of its files by size, which all differ, and the names that a listing may show."""
 
     root: Path
     contents: dict[int, bytes]
@@ -65,7 +65,7 @@ _NOT_SERVED = {
 
 
 def make_docroot(base: Path) -> Tree:
-    """Make the docroot below the empty folder `base`, with a neighbour that is none of anyone's business."""
+    """Make the docroot below the empty folder `base`, with files beside it that must not be served."""
     root = base / "docroot"
     numbers = random.Random(1)
     contents = {}

@@ -23,7 +23,7 @@ MODULES = (
     "twisted.web.http", "twisted.web.http_headers", "twisted.web.server", "twisted.web.static",
     "twisted.protocols.basic", "autobahn.websocket.protocol", "autobahn.websocket.compress_deflate",
 )  # fmt: skip
-"""What is watched: every module of some packages, and some of the libraries' modules."""
+"""The modules to instrument: every module of some packages, and some modules of libraries."""
 
 
 def functions(module: ModuleType) -> Iterator[Callable[..., Any]]:
@@ -38,7 +38,7 @@ def functions(module: ModuleType) -> Iterator[Callable[..., Any]]:
 
 
 def main() -> None:
-    """Fuzz until libFuzzer has had enough, which then ends the process."""
+    """Fuzz until libFuzzer is done, which ends the process."""
     atheris: Any = importlib.import_module("atheris")  # not everyone who runs the tests has it
     for name, module in list(sys.modules.items()):
         # Atheris' own import hook knows only whole top-level packages: all of Twisted would be slow to no end.

@@ -18,10 +18,10 @@ from tests.fuzz.seeds import SEEDS
 HERE = Path(__file__).resolve().parent
 CORPUS = HERE / "corpus"
 FOUND = HERE / "found"
-"""Where inputs go that break a promise; not kept under version control."""
+"""Where inputs that break a promise are kept; not under version control."""
 MAX_LENGTH = 20_000
 MAX_FILES, MAX_BYTES = 400, 300_000
-"""How much the corpus may hold."""
+"""The most that the corpus may hold."""
 _ENTRY = (sys.executable, "-m", "tests.fuzz.fuzz_http")
 
 
@@ -54,14 +54,14 @@ def main() -> int:
 
 
 def _fuzz(folder: str, *options: str) -> int:
-    """Run the fuzzer; it ends in a way that leaves its temporary files where they are, so they go to `folder`."""
+    """Run the fuzzer in `folder`, where it leaves its temporary files behind."""
     command = [*_ENTRY, f"-max_len={MAX_LENGTH}", *options]
     environment = {**os.environ, "TMPDIR": folder}
     return subprocess.run(command, cwd=HERE.parent.parent, env=environment, check=False).returncode
 
 
 def _keep(merged: Path) -> int:
-    """Put what is in the folder `merged` into the corpus, but for the seeds, which are kept as code."""
+    """Add the files of the folder `merged` to the corpus, except the seeds, which are kept as code."""
     seeds = set(SEEDS.values())
     inputs = sorted({each.read_bytes() for each in merged.iterdir()} - seeds, key=len)
     if len(inputs) > MAX_FILES or sum(map(len, inputs)) > MAX_BYTES:

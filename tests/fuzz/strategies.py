@@ -1,4 +1,4 @@
-"""What a client may send, part by part: Hypothesis strategies for requests, upgrades and whole connections."""
+"""Hypothesis strategies for what a client sends: requests, upgrades and whole connections."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ ends: Octets = st.sampled_from((b"\r\n",) * 8 + (b"\n", b"\r"))
 
 @st.composite
 def requests(draw: st.DrawFn) -> bytes:
-    """A request, right or nearly."""
+    """A request, valid or nearly."""
     line = b" ".join((draw(methods), draw(targets), draw(versions)))
     lines = [line, *filter(None, (draw(hosts), *draw(st.lists(headers, max_size=5)))), b"", b""]
     body = draw(st.one_of(st.just(b""), st.just(b""), st.just(b"0\r\n\r\n"), octet_strings))
@@ -87,7 +87,7 @@ def requests(draw: st.DrawFn) -> bytes:
 
 @st.composite
 def frames(draw: st.DrawFn) -> bytes:
-    """A frame, right or nearly."""
+    """A frame, valid or nearly."""
     payload = draw(
         st.one_of(octet_strings, st.integers(0, 600).map(bytes), st.just(b"\x03\xe8bye"), st.text().map(str.encode))
     )
@@ -103,7 +103,7 @@ def frames(draw: st.DrawFn) -> bytes:
 
 @st.composite
 def websockets(draw: st.DrawFn) -> bytes:
-    """An upgrade, right or nearly, and frames in the same stream."""
+    """An upgrade, valid or nearly, and frames behind it."""
     lines = [
         b"GET /%s HTTP/1.1" % draw(st.sampled_from(SUBPROTOCOLS)),
         b"Host: site.test", b"Upgrade: websocket", b"Connection: Upgrade", b"Sec-WebSocket-Version: 13",
@@ -118,7 +118,7 @@ def websockets(draw: st.DrawFn) -> bytes:
 
 @st.composite
 def connections(draw: st.DrawFn) -> bytes:
-    """All that a client sends on one connection, in packets cut anywhere, with what else it does (see `target`)."""
+    """All that a client sends on a connection, cut into packets anywhere, and its other actions (see `target`)."""
     marks = st.sampled_from((CUT, CUT, FILL, READ, WAIT, END))
     parts = draw(st.lists(st.one_of(requests(), requests(), websockets(), octet_strings, marks), max_size=5))
     stream = b"".join(parts)

@@ -51,15 +51,15 @@ turn_budget = 0.0001
 [subprotocol:echo-broadcast]
 queue_limit = 1K
 """
-"""How the site is configured; the limits are small because inputs are."""
+"""The site's configuration; the limits are small because inputs are."""
 
 MARK = re.compile(rb"(\xc0[|frwe])")
 _MOST_CALLS = 200_000
-"""How often an input may have the server put something off."""
+"""How many times an input may make the server put work off."""
 
 
 class Target:
-    """A site in memory that takes inputs; use it in a `with` statement."""
+    """A site in memory that takes inputs; a context manager."""
 
     def __init__(self, tree: Tree) -> None:
         self._tree = tree
@@ -82,7 +82,7 @@ class Target:
         self._stack.close()
 
     def one_input(self, data: bytes) -> None:
-        """Run an input; raises whatever the server raised, or `AssertionError` where it broke its promise."""
+        """Run an input; raises what the server raised, or `AssertionError` if a promise is broken."""
         try:
             for hangs_up in (True, False):
                 self._run(data, hangs_up)
@@ -141,7 +141,7 @@ class Target:
         return _Recorded(self.asked, *arguments, **options)
 
     def _later(self, work: Callable[[], object]) -> Deferred[object]:
-        """Do what the daemon has a thread do: not at once, but in the next turn."""
+        """Do a thread's work in the next turn of the loop."""
         later: Deferred[object] = Deferred()
         self._server.clock.callLater(0, lambda: maybeDeferred(work).chainDeferred(later))
         return later
@@ -149,7 +149,7 @@ class Target:
 
 @implementer(ILogObserver)
 class _Log:
-    """Notes what is wrong with the log: errors, and whatever is not one printable line."""
+    """Records what is wrong with the log: errors, and lines that are not printable."""
 
     def __init__(self) -> None:
         self.wrong: list[str] = []
@@ -163,7 +163,7 @@ class _Log:
 
 
 class _Recorded(Request):
-    """A request that notes what is asked."""
+    """A request that records what is asked."""
 
     def __init__(self, asked: list[Asked], *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -176,7 +176,7 @@ class _Recorded(Request):
 
 
 class _Client:
-    """The client's end of one connection."""
+    """The client's end of a connection."""
 
     def __init__(self, server: Server) -> None:
         self._clock = server.clock
@@ -193,7 +193,7 @@ class _Client:
         }
 
     def do(self, step: bytes) -> None:
-        """Send bytes, or do what a mark stands for; nothing happens once the connection is gone."""
+        """Send bytes, or do what a mark stands for, unless the connection is gone."""
         if self.transport.gone:
             return
         if step in self._actions:
@@ -215,7 +215,7 @@ class _Client:
                 self._settle()
 
     def _settle(self) -> None:
-        """Deliver what the server wants to read, and have done what it put off to the next turn of its loop."""
+        """Deliver bytes while the server reads, and run what it put off to the next turn of its loop."""
         while True:
             if any(call.getTime() <= self._clock.seconds() for call in self._clock.getDelayedCalls()):
                 self._clock.advance(0)

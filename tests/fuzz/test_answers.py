@@ -1,4 +1,4 @@
-"""What holds answers to the promises sees each way of breaking one."""
+"""The checks of `answers` see each way of breaking a promise."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def check(data: bytes, tree: Tree, asked: Asked = ASKED, *, whole: bool = True) 
 
 
 def test_right_answers(tree: Tree) -> None:
-    """What is right passes."""
+    """Correct responses pass."""
     text = tree.contents[2000]
     parts = part(0, 1, text[:2]) + part(5, 9, text[5:10]) + b"\r\n--b--\r\n"
     check(response(200, FILE, text), tree)
@@ -137,20 +137,20 @@ FRAMES = {
 
 @pytest.mark.parametrize("wrong", FILES)
 def test_wrong_answers(tree: Tree, wrong: str) -> None:
-    """What breaks a promise does not pass."""
+    """A response that breaks a promise fails."""
     with pytest.raises((AssertionError, ValueError)):
         check(FILES[wrong], tree)
 
 
 @pytest.mark.parametrize("wrong", RANGES)
 def test_wrong_ranges(tree: Tree, wrong: str) -> None:
-    """Nor does a part that is not what it says."""
+    """So does a part that differs from its Content-Range."""
     with pytest.raises((AssertionError, ValueError)):
         check(RANGES[wrong], tree, CONDITIONAL)
 
 
 def test_parts_larger_than_the_file(tree: Tree) -> None:
-    """Nor do parts that are more than the file, together."""
+    """So do parts that are larger than the file together."""
     text = tree.contents[2000]
     body = part(0, 1999, text) + part(0, 0, text[:1]) + b"\r\n--b--\r\n"
     with pytest.raises(AssertionError, match="larger than the file"):
@@ -159,13 +159,13 @@ def test_parts_larger_than_the_file(tree: Tree) -> None:
 
 @pytest.mark.parametrize("wrong", FRAMES)
 def test_wrong_frames(tree: Tree, wrong: str) -> None:
-    """Nor do frames that no server may send."""
+    """So do frames that a server must not send."""
     with pytest.raises((AssertionError, ValueError)):
         check(UPGRADED + FRAMES[wrong], tree)
 
 
 def test_docroot(tmp_path: Path) -> None:
-    """All files differ in size, so that a response's size says which one it must be."""
+    """All files differ in size, so the size of a response tells which file it must be."""
     tree = make_docroot(tmp_path)
     files = [each for each in tree.root.rglob("*") if each.is_file() and not each.is_symlink()]
     served = [each for each in files if each.read_bytes() != SECRET]

@@ -1,4 +1,4 @@
-"""The insides of Twisted, Autobahn and pyOpenSSL that the fast ways use: where one changes, they are slow again."""
+"""Facts about Twisted, Autobahn and pyOpenSSL that the fast paths rely on."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ def test_a_port_makes_its_transports_by_an_attribute() -> None:
 
 
 def test_tls_can_send_at_once() -> None:
-    """Twisted's TLS transports keep what waits where it was, and pyOpenSSL its handles."""
+    """Twisted's TLS transports and pyOpenSSL's connections have the private names that are used."""
     assert eager_tls.can_be_eager()
     assert TLSMemoryBIOFactory.protocol is BufferingTLSTransport
 
 
 def test_renegotiation_can_be_switched_off() -> None:
-    """pyOpenSSL knows the option."""
+    """pyOpenSSL has the option."""
     assert SSL.OP_NO_RENEGOTIATION
 
 
 def test_the_default_reactor_can_watch_an_epoll() -> None:
-    """On Linux, Twisted's reactor watches any descriptor, an epoll's too."""
+    """On Linux, Twisted's reactor watches any descriptor, even an epoll's."""
     assert can_read_together(EPollReactor())
 
 
 def test_what_autobahn_sets_on_a_connection_can_stand_on_its_class() -> None:
-    """A connection has of its own only what is its own; nothing that Autobahn sets at the start is set again."""
+    """A connection has only attributes of its own; nothing that Autobahn sets at the start is set again."""
     peer = MemorySite().open("/echo")
     connection = peer.transport.protocol
     own = set(vars(connection))
@@ -52,7 +52,7 @@ def test_what_autobahn_sets_on_a_connection_can_stand_on_its_class() -> None:
 
 
 def test_isal_and_zlib_go_on_behind_a_window() -> None:
-    """Both take what came last as a dictionary of a raw stream, and read what refers to it."""
+    """Both take earlier output as the dictionary of a raw stream, and read references into it."""
     text = b"what was said before" * 40
     for level in (1, 6):
         compressor = zlibs.new_compressor(level, 15, 8)

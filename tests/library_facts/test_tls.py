@@ -1,4 +1,4 @@
-"""What the code relies on or works around in Twisted's TLS, which is a wrapper around another transport."""
+"""Facts about Twisted's TLS, a wrapper around another transport, that the code relies on or works around."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:Passing pyOpenSSL:DeprecationWar
 
 @implementer(IHandshakeListener)
 class Listening(Protocol):
-    """Keeps what it is told; pauses at the first bytes where it is told to."""
+    """Records its events; pauses at the first bytes if it is told to."""
 
     pauses = False
 
@@ -47,7 +47,7 @@ class Listening(Protocol):
 
 
 class Pair:
-    """A server's and a client's end of one TLS connection, each over a transport in memory."""
+    """Both ends of a TLS connection, each over a transport in memory."""
 
     def __init__(self, folder: Path) -> None:
         self.clock = Clock()
@@ -85,7 +85,7 @@ def pair(tmp_path: Path) -> Iterator[Pair]:
 
 
 def test_tls_is_a_wrapper_whose_protocol_can_be_replaced(pair: Pair) -> None:
-    """A TLS transport hands its bytes and its end to what is `wrappedProtocol` then: so a connection changes hands."""
+    """A TLS transport delivers to whatever `wrappedProtocol` is at the time: so a connection can be handed over."""
     assert issubclass(TLSMemoryBIOProtocol, ProtocolWrapper)
     assert list(filter(ISSLTransport.providedBy, [pair.server, pair.server_side])) == [pair.server]
     old, new = pair.server.wrappedProtocol, Listening()
@@ -99,7 +99,7 @@ def test_tls_is_a_wrapper_whose_protocol_can_be_replaced(pair: Pair) -> None:
 
 
 def test_tls_hands_on_what_it_has_though_it_is_paused(pair: Pair) -> None:
-    """Of several records that came at once the later are handed on after pauseProducing too: they are kept."""
+    """After pauseProducing, TLS still delivers the other records of the same chunk: so they are kept."""
     inner: Any = pair.server.wrappedProtocol
     inner.pauses = True
     for data in (b"1", b"2"):
@@ -110,7 +110,7 @@ def test_tls_hands_on_what_it_has_though_it_is_paused(pair: Pair) -> None:
 
 
 def test_tls_ends_with_close_notify_and_waits_for_the_peers(pair: Pair) -> None:
-    """loseConnection sends what is written and close_notify; the stream goes on until the peer's has come."""
+    """loseConnection sends what is written and close_notify; the stream goes on until the peer's close_notify."""
     pair.server.write(b"last words")
     pair.server.loseConnection()
     with pytest.MonkeyPatch.context() as patch:
@@ -125,7 +125,7 @@ def test_tls_ends_with_close_notify_and_waits_for_the_peers(pair: Pair) -> None:
 
 
 def test_tls_has_the_half_close_of_what_it_wraps(pair: Pair) -> None:
-    """Its loseWriteConnection would cut TCP beneath TLS, so we look for TLS first."""
+    """loseWriteConnection would end TCP's half beneath TLS: so we look for TLS first."""
     cut: list[bool] = []
     vars(pair.server_side)["loseWriteConnection"] = lambda: cut.append(True)
     pair.server.loseWriteConnection()
@@ -134,7 +134,7 @@ def test_tls_has_the_half_close_of_what_it_wraps(pair: Pair) -> None:
 
 
 def test_tls_pauses_its_producer(pair: Pair) -> None:
-    """A producer is paused where the transport beneath is full, and unregistering one that is not there is nothing."""
+    """A producer is paused while the transport below is full; unregistering twice is allowed."""
     producer = Producer()
     pair.server.registerProducer(producer, True)
     pair.server_side.fill()

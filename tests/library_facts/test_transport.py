@@ -1,4 +1,4 @@
-"""What the code relies on or works around in Twisted's ports, TCP transports and threads."""
+"""Facts about Twisted's ports, TCP transports and threads that the code relies on or works around."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from wsdaemon.observe.log import SILENT
 
 
 class Descriptor(FileDescriptor):
-    """A descriptor whose peer takes what it is allowed to. `said` is what became of the connection."""
+    """A descriptor whose peer takes as much as `takes`."""
 
     connected = 1
 
@@ -47,7 +47,7 @@ class Descriptor(FileDescriptor):
 
 @implementer(IPushProducer)
 class Producer:
-    """Counts what it is told."""
+    """Records what it is told."""
 
     def __init__(self) -> None:
         self.told: list[str] = []
@@ -63,7 +63,7 @@ class Producer:
 
 
 def test_a_producer_is_paused_at_each_write_and_resumed_once() -> None:
-    """Over 64 KiB each write pauses the producer anew; once all is sent it goes on."""
+    """Over 64 KiB every write pauses the producer again; once all is sent it is resumed."""
     descriptor, producer = Descriptor(), Producer()
     descriptor.registerProducer(producer, True)
     descriptor.write(bytes(1 << 16))
@@ -88,7 +88,7 @@ def test_what_is_written_waits_for_the_loop() -> None:
 
 
 def test_a_paused_producer_keeps_a_closing_connection() -> None:
-    """A connection that ends while its producer is paused asks it to go on instead: unregister it first."""
+    """A connection that ends while its producer is paused resumes it instead: so we unregister it first."""
     for unregister in (False, True):
         descriptor, producer = Descriptor(), Producer()
         descriptor.registerProducer(producer, True)
@@ -100,7 +100,7 @@ def test_a_paused_producer_keeps_a_closing_connection() -> None:
 
 
 def test_a_half_close_comes_behind_what_is_written() -> None:
-    """The end of writing waits until all is sent, and reading goes on; the end of the connection stops reading."""
+    """A half-close waits until all is sent, and reading goes on; the end of the connection stops reading."""
     descriptor = Descriptor()
     descriptor.startReading()
     descriptor.write(b"hello")
@@ -113,12 +113,12 @@ def test_a_half_close_comes_behind_what_is_written() -> None:
 
 
 def test_a_transport_without_a_producer_can_be_told_so() -> None:
-    """On TCP unregisterProducer may be called where there is none."""
+    """On TCP unregisterProducer may be called without a producer."""
     Descriptor().unregisterProducer()
 
 
 class Reserve:
-    """Descriptors for accept: `left` of them, and the one in reserve."""
+    """File descriptors for accept: `left` of them, and one in reserve."""
 
     def __init__(self) -> None:
         self.left = 0
@@ -145,7 +145,7 @@ class Reserve:
 
 
 def test_without_descriptors_who_waits_is_let_go() -> None:
-    """A port out of descriptors takes the one in reserve to accept and close all that wait; then it has it again."""
+    """A port without descriptors uses one in reserve to accept and close all waiting connections."""
     assert isinstance(tcp._reservedFD, tcp._FileDescriptorReservation)
     reserve = Reserve()
     reservation = tcp._FileDescriptorReservation(reserve.open)
@@ -156,7 +156,7 @@ def test_without_descriptors_who_waits_is_let_go() -> None:
 
 @pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, errno.ECONNABORTED])
 def test_without_a_reserve_accepting_waits(number: int) -> None:
-    """Where none is left in reserve either, accepting is given up without an error until the loop comes again."""
+    """Without one in reserve, accept gives up without an error until the next turn of the loop."""
 
     class Listener:
         def accept(self) -> None:
@@ -167,13 +167,13 @@ def test_without_a_reserve_accepting_waits(number: int) -> None:
 
 
 def test_backlog() -> None:
-    """Twisted's own backlog is 50, so ours is given."""
+    """Twisted's own backlog is 50, so ours is passed."""
     for endpoint in (TCP4ServerEndpoint, SSL4ServerEndpoint):
         assert inspect.signature(endpoint.__init__).parameters["backlog"].default == 50
 
 
 def test_a_service_on_a_busy_port_stays() -> None:
-    """StreamServerEndpointService starts with nothing listening where its port is taken: so ours listens itself."""
+    """StreamServerEndpointService starts without listening if its port is taken: so ours listens itself."""
 
     class Busy:
         def listen(self, factory: object) -> defer.Deferred[Any]:
@@ -188,7 +188,7 @@ def test_a_service_on_a_busy_port_stays() -> None:
 
 
 def test_acknowledged_bytes_stand_where_we_look() -> None:
-    """Linux tells at byte 120 of struct tcp_info how many bytes the peer acknowledged, and one for its FIN or SYN."""
+    """On Linux, byte 120 of struct tcp_info holds the bytes acknowledged, and one more for a SYN or FIN."""
     with socket.create_server(("127.0.0.1", 0)) as listening, socket.create_connection(listening.getsockname()) as near:
         far, _ = listening.accept()
         with far:
@@ -201,7 +201,7 @@ def test_acknowledged_bytes_stand_where_we_look() -> None:
 
 
 def test_threads_that_cannot_begin_stay_in_the_pool() -> None:
-    """A pool keeps a thread that could not be started, and would join it at the end: so it is made to forget it."""
+    """A pool keeps a thread that could not be started, and would join it at the end: so we make it forget it."""
     pool = ThreadPool(0, 1)
     pool.start()
     with pytest.MonkeyPatch.context() as patch:

@@ -17,7 +17,7 @@ from tests.support.memory import MemorySite
 
 
 class Stock:
-    """A connection to a stock Site over one resource; `seen` are the requests that reached it."""
+    """A connection to a stock Site with one resource."""
 
     def __init__(self, resource: Resource, **options: Any) -> None:
         self.clock = Clock()
@@ -45,7 +45,7 @@ class Stock:
 
 
 class Keeping(Resource):
-    """Keeps its requests and never answers."""
+    """Keeps its requests and never responds."""
 
     isLeaf = True
 
@@ -59,7 +59,7 @@ class Keeping(Resource):
 
 
 class Plain(Resource):
-    """Answers with a few bytes."""
+    """Responds with a few bytes."""
 
     isLeaf = True
 
@@ -71,7 +71,7 @@ class Plain(Resource):
 
 
 def test_a_form_is_parsed_unless_switched_off() -> None:
-    """A Site takes a form's fields apart, all of them in memory, unless parsePOSTFormSubmission is off."""
+    """A Site parses a form's fields into memory unless parsePOSTFormSubmission is off."""
     found = []
     for options in ({}, {"parsePOSTFormSubmission": False}):
         keeping = Keeping()
@@ -82,7 +82,7 @@ def test_a_form_is_parsed_unless_switched_off() -> None:
 
 
 def test_a_large_body_goes_to_disk() -> None:
-    """A body is kept before anyone is asked, in a file where it is long: so the channel refuses it by its headers."""
+    """A body is stored before a resource is asked, on disk if it is long: so the channel refuses it by its headers."""
     keeping = Keeping()
     stock = Stock(keeping)
     stock.channel.dataReceived(request("/", "Content-Length: 1000000000000", method="PUT") + bytes(1000))
@@ -121,14 +121,14 @@ def test_limits_of_headers() -> None:
 
 
 def test_half_a_request_is_in_the_line_buffer() -> None:
-    """A line that has not ended is in `_buffer`, which only `clearLineBuffer` gives out, and that empties it."""
+    """A line that has not ended is in `_buffer`; the public `clearLineBuffer` would take it away."""
     channel = Stock(Keeping()).channel
     channel.dataReceived(b"GET / HT")
     assert channel._buffer == b"GET / HT"
 
 
 def test_a_line_that_is_too_long_is_told() -> None:
-    """A line over MAX_LENGTH is told by lineLengthExceeded, before its end."""
+    """lineLengthExceeded is called for a line over MAX_LENGTH before the line ends."""
     stock = Stock(Keeping())
     told: list[bytes] = []
     stock.channel.lineLengthExceeded = told.append
@@ -137,7 +137,7 @@ def test_a_line_that_is_too_long_is_told() -> None:
 
 
 def test_a_bad_request_does_not_stop_the_parser() -> None:
-    """After a 400 a transport that still hands on bytes gets more answers: so `refuse` ignores all that follows."""
+    """After a 400, more bytes from the transport get more responses: so `refuse` ignores everything that follows."""
     keeping = Keeping()
     stock = Stock(keeping)
     stock.channel.dataReceived(b"nonsense\r\n")
@@ -154,7 +154,7 @@ def test_a_length_of_many_digits_raises() -> None:
 
 
 def test_the_timeout_is_pushed_back() -> None:
-    """One byte now and then outlives Twisted's own timeout: so it is off, and ours cannot be pushed back."""
+    """A byte now and then pushes Twisted's own timeout back: so it is off, and ours cannot be pushed back."""
     stock = Stock(Keeping(), timeout=10)
     for _ in range(10):
         stock.channel.dataReceived(b"G")
@@ -165,7 +165,7 @@ def test_the_timeout_is_pushed_back() -> None:
 
 
 def test_what_follows_a_request_is_in_the_line_buffer() -> None:
-    """While a request is rendered, `clearLineBuffer` gives what came in behind it, and leaves nothing."""
+    """While a request is rendered, `clearLineBuffer` returns what arrived behind it, and empties the buffer."""
 
     class Taking(Resource):
         isLeaf = True
@@ -179,13 +179,13 @@ def test_what_follows_a_request_is_in_the_line_buffer() -> None:
 
 
 def test_channel_is_its_transports_producer() -> None:
-    """The channel is registered with the transport, which is to be undone before the connection is handed over."""
+    """The channel is the transport's producer, which must be undone before the connection is handed over."""
     stock = Stock(Keeping())
     assert id(stock.transport.producer) == id(stock.channel)
 
 
 def test_a_paused_channel_may_be_paused_again() -> None:
-    """pauseProducing pauses the response's producer, also one that came after the channel was paused."""
+    """pauseProducing pauses the response's producer, even one that was registered after the channel was paused."""
     stock, producer = Stock(Keeping()), Producer()
     stock.channel.pauseProducing()
     stock.channel.registerProducer(producer, True)
@@ -196,7 +196,7 @@ def test_a_paused_channel_may_be_paused_again() -> None:
 
 
 def test_the_next_request_waits_for_request_done() -> None:
-    """Pipelined requests are parsed one by one, each after `requestDone` for the one before: so that can be put off."""
+    """Each pipelined request is parsed after `requestDone` for the one before: so it can be put off."""
     keeping = Keeping()
     stock = Stock(keeping)
     stock.channel.dataReceived(request("/1") + request("/2"))
@@ -206,14 +206,14 @@ def test_the_next_request_waits_for_request_done() -> None:
 
 
 def test_http2_is_offered_where_it_can_be(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Twisted's own site offers h2 by ALPN once h2 is installed; ours never does."""
+    """Twisted's own site offers h2 by ALPN if h2 is installed; ours never does."""
     monkeypatch.setattr(http, "H2_ENABLED", True)
     assert b"h2" in Site(Resource()).acceptableProtocols()
     assert MemorySite().site.acceptableProtocols() == [b"http/1.1"]
 
 
 def test_the_server_header_tells_the_version() -> None:
-    """Twisted's own request names itself, and guesses a type."""
+    """Twisted's own request names Twisted and guesses a type."""
     response = Stock(Plain()).ask("/")
     assert (response["server"] or "").startswith("TwistedWeb/")
     assert response["content-type"] == "text/html"
