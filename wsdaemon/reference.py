@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import Field
 from typing import Any
 
@@ -15,68 +15,57 @@ _INI_HEAD = """\
 # The configuration of wsdaemon. All options are optional. Each is shown with its default, or commented out if it has
 # none. Paths are relative to this file. `wsdaemon check-config FILE` lists the problems of a file.
 """
-
-_IN_USE = {("server", "docroot")}  # conf/ws.ini serves our own pages
+_IN_USE = "docroot"  # has no default, but conf/ws.ini serves our own pages
 
 
 def ini(subprotocols: Mapping[str, type[WebSocketSettings]]) -> str:
     """Return the text of `conf/ws.ini`: every section and option, with its documentation."""
     parts = [_INI_HEAD]
-    for name, section in SECTIONS.items():
-        parts.append(_comment(section.__doc__) + f"[{name}]\n")
-        parts += [_ini_option(name, option, option.default) for option in options_of(section).values()]
-    parts.append(
-        _comment(
-            "Every option of [websocket] can also stand in [subprotocol:NAME], for that subprotocol only. Below are "
-            "the options that a subprotocol adds, or for which it has another default."
-        )
-    )
-    for name, section in subprotocols.items():
-        own = list(_own(section))
-        if own:
-            parts.append(_comment(section.__doc__) + f"[subprotocol:{name}]\n")
-            parts += [_ini_option(name, option, option.default) for option in own]
+    for (first, *others), section, options in _sections(subprotocols):
+        parts.append(f"{_comment(section.__doc__)}[{first}]\n")
+        parts += [_comment(f"{_why(each)} ({_what(each)})") + _assignment(each) for each in options]
+        parts += ["".join([f"[{name}]\n", *map(_assignment, options)]) for name in others]
     return "\n".join(parts)
 
 
 def markdown(subprotocols: Mapping[str, type[WebSocketSettings]]) -> str:
     """Return the tables of `docs/configuration.md`."""
-    parts = [_table(f"[{name}]", section, options_of(section).values()) for name, section in SECTIONS.items()]
-    for section in dict.fromkeys(subprotocols.values()):
-        own = list(_own(section))
-        if own:
-            names = [f"[subprotocol:{name}]" for name, each in subprotocols.items() if each is section]
-            parts.append(_table(", ".join(names), section, own))
+    parts = []
+    for names, section, options in _sections(subprotocols):
+        rows = [("option", "default", "what it is for", "what to write")]
+        for each in options:
+            default = each.metadata["kind"].show(each.default).strip()
+            rows.append((f"`{each.name}`", _code(default), _why(each), _what(each)))
+        title = ", ".join(f"[{name}]" for name in names)
+        parts.append(f"## {title}\n\n{section.__doc__}\n\n{_table(rows)}")
     return "\n".join(parts)
 
 
-def _own(section: type[WebSocketSettings]) -> Iterator[Field[Any]]:
-    """Yield the options that a subprotocol adds, or for which it has another default."""
-    general = options_of(WebSocketSettings)
-    for name, option in options_of(section).items():
-        if name not in general or general[name].default != option.default:
-            yield option
+def _sections(
+    subprotocols: Mapping[str, type[WebSocketSettings]],
+) -> Iterator[tuple[list[str], type[Any], list[Field[Any]]]]:
+    """Yield the names, the class and the options of each section; of subprotocols, with the same class in one.
+
+    A subprotocol's options are those that it adds, or for which it has another default.
+    """
+    for name, section in SECTIONS.items():
+        yield [name], section, list(options_of(section).values())
+    general = {(each.name, each.default) for each in options_of(WebSocketSettings).values()}
+    for section in dict.fromkeys(subprotocols.values()):
+        own = [each for each in options_of(section).values() if (each.name, each.default) not in general]
+        if own:
+            yield [f"subprotocol:{name}" for name, each in subprotocols.items() if each is section], section, own
 
 
-def _ini_option(section: str, option: Field[Any], default: Any) -> str:
-    kind: Kind = option.metadata["kind"]
-    example = option.metadata["example"]
-    off = "# " if example and (section, option.name) not in _IN_USE else ""
-    value = (example or kind.show(default)).replace("\n", f"\n{off}")
-    separator = "=" if value.startswith("\n") else "= "
-    comment = _comment(f"{_why(option)} ({_what(kind)})")
-    return f"{comment}{off}{option.name} {separator}{value}\n"
+def _assignment(option: Field[Any]) -> str:
+    example: str = option.metadata["example"]
+    off = "# " if example and option.name != _IN_USE else ""
+    value = (example or option.metadata["kind"].show(option.default)).replace("\n", f"\n{off}")
+    space = "" if value.startswith("\n") else " "
+    return f"{off}{option.name} ={space}{value}\n"
 
 
-def _table(title: str, section: type[Any], options: Iterable[Field[Any]]) -> str:
-    rows = [("option", "default", "what it is for", "what to write")]
-    for option in options:
-        kind: Kind = option.metadata["kind"]
-        rows.append((f"`{option.name}`", _code(kind.show(option.default).strip()), _why(option), _what(kind)))
-    return f"## {title}\n\n{section.__doc__}\n\n{_markdown_table(rows)}"
-
-
-def _markdown_table(rows: Sequence[tuple[str, ...]]) -> str:
+def _table(rows: Sequence[tuple[str, ...]]) -> str:
     lines = ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
     return "\n".join([lines[0], "|" + "---|" * len(rows[0]), *lines[1:]]) + "\n"
 
@@ -90,7 +79,8 @@ def _why(option: Field[Any]) -> str:
     return f"{why} A change needs a restart." if option.metadata["needs_restart"] else why
 
 
-def _what(kind: Kind) -> str:
+def _what(option: Field[Any]) -> str:
+    kind: Kind = option.metadata["kind"]
     return f"{kind.what}, relative to this file" if isinstance(kind, Location) else kind.what
 
 
@@ -179,4 +169,4 @@ def _parameter_table(parameters: list[dict[str, Any]]) -> str:
     for each in parameters:
         name, example = f"`{each['name']}`", f"`{each['example']}`"
         rows.append((name, _code(each["default"]), each["why"], each["what"], example, each["rfc"]))
-    return _markdown_table(rows)
+    return _table(rows)
