@@ -1,7 +1,7 @@
-"""Which reply belongs to which message, and what is wrong with it: pure, without I/O or a clock.
+"""Matching replies to messages, and naming their faults. Pure: no I/O, no clock.
 
-A payload of 16 bytes or more begins with a tag: the run, the client and the message's number; the rest is random.
-Smaller ones are matched by their bytes, the oldest first. What begins like none of ours came from someone else.
+A payload of 16 bytes or more begins with a tag: the run, the client and the number of the message; the rest is random.
+Shorter ones are matched by their bytes, the oldest first. A payload without one of our tags is someone else's.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ TAG = 16
 _LETTERS = b"abcdefghijklmnopqrstuvwxyz"
 _TO_LETTERS = bytes((_LETTERS + _LETTERS.upper())[byte % 52] for byte in range(256))
 _REMEMBERED = 1024
-"""How many messages are remembered after their reply came, or did not come, to know a doubled or a late one."""
+"""How many messages are remembered after they were answered or lost, to recognize doubled and late replies."""
 
 _COMPARED = 4096
-"""How many bytes are looked at to tell which message a damaged reply is most like."""
+"""How many bytes are compared to find the message of a damaged reply."""
 
 
 class Fault(StrEnum):
-    """What can be wrong with a reply, as people read it."""
+    """A fault of a reply, in words."""
 
     LOST = "lost"
     DOUBLED = "doubled"
@@ -38,7 +38,7 @@ class Fault(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A message that was sent: by which client, its number there (both from 1), and when, in seconds."""
+    """A message: the client that sent it and its number there (both from 1), and when, in seconds."""
 
     client: int
     sequence: int
@@ -49,7 +49,7 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What was found out about a reply: its length, the message it answers, if any, and each fault with details."""
+    """A reply: its length, the message that it answers, if any, and its faults with details."""
 
     length: int
     message: Sent | None
@@ -58,7 +58,7 @@ class Reply:
 
 @dataclass(slots=True)
 class Counts:
-    """How many replies were due, how many came, and what was wrong."""
+    """Counts of replies: expected, answered, and each fault."""
 
     expected: int = 0
     answered: int = 0
@@ -70,7 +70,7 @@ class Counts:
     foreign: int = 0
 
     def add(self, other: Counts) -> None:
-        """Count what another one counted."""
+        """Add other counts."""
         for each in fields(self):
             setattr(self, each.name, getattr(self, each.name) + getattr(other, each.name))
 
@@ -81,7 +81,7 @@ class Counts:
 
 
 class Payloads:
-    """Makes payloads of `size` bytes, letters or any bytes, and reads their tags; `run` tells runs apart."""
+    """Payloads of `size` bytes, letters or any bytes, and their tags."""
 
     def __init__(self, size: int, *, is_binary: bool, random: Random) -> None:
         self.size = size
@@ -97,7 +97,7 @@ class Payloads:
         return self._tag(client, sequence) + noise if self.size >= TAG else noise
 
     def read(self, payload: bytes) -> tuple[int, int] | None:
-        """Return the client and number in a payload's tag; None for what is not of this run."""
+        """Return the client and number in a payload's tag; None if it is not of this run."""
         if self.size < TAG or len(payload) < TAG:
             return None
         if self.is_binary:
@@ -113,10 +113,10 @@ class Payloads:
 
 
 class Checker:
-    """What one connection is still to be sent, and what it was sent.
+    """The replies that one connection still expects, and those it has received.
 
-    `wait`: how long a reply may take before it counts as lost, and late if it comes after all, in seconds. With
-    `broadcast`, messages of others are nothing unusual.
+    `wait` is how long a reply may take, in seconds, before it counts as lost, or as late if it arrives after all. With
+    `broadcast`, messages of others are normal.
     """
 
     def __init__(self, payloads: Payloads, *, wait: float, broadcast: bool = False) -> None:
@@ -131,17 +131,17 @@ class Checker:
 
     @property
     def outstanding(self) -> int:
-        """How many replies are still to come."""
+        """How many replies are still expected."""
         return len(self._due)
 
     def expect(self, message: Sent) -> None:
-        """Note that a reply to `message` is to come."""
+        """Expect a reply to `message`."""
         self.counts.expected += 1
         self._due[message.client, message.sequence] = message
         self._last[message.client] = message.sequence
 
     def reply(self, payload: bytes, is_binary: bool, now: float) -> Reply:
-        """Find the message that a reply answers, and compare."""
+        """Find the message that a reply answers, and compare the two."""
         message = self._find(payload)
         if message is None:
             is_old = self._is_old(self._payloads.read(payload)) or self._is_doubled(payload)
@@ -166,7 +166,7 @@ class Checker:
         return Reply(len(payload), message, tuple(faults))
 
     def expire(self, now: float) -> list[Sent]:
-        """Return the messages whose replies have not come in time; they count as lost from now on."""
+        """Return the messages whose replies are overdue; from now on they count as lost."""
         expired = []
         for message in self._due.values():
             if now - message.at < self._wait:
@@ -175,7 +175,7 @@ class Checker:
         return self._lose(expired)
 
     def give_up(self) -> list[Sent]:
-        """Return all messages still outstanding; they count as lost from now on."""
+        """Return all messages still outstanding; from now on they count as lost."""
         return self._lose(list(self._due.values()))
 
     def _lose(self, messages: list[Sent]) -> list[Sent]:
@@ -188,7 +188,7 @@ class Checker:
         return messages
 
     def _find(self, payload: bytes) -> Sent | None:
-        """Return the message that `payload` answers: the one with its tag or its bytes, else the one most like it."""
+        """Return the message that `payload` answers: the one with its tag or its bytes, else the most similar."""
         tag = self._payloads.read(payload)
         if tag is not None:
             tagged = self._due.get(tag) or self._overdue.get(tag)
@@ -205,7 +205,7 @@ class Checker:
         return self._most_like(payload)
 
     def _most_like(self, payload: bytes) -> Sent | None:
-        """Return the message of which `payload` may be a damaged copy, the oldest of those that are equally near."""
+        """Return the message of which `payload` may be a damaged copy; of equally similar ones the oldest."""
         best, most = None, -1
         for message in self._awaited():
             same = sum(map(int.__eq__, message.payload[:_COMPARED], payload[:_COMPARED]))
@@ -232,7 +232,7 @@ class Checker:
 
 
 def difference(sent: bytes, received: bytes) -> str:
-    """Say where two payloads differ first, counted from 0."""
+    """Return where two payloads differ first, counted from 0."""
     shorter = min(len(sent), len(received))
     if sent[:shorter] == received[:shorter]:
         return f"sent {len(sent)} bytes, received {len(received)}"

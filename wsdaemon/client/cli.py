@@ -1,4 +1,4 @@
-"""The commands `wsping` and `wsdaemon ping`: arguments in, exit code out."""
+"""The commands `wsping` and `wsdaemon ping`."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ from wsdaemon.client.plan import ConnectionEnd, PingPlan, PingResult, Reporter
 from wsdaemon.client.terminal import Printer
 
 _LONG_RUN = 2.0
-"""After how many seconds a run gets a progress line, and..."""
+"""A run that takes longer than this gets a progress line, in seconds."""
 _PROGRESS = 0.25
-"""...how often it is drawn again, in seconds."""
+"""How often the progress line is drawn, in seconds."""
 
 
 def main_ping(arguments: Sequence[str] | None = None, prog: str = "wsping") -> int:
-    """Run the command; returns its exit code, but for wrong usage, where `SystemExit` carries a 2."""
+    """Run the command; returns its exit code. Wrong usage raises `SystemExit` with code 2."""
     try:
         return _main(ping_parser(prog), arguments)
-    except KeyboardInterrupt:  # before the reactor runs, which is told of it otherwise
+    except KeyboardInterrupt:  # before the reactor runs
         return ExitCode.INTERRUPTED
 
 
 def exit_code(result: PingResult) -> ExitCode:
-    """Return the exit code for what a run did."""
+    """Return the exit code for a result."""
     if result.interrupted:
         return ExitCode.INTERRUPTED
     if result.error is not None:
@@ -93,7 +93,7 @@ class _Shown(Reporter):
 
     @contextmanager
     def progress_of(self, run: Ping) -> Iterator[None]:
-        """Draw a progress line meanwhile, on a terminal and once the run is a long one."""
+        """Draw a progress line on a terminal, once the run is a long one."""
         self._run, self._began = run, run.clock.seconds()
         self._drawing.clock = run.clock
         if self._with_progress:
@@ -106,7 +106,7 @@ class _Shown(Reporter):
             self._printer.end_progress()
 
     def connected(self, client: int, connection: ClientConnection) -> None:
-        """Say so where frames are shown."""
+        """Print the connection's subprotocol and extensions, where frames are shown."""
         if self.wants_frames:
             chosen = connection.subprotocol or "no subprotocol"
             extensions = f", {connection.extensions}" if connection.extensions else ""
@@ -121,7 +121,7 @@ class _Shown(Reporter):
             self._fault(line)
 
     def unasked(self, client: int, reply: Reply) -> None:
-        """Print that there is a message too many."""
+        """Print the message that answers nothing."""
         self._fault(output.unasked_line(reply, self._number(client)))
 
     def lost(self, client: int, sent: Sent) -> None:
@@ -133,11 +133,11 @@ class _Shown(Reporter):
         self._error(output.frame_line(sent, frame, self._number(client)))
 
     def ended(self, end: ConnectionEnd) -> None:
-        """Print how a connection ended, whatever else is shown."""
+        """Print how a connection ended, even where only the summary is shown."""
         self._error(output.end_line(end, self._number(end.client)))
 
     def retrying(self, client: int, error: ClientError | None, seconds: float) -> None:
-        """Print why, and when."""
+        """Print why and when a client reconnects."""
         if error is not None:
             for line in output.error_lines(error, self._plan.target.url):
                 self._error(line)

@@ -1,4 +1,4 @@
-"""What the commands that connect have in common: exit codes, running the reactor, and a reader that goes away."""
+"""Common parts of the commands that connect: exit codes, running the reactor, a reader that goes away."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _T = TypeVar("_T")
 
 
 class ExitCode(IntEnum):
-    """What a command ends with."""
+    """Exit code of a command."""
 
     RIGHT = 0
     WRONG = 1
@@ -28,14 +28,14 @@ class ExitCode(IntEnum):
 
 
 def reason(error: Exception) -> str:
-    """Return why options, or a file that they name, cannot be used."""
+    """Return why the options, or a file that they name, cannot be used."""
     if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename}: {(error.strerror or 'cannot be read').lower()}"
     return str(error)
 
 
 def warn_insecure(target: Target) -> None:
-    """Say on standard error that the server could be anyone, where that is so."""
+    """Warn on standard error if the server's certificate is not verified."""
     if target.insecure and target.is_secure:
         sys.stderr.write("warning: --insecure: the server's certificate is not verified\n")
 
@@ -67,6 +67,6 @@ def run_reactor(reactor: Any, start: Callable[[], Deferred[_T]], interrupt: Call
 
 
 def ignore_closed_stdout() -> None:
-    """Keep Python from complaining, when it flushes standard output at its end, that nobody reads it any more."""
+    """Keep Python from complaining about a closed standard output when it flushes it at exit."""
     if sys.stdout is not None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

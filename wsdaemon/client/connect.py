@@ -1,4 +1,4 @@
-"""Connecting: TCP, a proxy's tunnel, TLS, the upgrade, each timed, all within one deadline."""
+"""Connecting: TCP, a proxy's tunnel, TLS and the upgrade, each timed, within one deadline."""
 
 from __future__ import annotations
 
@@ -29,10 +29,9 @@ def connect(
 ) -> Deferred[ClientConnection]:
     """Open a WebSocket; fires with the connection just after `listener.opened` was called.
 
-    `reactor` gives the time and, where no `endpoint` is given, the network. An `endpoint` takes the place of the
-    target's address; TLS, where the target asks for it, and the proxy's tunnel go over it. Errbacks with a
-    `ClientError`; raises `OSError` or `ValueError` at once where a certificate or key cannot be read. Cancelling the
-    Deferred cuts the attempt.
+    `reactor` provides the time and, without an `endpoint`, the network. An `endpoint` replaces the target's address;
+    the proxy's tunnel and TLS go over it. Errbacks with a `ClientError`; raises `OSError` or `ValueError` at once if a
+    certificate or key cannot be read. Cancelling the Deferred aborts the attempt.
     """
     tls = ClientTls.of(target) if target.is_secure else None
     return _Attempt(target, listener, reactor, tls).start(endpoint or tcp_endpoint(target, reactor))
@@ -75,7 +74,7 @@ class _Attempt:
         return result
 
     def stream_made(self, stream: _Stream) -> None:
-        """TCP is there: ask the proxy, or go on."""
+        """TCP is connected: ask the proxy, or go on."""
         if self._result is None:
             stream.transport.abortConnection()
             return
@@ -112,7 +111,7 @@ class _Attempt:
         return answer
 
     def _tunnelled(self, early: bytes) -> None:
-        """The stream to the server is there; `early` is what it sent already."""
+        """The stream reaches the server; `early` is what it has sent already."""
         assert self._stream is not None  # noqa: S101
         self._tcp = self._lap()
         if self._tls is None:
@@ -124,7 +123,7 @@ class _Attempt:
         self._stream.hand_over(factory.buildProtocol(None), early)
 
     def _secured(self) -> None:
-        """The stream can carry the request."""
+        """The stream is ready for the request."""
         if self._tls is not None:
             self._tls_time = self._lap()
         self._step = "upgrade"
@@ -172,10 +171,10 @@ class _Attempt:
         body = self._received[: min(answer.body_length, BODY_LIMIT)]
         self._fail(HandshakeRefused(answer.status, answer.reason, answer.headers, body))
 
-    # -- what can go wrong ----------------------------------------------------------------------------------------
+    # -- failures -------------------------------------------------------------------------------------------------
 
     def lost(self, reason: Failure) -> None:
-        """The stream is gone before the connection was open."""
+        """The stream ended before the connection was open."""
         if self._refusal is not None:
             self._refused()
         elif self._step == "tls" and self._tls is not None and not reason.check(ConnectionDone):
@@ -223,7 +222,7 @@ class _Attempt:
 
 
 class _Made(Factory):
-    """A factory of one protocol, which is there already and has its own factory."""
+    """Factory of one existing protocol, which keeps its own factory."""
 
     noisy = False
 
@@ -236,7 +235,7 @@ class _Made(Factory):
 
 
 class _Stream(Protocol):
-    """The TCP stream: first the proxy's, then what TLS or the connection reads."""
+    """The TCP stream: read by the attempt while a proxy answers, then by TLS or the connection."""
 
     transport: Any
 
@@ -245,26 +244,26 @@ class _Stream(Protocol):
         self._inner: Any = None
 
     def connectionMade(self) -> None:
-        """TCP is there."""
+        """TCP is connected."""
         no_delay = getattr(self.transport, "setTcpNoDelay", None)
         if no_delay is not None:
             no_delay(True)
         self._attempt.stream_made(self)
 
     def hand_over(self, inner: Any, early: bytes) -> None:
-        """Give the stream to `inner`, which has it from now on; `early` is what came in already."""
+        """Give the stream to `inner`; `early` is what was received already."""
         self._inner = inner
-        self.dataReceived = inner.dataReceived  # type: ignore[method-assign]  # a call less for each chunk
+        self.dataReceived = inner.dataReceived  # type: ignore[method-assign]  # saves a call per chunk
         inner.makeConnection(self.transport)
         if early:
             inner.dataReceived(early)
 
     def dataReceived(self, data: bytes) -> None:
-        """Take what the proxy says."""
+        """Pass the proxy's response on."""
         self._attempt.proxy_answered(data)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """The stream is gone."""
+        """The stream ended."""
         if self._inner is not None:
             self._inner.connectionLost(reason)
         else:

@@ -1,7 +1,7 @@
-"""Why a connection did not come about.
+"""Errors of connecting.
 
 ClientError
-├── CannotConnect       a step failed: looking up the name, TCP, the proxy, TLS, or an answer that is no handshake
+├── CannotConnect       a step failed: DNS, TCP, the proxy, TLS, or a response that is no handshake
 ├── HandshakeRefused    the server answered with another HTTP status than 101
 └── HandshakeTimeout    a step took too long
 """
@@ -15,11 +15,11 @@ STEPS = {
     "tls": "the TLS handshake",
     "upgrade": "the WebSocket handshake",
 }
-"""What there is to do before a connection is open, by the name that errors carry."""
+"""The steps of connecting, by the name that errors carry."""
 
 
 class ClientError(Exception):
-    """The connection did not come about; `step` is one of `STEPS`."""
+    """The connection could not be made; `step` is one of `STEPS`."""
 
     def __init__(self, step: str, text: str) -> None:
         super().__init__(text)
@@ -50,7 +50,7 @@ class HandshakeRefused(ClientError):
 
 
 class HandshakeTimeout(ClientError):
-    """The connection was not open after `seconds`; `step` says what was still under way."""
+    """The connection was not open after `seconds`; `step` was still under way."""
 
     def __init__(self, step: str, seconds: float) -> None:
         super().__init__(step, f"{STEPS[step]} took longer than {seconds:g} s")

@@ -41,7 +41,7 @@ class Run(Protocol):
         """Count a message that is sent, and expect the replies to it."""
 
     def changed(self) -> None:
-        """A client connected, was lost, or has nothing outstanding: the run may begin or end."""
+        """A client connected, lost its connection, or has nothing outstanding: the run may begin or end."""
 
     def failed(self, failure: Failure) -> None:
         """A client could not connect."""
@@ -69,7 +69,7 @@ class Member(Listener):
     # -- connecting -----------------------------------------------------------------------------------------------
 
     def connect(self, turns: DeferredSemaphore | None = None) -> None:
-        """Connect, when it is this client's turn."""
+        """Connect, in turn with other clients."""
         attempt = self._connect() if turns is None else turns.run(self._connect)
         attempt.addErrback(self._failed)
 
@@ -81,7 +81,7 @@ class Member(Listener):
         return self._attempt
 
     def opened(self, connection: ClientConnection) -> None:
-        """The connection is open, for the first time or again."""
+        """The connection is open: the first one, or another after a loss."""
         self._attempt = None
         self._retry = _FIRST_RETRY
         if self._run.is_ending:
@@ -122,7 +122,7 @@ class Member(Listener):
 
     @property
     def is_done(self) -> bool:
-        """Whether nothing is left to send or to wait for."""
+        """Whether nothing is left to send or to receive."""
         sent_all = self.is_gone or (self._plan.count and self._sent >= self._plan.count)
         return bool(sent_all) and not self.checker.outstanding
 
@@ -155,13 +155,13 @@ class Member(Listener):
             self._timer = self._run.clock.callLater(max(0.0, due - self._run.clock.seconds()), self._pump)
 
     def _stop_timer(self) -> None:
-        """Forget what was to be done next: to send, or to connect again."""
+        """Cancel what was scheduled: sending, or reconnecting."""
         if self._timer is not None and self._timer.active():
             self._timer.cancel()
         self._timer = None
 
     def give_up_overdue(self, now: float) -> None:
-        """Give up the replies that did not come in time."""
+        """Give up overdue replies."""
         overdue = self.checker.expire(now)
         for message in overdue:
             self._run.reporter.lost(self.number, message)
@@ -180,7 +180,7 @@ class Member(Listener):
             frames = connection.send_message(payload, message.is_binary, self._plan.fragment)
         self._run.result.frames_sent += frames
 
-    # -- what comes in --------------------------------------------------------------------------------------------
+    # -- receiving -----------------------------------------------------------------------------------------------
 
     def message_received(self, payload: bytes, is_binary: bool, frames: int) -> None:
         """Check a message."""
@@ -220,7 +220,7 @@ class Member(Listener):
     # -- the end --------------------------------------------------------------------------------------------------
 
     def end(self) -> None:
-        """Close the connection, or stop connecting."""
+        """Close the connection, or abort the attempt to connect."""
         self._stop_timer()
         if self._attempt is not None:
             self._attempt.cancel()
@@ -228,7 +228,7 @@ class Member(Listener):
             self.connection.close(CloseCode.NORMAL)
 
     def closed(self, code: int | None, reason: str, clean: bool) -> None:
-        """The connection is gone: by the run's end, or too early."""
+        """The connection ended: with the run, or early."""
         connection, self.connection = self.connection, None
         if connection is None:
             return

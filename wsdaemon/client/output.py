@@ -1,4 +1,4 @@
-"""What `wsping` prints, line by line, as `ping` would; and its JSON document. Pure: values in, text out."""
+"""The lines that `wsping` prints, in the style of `ping`, and its JSON document. Pure: values in, text out."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from wsdaemon.websocket.codes import Opcode
 from wsdaemon.websocket.frames import frame_header
 
 FORMAT = "wsping/1"
-"""What the JSON document calls its own format; it changes when a field changes its meaning or goes away."""
+"""The format's name in the JSON document; it changes when a field is removed or changes its meaning."""
 
 PERCENTILES = (50.0, 90.0, 99.0, 99.9)
 _SHOWN_BODY = 200  # characters of a refusal's body
 
 
 def reply_line(host: str, sent: Sent, length: int, frames: int, opcode: int, elapsed: float, client: int | None) -> str:
-    """Return the line of one reply, as Jetty's client has it; `client` is shown where there are more than one."""
+    """Return the line of a reply, as Jetty's client printed it; `client` is None where there is only one."""
     line = f"{length} bytes from {host}: frames={frames} req={sent.sequence} time={_ms(elapsed)}ms opcode={opcode:#04x}"
     if client is None:
         return line
@@ -29,12 +29,12 @@ def reply_line(host: str, sent: Sent, length: int, frames: int, opcode: int, ela
 
 
 def fault_lines(sent: Sent, reply: Reply, client: int | None) -> list[str]:
-    """Return a line for each thing that is wrong with a reply."""
+    """Return a line for each fault of a reply."""
     return [f"{_which(sent.sequence, client)}: {fault}: {detail}" for fault, detail in reply.faults]
 
 
 def unasked_line(reply: Reply, client: int | None) -> str:
-    """Return the line of a message that answers none."""
+    """Return the line of a message that answers nothing."""
     (fault, detail), *_ = reply.faults
     return f"{_which(None, client)}{fault}: {detail} that answer nothing outstanding"
 
@@ -52,7 +52,7 @@ def end_line(end: ConnectionEnd, client: int | None) -> str:
 
 
 def frame_line(sent: bool, frame: Frame, client: int | None) -> str:
-    """Return the dump of a frame: its header in hex, what that says, and its payload's first bytes."""
+    """Return the dump of a frame: its fields, its header in hex, and the first bytes of its payload."""
     names = {int(opcode): opcode.name.lower() for opcode in Opcode}
     header = frame_header(frame.opcode, frame.length, fin=frame.fin, masking_key=frame.masking_key)
     header = bytes((header[0] | frame.rsv << 4,)) + header[1:]
@@ -65,7 +65,7 @@ def frame_line(sent: bool, frame: Frame, client: int | None) -> str:
 
 
 def error_lines(error: ClientError, url: str) -> list[str]:
-    """Return why a connection could not be made; a refusal with the server's headers and its body's start."""
+    """Return why a connection could not be made; for a refusal also the headers and the start of the body."""
     lines = [f"cannot connect to {one_line(url)}: {one_line(str(error))}"]
     if isinstance(error, HandshakeRefused):
         lines += [f"  {one_line(name)}: {one_line(value)}" for name, value in error.headers]
@@ -75,7 +75,7 @@ def error_lines(error: ClientError, url: str) -> list[str]:
 
 
 def progress_line(result: PingResult, sent: int, answered: int, lost: int, elapsed: float) -> str:
-    """Return how far a run is."""
+    """Return the progress of a run."""
     plan = result.plan
     total = f"/{plan.count * plan.clients}" if plan.count else ""
     rtt = f", p50 {_ms(result.rtt.percentile(50))} p99 {_ms(result.rtt.percentile(99))} ms" if answered else ""
@@ -84,7 +84,7 @@ def progress_line(result: PingResult, sent: int, answered: int, lost: int, elaps
 
 
 def summary_lines(result: PingResult) -> list[str]:
-    """Return the summary, in lines of at most 80 characters for all but the longest host names and counts."""
+    """Return the summary: at most 80 columns wide, except for the longest host names and counts."""
     plan, counts = result.plan, result.counts
     connections = "1 connection" if plan.clients == 1 else f"{plan.clients} connections"
     kind = "ping/pong" if plan.use_pings else "mesg"
@@ -186,13 +186,13 @@ def _mean(times: Times) -> float | None:
 
 
 def _which(sequence: int | None, client: int | None) -> str:
-    """Return what a line is about: the client, where there are several, and the message."""
+    """Return the start of a line: the client, where there are several, and the message."""
     words = ([f"client={client}"] if client is not None else []) + ([f"req={sequence}"] if sequence is not None else [])
     return " ".join(words) + (": " if sequence is None and words else "")
 
 
 def _ms(seconds: float) -> str:
-    """Return milliseconds to the microsecond, or fewer digits for what takes long."""
+    """Return milliseconds with three decimals, or fewer for long times."""
     ms = seconds * 1000
     return f"{ms:.3f}" if ms < 100 else f"{ms:.1f}" if ms < 10000 else f"{ms:.0f}"
 

@@ -1,11 +1,11 @@
-"""The run of `wsping`: connect, send on schedule, match the replies, close. It prints nothing; a `Reporter` does.
+"""The run of `wsping`: connect, send on schedule, match the replies, close. A `Reporter` does the printing.
 
 The rules:
 
-- All clients connect first; then each sends its n-th message n times the delay after it began, whatever the replies do.
-- Without a delay, each sends as fast as the server takes it, with at most `IN_FLIGHT` replies outstanding.
-- A run ends when each client sent all its messages and each reply came or was given up, or when it is interrupted.
-- A connection that the server ends is over for good, or with `reconnect` opened again, ever more slowly.
+- All clients connect first. Then each sends its n-th message n delays after its start, whatever happens to the replies.
+- Without a delay, each sends as fast as the server reads, with at most `IN_FLIGHT` replies outstanding.
+- A run ends when each client has sent all messages and each reply has arrived or was given up, or by an interrupt.
+- A connection that the server ends stays closed, or with `reconnect` is opened again, with exponential back-off.
 """
 
 from __future__ import annotations
@@ -46,13 +46,13 @@ class Ping:
         self._finished = False
 
     def start(self) -> Deferred[PingResult]:
-        """Begin; fires with the result, whose `error` says so where a connection could not be made."""
+        """Begin; fires with the result, whose `error` is set if a connection could not be made."""
         for member in self.members:
             member.connect(self._turns)
         return self._fired
 
     def interrupt(self) -> None:
-        """End the run early: what is outstanding is neither answered nor lost."""
+        """End the run early; outstanding replies count as neither answered nor lost."""
         if not self._ending:
             self.result.interrupted = True
             self.result.pending = sum(member.checker.outstanding for member in self.members)
@@ -60,7 +60,7 @@ class Ping:
             self.end()
 
     def counts(self) -> Counts:
-        """Return the counts as of now."""
+        """Return the counts so far."""
         counts = Counts()
         for member in self.members:
             counts.add(member.checker.counts)
@@ -89,7 +89,7 @@ class Ping:
                 member.checker.expect(message)
 
     def changed(self) -> None:
-        """Begin once every connection is open, or lost already; end once nothing is left to do; then finish."""
+        """Begin once each connection is open or lost; end once nothing is left to do; finish once all are closed."""
         members = self.members
         if self._ending:
             if not self._finished and all(member.connection is None for member in members):
@@ -101,7 +101,7 @@ class Ping:
             self.end()
 
     def failed(self, failure: Failure) -> None:
-        """End the run: a client could not connect, or something happened that should not have."""
+        """End the run: a client could not connect, or there was an unexpected error."""
         if isinstance(failure.value, ClientError):
             self.result.error = self.result.error or failure.value
             self.end()
@@ -155,10 +155,10 @@ class Ping:
 
 
 def _broadcasts(name: str) -> bool:
-    """Whether a subprotocol of that name, as it is installed here, broadcasts: a server does not say."""
-    from wsdaemon.routing.registry import SubprotocolError, find_all  # costs more than all other imports: only if asked
+    """Whether the subprotocol of that name broadcasts, as installed here; the server's response does not say."""
+    from wsdaemon.routing.registry import SubprotocolError, find_all  # slow: only when asked
 
     try:
         return any(each.broadcasts and name in each.names for each in find_all())
-    except SubprotocolError:  # of another package: for the daemon to complain about
+    except SubprotocolError:  # in another package; the daemon reports it
         return False

@@ -1,4 +1,4 @@
-"""What a run of `wsping` is to do, what it did, and what hears of it meanwhile: values without behaviour."""
+"""A run of `wsping`: its plan, its result, and the reporter that hears of it."""
 
 from __future__ import annotations
 
@@ -65,9 +65,9 @@ class PingPlan:
 
 @dataclass(frozen=True)
 class ConnectionEnd:
-    """How a connection ended that did not end as it should; `client` is from 1.
+    """The unclean or early end of a connection; `client` counts from 1.
 
-    `code` is the server's, None where it sent no Close frame. `is_early`: before the run was at its end.
+    `code` is that of the server's Close frame, None without one. `is_early`: before the end of the run.
     """
 
     client: int
@@ -78,7 +78,7 @@ class ConnectionEnd:
 
 @dataclass
 class PingResult:
-    """What a run did. Times are in seconds; `duration` is from the first message until the last reply."""
+    """The result of a run. Times are in seconds; `duration` is from the first message to the last reply."""
 
     plan: PingPlan
     counts: Counts = field(default_factory=Counts)
@@ -103,7 +103,7 @@ class PingResult:
 
     @property
     def all_right(self) -> bool:
-        """Whether every reply came, once, in time and unchanged, and no connection was lost."""
+        """Whether every reply arrived, once, in time and unchanged, and no connection was lost."""
         counts = self.counts
         wrong = counts.lost + counts.doubled + counts.differing + counts.wrong_opcode + counts.late
         foreign = 0 if self.is_broadcast or self.plan.use_pings else counts.foreign
@@ -111,7 +111,7 @@ class PingResult:
 
 
 class Reporter:
-    """Hears what happens while it happens; override what is to be shown. Clients and messages count from 1."""
+    """Hears the events of a run; override those to show. Clients and messages count from 1."""
 
     wants_frames = False
 
@@ -119,19 +119,19 @@ class Reporter:
         """A client's connection is open."""
 
     def replied(self, client: int, sent: Sent, reply: Reply, frames: int, opcode: int, elapsed: float) -> None:
-        """A reply came in; `reply` says what is wrong with it, if anything. `elapsed` is in seconds."""
+        """A reply arrived, `elapsed` seconds after its message."""
 
     def unasked(self, client: int, reply: Reply) -> None:
-        """A message came in that answers none, or one that was answered already."""
+        """A message arrived that answers nothing, or a doubled reply."""
 
     def lost(self, client: int, sent: Sent) -> None:
         """The reply to a message was given up."""
 
     def frame(self, client: int, sent: bool, frame: Frame) -> None:
-        """A frame went out or came in."""
+        """A frame was sent or received."""
 
     def ended(self, end: ConnectionEnd) -> None:
-        """A connection ended that should not have."""
+        """A connection ended early or uncleanly."""
 
     def retrying(self, client: int, error: ClientError | None, seconds: float) -> None:
-        """A client connects again in that time, after `error` if it did not connect."""
+        """A client reconnects in `seconds`; `error` is why it could not connect, if that was it."""

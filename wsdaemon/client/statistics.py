@@ -1,4 +1,4 @@
-"""Times, counted and summed up: pure. Percentiles come from an HDR histogram, which no outlier is too large for."""
+"""Statistics of times. Pure; percentiles come from an HDR histogram, in constant memory."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import math
 from hdrh.histogram import HdrHistogram  # type: ignore[import-untyped]  # it has no types
 
 _HIGHEST = 24 * 3600 * 10**9
-"""The longest time that is told apart from longer ones, in nanoseconds."""
+"""The longest time in the histogram, in nanoseconds; longer ones count as this."""
 
 _DIGITS = 3
-"""How many digits of a percentile are right."""
+"""Significant digits of a percentile."""
 
 
 class Times:
-    """Any number of times, in seconds, in constant memory: exact mean and deviation, percentiles to three digits."""
+    """Times in seconds: exact mean and deviation, percentiles to three digits."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -25,7 +25,7 @@ class Times:
         self._histogram: HdrHistogram = HdrHistogram(1, _HIGHEST, _DIGITS)
 
     def record(self, seconds: float) -> None:
-        """Take one time; one below zero, as after the clock was set back, counts as zero."""
+        """Add a time; a negative one, after the clock was set back, counts as zero."""
         seconds = max(0.0, seconds)
         self.count += 1
         self.minimum = min(self.minimum, seconds)
@@ -46,10 +46,7 @@ class Times:
         return math.sqrt(self._squares / self.count) if self.count > 1 else 0.0
 
     def percentile(self, percent: float) -> float:
-        """Return the time, in seconds, that `percent` of all times, rounded to a whole number of them, do not exceed.
-
-        0 without any time.
-        """
+        """Return the time that `percent` of all times do not exceed, in seconds; 0 without any time."""
         if not self.count:
             return 0.0
         nanoseconds: int = self._histogram.get_value_at_percentile(percent)
@@ -57,5 +54,5 @@ class Times:
 
 
 def per_second(amount: float, seconds: float) -> float:
-    """Return a rate; 0 where no time has passed."""
+    """Return a rate; 0 if no time has passed."""
     return amount / seconds if seconds > 0 else 0.0

@@ -1,4 +1,4 @@
-"""What to connect to and how: a URL and options -> a checked `Target`."""
+"""A target: what to connect to and how, from a URL and options."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Target:
     port: int
     is_secure: bool
     resource: str
-    """What the request asks for: path and query."""
+    """Path and query."""
     headers: tuple[tuple[str, str], ...] = flag(
         (), "--header", metavar="NAME:VALUE", read=read_header, many=True,
         text="send one more header; repeatable", more="`Host` and `User-Agent` replace ours.",
@@ -92,7 +92,7 @@ class Target:
 
     @property
     def authority(self) -> str:
-        """The host, and the port where it is not the scheme's own, as the Host header has them."""
+        """The Host header's value: the host, and the port unless it is the scheme's default."""
         host = bracketed(self.host)
         return host if self.port == _PORTS["wss" if self.is_secure else "ws"] else f"{host}:{self.port}"
 
@@ -107,8 +107,7 @@ class Target:
 def parse_target(url: str, **options: Any) -> Target:
     """Return the target that a ws, wss, http or https URL names; `options` are `Target`'s other fields.
 
-    A user and password in the URL become an Authorization header. Raises `ValueError`, with a sentence that says what
-    is wrong.
+    A user and password in the URL become an Authorization header. Raises `ValueError`, with a sentence for people.
     """
     try:
         parts = urlsplit(url)
@@ -155,8 +154,7 @@ def parse_proxy(url: str) -> tuple[str, int, str | None]:
 def proxy_from_environment(target: Target) -> str | None:
     """Return the proxy that the environment names for a target: https_proxy, http_proxy, all_proxy and no_proxy.
 
-    For wss it is `https_proxy`, for ws `http_proxy`, else `all_proxy`; the names may be upper-case too, as urllib
-    reads them.
+    That is `https_proxy` for wss and `http_proxy` for ws, else `all_proxy`; upper-case names count too.
     """
     proxies: Mapping[str, str] = urllib.request.getproxies()
     if urllib.request.proxy_bypass(f"{bracketed(target.host)}:{target.port}") or urllib.request.proxy_bypass(
@@ -181,7 +179,7 @@ def parse_address(text: str, default_port: int) -> tuple[str, int]:
 
 
 def ascii_host(host: str) -> str:
-    """Return a host's name as DNS and TLS have it (IDNA 2008); raises `ValueError`."""
+    """Return a host's name in its ASCII form (IDNA 2008); raises `ValueError`."""
     if host.isascii():
         if not re.fullmatch(r"[!-~]+", host):
             raise ValueError(f"{host!r} is not a host's name")
@@ -193,18 +191,18 @@ def ascii_host(host: str) -> str:
 
 
 def bracketed(host: str) -> str:
-    """Return the host as URLs and headers have it: an IPv6 address in brackets."""
+    """Return the host as it stands in a URL: an IPv6 address in brackets."""
     return f"[{host}]" if ":" in host else host
 
 
 def basic_credentials(parts: SplitResult) -> str:
-    """Return the credentials (RFC 7617) of the user and password that a URL names."""
+    """Return the Basic credentials (RFC 7617) of a URL's user and password."""
     text = f"{unquote(parts.username or '')}:{unquote(parts.password or '')}"
     return f"Basic {base64.b64encode(text.encode()).decode()}"
 
 
 def parse_deflate(text: str) -> PerMessageDeflateOffer:
-    """Return the offer that permessage-deflate's parameters, divided by semicolons, make; raises `ValueError`."""
+    """Return the offer of permessage-deflate with parameters separated by semicolons; raises `ValueError`."""
     parameters: dict[str, list[str | bool]] = {}
     for part in filter(None, (each.strip() for each in text.split(";"))):
         name, separator, value = part.partition("=")

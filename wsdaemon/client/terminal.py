@@ -1,4 +1,4 @@
-"""Where `wsping` prints: plain lines into a pipe; colours, and a progress line on long runs, on a terminal."""
+"""The output of `wsping`: plain lines into a pipe; on a terminal, colours and a progress line."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rich.text import Text
 
 
 class Printer:
-    """Prints lines. After the reader has gone away (`| head`), it prints nothing and `is_broken` is set."""
+    """Prints lines; `is_broken` is set once the reader has gone away (`| head`)."""
 
     def __init__(self, stream: TextIO) -> None:
         self.is_broken = False
@@ -20,7 +20,7 @@ class Printer:
         self._live: Live | None = None
 
     def line(self, text: str, style: str = "") -> None:
-        """Print a line; on a terminal in that style (rich's), and wrapped where it is too long."""
+        """Print a line; on a terminal in a style of rich's, and wrapped."""
         try:
             if self._console is not None:
                 self._console.print(Text(text, style=style), overflow="fold")
@@ -31,7 +31,7 @@ class Printer:
             self.is_broken = True
 
     def progress(self, text: str) -> None:
-        """Show, or change, the progress line below all others; nothing happens in a pipe."""
+        """Show or update the progress line below all others, on a terminal."""
         if self._console is None:
             return
         shown = Text(text, style="dim", no_wrap=True, overflow="ellipsis")
@@ -41,7 +41,7 @@ class Printer:
         self._live.update(shown, refresh=True)
 
     def end_progress(self) -> None:
-        """Take the progress line away."""
+        """Remove the progress line."""
         if self._live is not None:
             self._live.stop()
             self._live = None

@@ -1,4 +1,4 @@
-"""TLS on the client's side: verified unless told otherwise, and failures in plain words."""
+"""TLS of the client: certificates are verified by default, failures explained in words."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ _VERIFY_ERRORS = {
 
 @implementer(IOpenSSLClientConnectionCreator)
 class ClientTls:
-    """The TLS of one target's connections; remembers why a certificate was refused.
+    """The TLS of a target's connections; remembers why a certificate was refused.
 
-    It verifies as Twisted's `optionsForClientTLS` does, which cannot say why it refused.
+    It verifies as Twisted's `optionsForClientTLS` does, which does not say why it refuses.
     """
 
     def __init__(self, target: Target) -> None:
-        """Raises `OSError` or `ValueError` where a certificate or key cannot be used."""
+        """Raises `OSError` or `ValueError` if a certificate or key cannot be used."""
         self._host = target.host
         self._is_address = _is_address(target.host)
         self._identity = IPAddress_ID(target.host) if self._is_address else DNS_ID(target.host)
@@ -58,14 +58,14 @@ class ClientTls:
 
     @classmethod
     def of(cls, target: Target) -> ClientTls:
-        """Return the TLS of a target; many connections to one share it."""
+        """Return the TLS of a target, which all its connections share."""
         found = _cache.get(target)
         if found is None:
             found = _cache[target] = cls(target)
         return found
 
     def clientConnectionForTLS(self, tlsProtocol: Any) -> SSL.Connection:
-        """Return OpenSSL's side of a new connection (called by Twisted)."""
+        """Return a new OpenSSL connection (called by Twisted)."""
         connection = SSL.Connection(self._context, None)
         if not self._is_address:  # RFC 6066 section 3: no addresses
             connection.set_tlsext_host_name(self._host.encode("ascii"))
@@ -74,7 +74,7 @@ class ClientTls:
         return connection
 
     def _verify(self, connection: SSL.Connection, certificate: crypto.X509, error: int, depth: int, ok: int) -> bool:
-        """Say whether OpenSSL may go on (called by it for each certificate of the chain, the server's own last)."""
+        """Verify a certificate of the chain (called by OpenSSL, for the server's own last)."""
         try:
             if not ok:
                 self._refused = (
@@ -87,7 +87,7 @@ class ClientTls:
         except VerificationError:
             self._refused = f"the server's certificate is not for {self._host}"
             return False
-        except Exception as problem:  # OpenSSL's caller would swallow it: refuse what can't be read
+        except Exception as problem:  # would be swallowed by the callback's caller
             self._refused = f"the server's certificate cannot be read: {problem}"
             return False
         return True
@@ -102,7 +102,7 @@ _cache: weakref.WeakValueDictionary[Target, ClientTls] = weakref.WeakValueDictio
 
 
 def explain(reason: Failure) -> str:
-    """Return what broke a stream, without OpenSSL's brackets."""
+    """Return why a stream ended, without OpenSSL's brackets."""
     error = reason.value
     if isinstance(error, SSL.Error) and error.args and isinstance(error.args[0], list):
         return ", ".join(str(each[-1]) for each in error.args[0]) or "the server ended the TLS handshake"

@@ -1,6 +1,6 @@
-"""Load on a WebSocket server: what to send and when, what came back, and how to show it.
+"""`wsdaemon load`: load on a WebSocket server, measured and reported.
 
-`plan` says what a run does, `schedule` when each message is due, `runner` and `connects` do it, `record` keeps what
-was measured, `health` watches whether the client itself was the limit. `document` turns all of it into the stable
-JSON document, and `summary`, `compare` and `report` show nothing but such documents.
+`plan` describes a run and `schedule` when each message is due. `runner` (messages) and `connects` (handshakes) drive it
+with a `measurement`, whose `record` keeps latencies and counts, while `health` checks whether the client itself was the
+limit. `document` makes the stable JSON document of it; `summary`, `compare` and `report` show such documents.
 """

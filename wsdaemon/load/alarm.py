@@ -1,7 +1,7 @@
-"""A timer that fires to within a tenth of a millisecond, where the system has one (Linux: timerfd).
+"""A timer precise to a tenth of a millisecond, on Linux (timerfd).
 
-The reactor's own timers wait for whole milliseconds, rounded up. An open loop counts latency from when a message was
-due, so half a millisecond of the client's would be added to each.
+The reactor's timers are rounded up to whole milliseconds. An open loop counts latency from when a message was due, so
+they would add half a millisecond to each.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class _Spec(ctypes.Structure):
 
 
 def precise(reactor: Any) -> Any:
-    """Return what calls later precisely: a `TimerFd`, or the reactor itself where there is none."""
+    """Return a precise timer: a `TimerFd`, or the reactor itself where there is none."""
     if sys.platform == "linux" and IReactorFDSet.providedBy(reactor):
         with contextlib.suppress(OSError, AttributeError):
             return TimerFd(reactor)
@@ -37,10 +37,7 @@ def precise(reactor: Any) -> Any:
 
 @implementer(IReadDescriptor)
 class TimerFd:
-    """Calls one function at a time later; `callLater` is that of `IReactorTime`, and its result can be cancelled.
-
-    Raises `OSError` where the system gives no timer.
-    """
+    """A timer with one pending call; `callLater` is that of `IReactorTime`. Raises `OSError` if there is no timerfd."""
 
     def __init__(self, reactor: Any) -> None:
         self._reactor: IReactorTime = reactor
@@ -58,7 +55,7 @@ class TimerFd:
         return self._reactor.seconds()
 
     def callLater(self, delay: float, function: Callable[..., object], *arguments: Any) -> TimerFd:
-        """Call `function` after `delay` seconds, in place of what was to be called; returns this very timer."""
+        """Call `function` after `delay` seconds, instead of the pending call; returns this timer."""
         self._function, self._arguments = function, arguments
         nanoseconds = max(1, int(delay * 1e9))  # 0 would disarm it
         self._spec.first_s, self._spec.first_ns = divmod(nanoseconds, 1_000_000_000)
@@ -66,25 +63,25 @@ class TimerFd:
         return self
 
     def active(self) -> bool:
-        """Whether something is to be called."""
+        """Whether a call is pending."""
         return self._function is not None
 
     def cancel(self) -> None:
-        """Call nothing."""
+        """Cancel the pending call."""
         self._function = None
 
     def close(self) -> None:
-        """Give the timer back to the system."""
+        """Close the descriptor."""
         self._reactor.removeReader(self)  # type: ignore[attr-defined]  # it has both interfaces
         os.close(self._fd)
         self._fd = -1
 
     def fileno(self) -> int:
-        """Return the descriptor that becomes readable when the time is up."""
+        """Return the descriptor, readable when the timer expires."""
         return int(self._fd)
 
     def doRead(self) -> None:
-        """The time is up."""
+        """The timer has expired."""
         with contextlib.suppress(BlockingIOError):
             os.read(self._fd, 8)
             function, self._function = self._function, None

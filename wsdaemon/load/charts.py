@@ -1,4 +1,4 @@
-"""Charts as SVG elements: axes, lines and stacked bars, in classes that the page's style sheet colours. Pure."""
+"""Charts as SVG: axes, lines and stacked bars, in classes that the page's style sheet colours. Pure."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 Point = tuple[float, float | None]
-"""A point of a line; without a second number the line has a gap there."""
+"""A point of a line; None makes a gap."""
 
 _LEFT, _RIGHT, _TOP, _BOTTOM = 62, 14, 10, 40
 
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """One axis: its range, and where it is labelled with what; `log` is for a logarithmic one."""
+    """An axis: its range and its labels; `log` for a logarithmic one."""
 
     least: float
     greatest: float
@@ -33,7 +33,7 @@ class Axis:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line through points, drawn in the style of the class `style`."""
+    """A line through points; `style` is its class."""
 
     name: str
     style: str
@@ -42,7 +42,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Bars:
-    """Bars, one above the other: each is start, end and, for each style, a height."""
+    """Stacked bars: each has a start, an end and one height per style."""
 
     names: tuple[str, ...]
     styles: tuple[str, ...]
@@ -51,7 +51,7 @@ class Bars:
 
 @dataclass(frozen=True, slots=True)
 class Hint:
-    """What is said of a stretch of the x axis where a pointer rests on it."""
+    """A tooltip of a stretch of the x axis."""
 
     start: float
     end: float
@@ -60,7 +60,7 @@ class Hint:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """A chart; `label` says in words what it shows, for those who do not see it."""
+    """A chart; `label` describes it for screen readers."""
 
     label: str
     x: Axis
@@ -71,14 +71,14 @@ class Chart:
 
 
 def linear_axis(greatest: float, show: Callable[[float], str], *, ticks: int = 5, title: str = "") -> Axis:
-    """Return an axis from 0 to at least `greatest`, with about so many ticks at round numbers."""
+    """Return an axis from 0 to at least `greatest`, with about `ticks` ticks at round numbers."""
     step = _round_step(max(greatest, 1e-9) / ticks)
     count = math.ceil(max(greatest, 1e-9) / step - 1e-9)
     return Axis(0.0, count * step, tuple((each * step, show(each * step)) for each in range(count + 1)), title=title)
 
 
 def time_axis(seconds: float, *, ticks: int) -> Axis:
-    """Return the axis of a run's time, which ends where the run ends."""
+    """Return the time axis of a run of that many seconds."""
     step = _round_step(seconds / ticks)
     numbers = range(math.floor(seconds / step + 1e-9) + 1)
     return Axis(
@@ -87,7 +87,7 @@ def time_axis(seconds: float, *, ticks: int) -> Axis:
 
 
 def log_axis(values: Sequence[float], show: Callable[[float], str], *, title: str = "") -> Axis:
-    """Return a logarithmic axis around positive values, with ticks at 1, 2 and 5 times the powers of ten, or fewer."""
+    """Return a logarithmic axis that spans positive values, with ticks at 1, 2 and 5 times powers of 10, or fewer."""
     known = [value for value in values if value > 0] or [1.0]
     low, high = math.floor(math.log10(min(known)) * 3) / 3, math.ceil(math.log10(max(known)) * 3 + 1e-9) / 3
     least, greatest = 10**low, 10 ** max(high, low + 1 / 3)
@@ -116,7 +116,7 @@ def draw(chart: Chart, width: int, height: int) -> str:
 
 
 class _Frame:
-    """Where values lie in the picture."""
+    """The drawing area: values to coordinates."""
 
     def __init__(self, chart: Chart, width: int, height: int) -> None:
         self._x, self._y = chart.x, chart.y
@@ -158,7 +158,7 @@ def _bars(svg: Element, bars: Bars, frame: _Frame) -> None:
 
 
 def _path(points: Sequence[Point], frame: _Frame) -> str:
-    """Return a path with a gap where a value is missing; a point all by itself becomes a dot."""
+    """Return a path with gaps where values are missing; a single point becomes a dot."""
     parts: list[str] = []
     pen_is_down = False
     for x, y in points:

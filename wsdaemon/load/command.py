@@ -1,4 +1,4 @@
-"""`wsdaemon load`: its options, its exit codes, and what it writes where."""
+"""The command `wsdaemon load`: its options, and what it writes where."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ written; 3 could not connect; 130 interrupted (Ctrl-C ends early, with the summa
 
 @dataclass(frozen=True, kw_only=True)
 class Results:
-    """What becomes of the results."""
+    """Where the results go."""
 
     report: Path | None = flag(
         None, "--report", metavar="FILE", read=Path, text="write a self-contained HTML page with charts"
@@ -49,7 +49,7 @@ LOAD: Sections = {"load": (LoadPlan,), "results": (Results,)}
 
 
 def add_load_parser(commands: Any) -> argparse.ArgumentParser:
-    """Add `load` to the commands, which is what `add_subparsers` returned."""
+    """Add `load` to the commands of a parser."""
     parser: argparse.ArgumentParser = commands.add_parser(
         "load", help="measure a server under load", epilog=EPILOG,
         description="Send many messages to a server that echoes them, check every reply, and report latencies.",
@@ -79,7 +79,7 @@ def run(options: argparse.Namespace) -> int:
     if old is not None:
         lines += f"\n{table(compare(old, document))}\n"
     try:
-        _write(results, document, old)  # first: it must not be lost where nobody reads the text
+        _write(results, document, old)  # first, lest a closed pipe lose it
         text.write(lines)
         text.flush()
     except BrokenPipeError:
@@ -95,7 +95,7 @@ def _complain(error: Exception) -> ExitCode:
 
 
 def exit_code(measured: Measurement) -> ExitCode:
-    """Return what a run ends the command with."""
+    """Return the exit code for a run."""
     if measured.interrupted:
         return ExitCode.INTERRUPTED
     if not measured.opened:
@@ -123,7 +123,7 @@ def _connection(target: Target) -> dict[str, Any]:
 
 
 def _without_password(url: str) -> str:
-    """Return the URL without user and password: results are handed on."""
+    """Return the URL without user and password, as results may be published."""
     parts = urlsplit(url)
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
@@ -156,7 +156,7 @@ def _measure(plan: LoadPlan, target: Target, *, quiet: bool) -> Measurement:
 
 
 def _leave_the_heap_alone() -> None:
-    """Let the garbage collector not look again and again at what stays for the whole run."""
+    """Keep the garbage collector from scanning objects that live as long as the run."""
     gc.collect()
     gc.freeze()
 
@@ -173,7 +173,7 @@ def _read(path: Path) -> documents.Document:
 
 
 def _try_out(document: documents.Document) -> None:
-    """Say before the run, not after it, that a document is damaged; raises `DocumentError`."""
+    """Raise `DocumentError` for a damaged document before the run, not after it."""
     from wsdaemon.load.report import report
 
     try:
@@ -184,7 +184,7 @@ def _try_out(document: documents.Document) -> None:
 
 
 def _check_writable(path: Path | None) -> None:
-    """Say before the run, not after it, that a result cannot be written."""
+    """Raise `ValueError` before the run, not after it, if a result cannot be written."""
     if path is not None and (path.is_dir() or not path.absolute().parent.is_dir()):
         raise ValueError(
             f"{path} cannot be written: " + ("it is a folder" if path.is_dir() else "there is no such folder")

@@ -1,4 +1,4 @@
-"""Two runs side by side, and how much has changed, in percent."""
+"""Comparison of two runs, with the changes in percent."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _IGNORED = frozenset(("seed",))
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One row: a figure then and now; `percent` is None where there is nothing to divide by."""
+    """One row: an old and a new figure; `percent` is None if the old one is 0 or missing."""
 
     name: str
     old: str
     new: str
     percent: float | None
     better: bool | None
-    """Whether the new figure is better, None where it is the same or says nothing about good and bad."""
+    """Whether the new figure is better; None if it is the same."""
 
     @property
     def change(self) -> str:
@@ -33,7 +33,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """All rows, and in what the configurations differ, one sentence each."""
+    """All rows, the differences of the configurations, and warnings."""
 
     changes: tuple[Change, ...]
     differences: tuple[str, ...]
@@ -41,7 +41,7 @@ class Comparison:
 
 
 def compare(old: Document, new: Document) -> Comparison:
-    """Return what has changed from `old` to `new`."""
+    """Return the changes from `old` to `new`."""
     changes = []
     for name, label in (("messages_per_second", "messages/s"), ("handshakes_per_second", "handshakes/s")):
         changes += _change(label, old["rates"].get(name), new["rates"].get(name), words.count, more_is_better=True)

@@ -1,4 +1,4 @@
-"""Handshakes as fast as they are answered: connect, note how long it took, close, and again."""
+"""Runner of handshakes: connect, record the times, close, repeat."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from wsdaemon.load.measurement import Measurement
 
 
 class _Visit(Listener):
-    """One connection, from its handshake until it is gone."""
+    """A connection, from its handshake to its end."""
 
     def __init__(self, on_closed: Callable[[_Visit, int | None], None]) -> None:
         self._on_closed = on_closed
@@ -21,7 +21,7 @@ class _Visit(Listener):
         self.gone = False
 
     def closed(self, code: int | None, reason: str, clean: bool) -> None:
-        """Tell that the connection is gone, once."""
+        """The connection ended."""
         if not self.gone:
             self.gone = True
             self._on_closed(self, code)
@@ -42,7 +42,7 @@ class ConnectsRunner:
         self._is_done = False
 
     def run(self) -> Deferred[Measurement]:
-        """Begin; the result comes when the last visit is over. To be called once."""
+        """Begin; fires when the last visit is over. To be called once."""
         self._run.begin()
         self._run.later(self.plan.duration, self._end_of_load)
         for _ in range(self.plan.clients):
@@ -78,7 +78,7 @@ class ConnectsRunner:
         if not self._run.opened and self._run.failed >= self.plan.clients:
             self._end_of_load()
         else:
-            self._run.later(0.0, self._visit)  # not at once: that could go on without end
+            self._run.later(0.0, self._visit)  # not at once: that could recurse endlessly
 
     def _gone(self, visit: _Visit, code: int | None) -> None:
         if not visit.closing:

@@ -1,6 +1,6 @@
-"""The JSON document of a run: versioned and stable, the unit of each number in its name.
+"""The JSON document of a run: versioned, stable, with the unit of each number in its name.
 
-`docs/load.md` lists the fields. Fields may be added within a version; none changes its meaning or goes away.
+docs/load.md lists the fields. Within a version fields may be added, but none is removed or changes its meaning.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Document = dict[str, Any]
 
 
 class DocumentError(ValueError):
-    """The text is not a document of a run; the message says why."""
+    """A text that is not the document of a run; the message says why."""
 
 
 def make(measured: Measurement, connection: dict[str, Any], started: datetime) -> Document:
@@ -29,7 +29,7 @@ def make(measured: Measurement, connection: dict[str, Any], started: datetime) -
 
     Args:
         measured: the run.
-        connection: what else the result depends on: `url`, and the options it was connected with.
+        connection: `url`, and the options of connecting.
         started: when, with a time zone.
 
     """

@@ -1,4 +1,4 @@
-"""One connection that sends messages and checks each reply: equal in every byte, of the same opcode, in order."""
+"""A connection that sends messages and checks each reply: its bytes, its opcode, its order."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ _LOOK_BACK = 64
 
 
 def closed_kind(code: int | None) -> str:
-    """Return the name to count an early end by; `code` is that of the server's Close frame, None where none came."""
+    """Return the name to count an early end by; `code` is that of the server's Close frame, None without one."""
     return "cut_off" if code is None else f"closed_{code}"
 
 
 class EchoClient(Listener):
-    """Sends `messages` in a circle, and expects them back in the same order.
+    """Sends `messages` over and over, and expects them back in the same order.
 
-    The code that every message runs through is `send` and `message_received`; it is written for speed.
+    Every message goes through `send` and `message_received`, which are written for speed.
 
     Args:
         messages: the payloads to send, at least two.
         binary: whether they go out as binary messages, not as text.
         record: where right replies and errors are counted.
         now: the time in seconds.
-        on_closed: called once when the connection is gone.
+        on_closed: called once, when the connection has ended.
 
     """
 
@@ -37,7 +37,7 @@ class EchoClient(Listener):
         self.connection: ClientConnection | None = None
         self.gone = False
         self.closing = False
-        """Whether this side is done: then a close is no error."""
+        """Whether this side is done, and a close is no error."""
         self._messages, self._binary, self._record, self._now = messages, binary, record, now
         self._latency = record.pending.append
         self._on_closed = on_closed
@@ -50,32 +50,32 @@ class EchoClient(Listener):
 
     @property
     def outstanding(self) -> int:
-        """How many messages are sent but not answered."""
+        """How many messages are unanswered."""
         return len(self._waiting)
 
     @property
     def unsent(self) -> int:
-        """How many messages are due but could not be sent so far."""
+        """How many messages are due but not sent."""
         return len(self._backlog)
 
     # -- sending ----------------------------------------------------------------------------------------------------
 
     def keep_in_flight(self, count: int) -> None:
-        """From now on have `count` messages on their way: each reply is followed by the next message."""
+        """Keep `count` messages in flight: each reply is followed by the next message."""
         self._refill = True
         now = self._now()
         for _ in range(count):
             self.send(now)
 
     def send_due(self, due: float) -> None:
-        """Send a message that was due at `due`, or keep it due for as long as the connection takes nothing."""
+        """Send a message that was due at `due`, now or when the connection accepts it."""
         if self._backlog or self.connection is None or self.connection.write_paused:
             self._backlog.append(due)
         else:
             self.send(due)
 
     def writable(self) -> None:
-        """Send what is due and could not be sent, as far as the connection takes it."""
+        """Send messages that are due, as long as the connection accepts them."""
         connection = self.connection
         while self._backlog and connection is not None and not connection.write_paused:
             self.send(self._backlog.popleft())
@@ -97,10 +97,10 @@ class EchoClient(Listener):
         if self.connection is not None:
             self.connection.send_message(payload, self._binary)
 
-    # -- what comes in ----------------------------------------------------------------------------------------------
+    # -- receiving -------------------------------------------------------------------------------------------------
 
     def message_received(self, payload: bytes, is_binary: bool, frames: int) -> None:
-        """Check a reply, note how long it took, and send the next message where the loop is closed."""
+        """Check a reply, record its latency, and in a closed loop send the next message."""
         now = self._now()
         index = self._next_reply
         if payload != self._messages[index] or is_binary is not self._binary or not self._waiting:
@@ -117,11 +117,11 @@ class EchoClient(Listener):
             self.send(now)
 
     def opened(self, connection: ClientConnection) -> None:
-        """Note the connection: messages can be sent."""
+        """The connection is open."""
         self.connection = connection
 
     def closed(self, code: int | None, reason: str, clean: bool) -> None:
-        """Count what was still to come as lost, unless this side is done."""
+        """Count outstanding replies as lost, unless this side is done."""
         if self.gone:
             return
         self.gone = True
@@ -133,14 +133,14 @@ class EchoClient(Listener):
         self._on_closed(self)
 
     def give_up(self) -> None:
-        """Count what was not answered as lost, and what was not sent as unsent."""
+        """Count unanswered messages as lost, and unsent ones as unsent."""
         self._record.error("lost", len(self._waiting))
         self._record.error("unsent", len(self._backlog))
         self._waiting.clear()
         self._backlog.clear()
 
     def _explained(self, payload: bytes, is_binary: bool) -> bool:
-        """Name what is wrong with a reply. Returns whether it is, after all, the one that is now to be noted."""
+        """Count the fault of a reply. Returns whether it is right after all, once lost ones are skipped."""
         record, messages, expected = self._record, self._messages, self._next_reply
         if is_binary is self._binary:
             if payload in self._given_up:
@@ -165,7 +165,7 @@ class EchoClient(Listener):
         return False
 
     def _skip(self, count: int, *, lost: bool = True) -> None:
-        """Go on to the reply after the next `count`."""
+        """Skip the next `count` expected replies."""
         for _ in range(count):
             self._waiting.popleft()
             if lost:

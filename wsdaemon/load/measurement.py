@@ -1,4 +1,4 @@
-"""The measurement of one run: connects clients, counts what becomes of them, and holds all that is known at the end."""
+"""The measurement of a run: connects clients, counts outcomes, and holds the results."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ Connect = Callable[[Listener], "Deferred[ClientConnection]"]
 """Connects to the target; see `wsdaemon.client.connect`."""
 
 EXAMPLES = 3
-"""How many different reasons why connections failed are kept."""
+"""How many reasons of failed connections are kept."""
 
 _T = TypeVar("_T")
 
 
 class Measurement:
-    """What a runner, of messages or of handshakes, measures with.
+    """The measurement of one run, driven by a runner of messages or of handshakes.
 
     Args:
         plan: what to do.
         connect: opens a connection for a listener.
-        clock: what calls later; a `Clock` makes the run exact.
+        clock: the timers; a `Clock` makes the run exact.
         now: the time in seconds, from any beginning.
         cpu: the processor time used, in seconds.
         on_begin: called when everything is set up, just before the load begins.
@@ -90,7 +90,7 @@ class Measurement:
         return connection
 
     def count_failure(self, failure: Failure) -> None:
-        """Count a connection that could not be made; raises what is a bug instead."""
+        """Count a connection that could not be made; raises any other error."""
         kind, why = _kind(failure.value), str(failure.value)
         if kind is None:
             failure.raiseException()
@@ -105,7 +105,7 @@ class Measurement:
             connecting.cancel()
 
     def later(self, delay: float, call: Callable[..., None], *arguments: object) -> None:
-        """Call something later, unless `cancel_calls` comes first."""
+        """Call something later, unless `cancel_calls` is called first."""
 
         def due() -> None:
             self._calls.discard(made)
@@ -115,7 +115,7 @@ class Measurement:
         self._calls.add(made)
 
     def cancel_calls(self) -> None:
-        """Cancel everything that was to be called later."""
+        """Cancel all pending calls."""
         while self._calls:
             self._calls.pop().cancel()
 

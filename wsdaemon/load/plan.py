@@ -10,26 +10,26 @@ from enum import StrEnum
 from wsdaemon.client.flags import Number, check, flag
 
 POOL_MESSAGES = 1024
-"""At most this many different messages are made before the run; each client goes through them in a circle."""
+"""How many different messages are made before the run, at most; each client sends them over and over."""
 POOL_BYTES = 1 << 24
-"""They take about this many bytes at most, unless two messages alone take more."""
+"""How many bytes they take together, about and at most, unless two messages alone take more."""
 LARGEST_MESSAGE = 1 << 28
 MOST_CLIENTS = 60_000
 _ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 
 
 class Mode(StrEnum):
-    """What is measured."""
+    """The subject of a measurement."""
 
     ECHO = "echo"
-    """Messages, each of which the server sends back as it is."""
+    """Messages, which the server echoes."""
     CONNECTS = "connects"
-    """Handshakes: connect, close, and again."""
+    """Handshakes: connect, close, repeat."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """The least and the greatest size of a message, in bytes of payload."""
+    """The range of message sizes, in bytes of payload."""
 
     least: int
     greatest: int
@@ -91,7 +91,7 @@ class LoadPlan:
         text="measure handshakes: connect and close, --clients at a time",
     )  # fmt: skip
     patience: float = 5.0
-    """For how many seconds after the end replies are waited for; later ones are lost."""
+    """How long to wait for replies after the end, in seconds; later ones are lost."""
 
     def __post_init__(self) -> None:
         check(self)
@@ -104,15 +104,15 @@ class LoadPlan:
 
     @property
     def open_loop(self) -> bool:
-        """Whether messages are due by the clock, not by replies."""
+        """Whether messages are due by the clock, independent of replies."""
         return self.rate is not None
 
 
 def messages(plan: LoadPlan) -> list[bytes]:
-    """Return the payloads, which the clients send in this order and then again.
+    """Return the payloads, which the clients send over and over in this order.
 
-    They differ from each other where their size allows it, so that a reply that is missing, doubled or out of order
-    is seen. Texts are ASCII.
+    They differ from each other where their size allows it, so that lost, doubled and reordered replies are noticed.
+    Texts are ASCII.
     """
     source = random.Random(plan.seed)  # noqa: S311  # it should be repeatable, not secret
     middle = max(1, (plan.sizes.least + plan.sizes.greatest) // 2)

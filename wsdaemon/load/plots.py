@@ -1,4 +1,4 @@
-"""Which charts a run's document gives: latency over time, its distribution, throughput and errors over time. Pure."""
+"""The charts of a run's document: latency over time, its distribution, throughput and errors over time. Pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _TIME_TICKS = 6
 
 
 def latency(document: Document) -> Chart:
-    """Return latency over time: p50, p90, p99 and the greatest of each slice."""
+    """Return latency over time: p50, p90, p99 and maximum of each slice."""
     slices = document["slices"]
     lines = tuple(
         Line(name, style, tuple((_middle(each), each["latency_ms"][name]) for each in slices))
@@ -28,7 +28,7 @@ def latency(document: Document) -> Chart:
 
 
 def distribution(document: Document, old: Document | None) -> Chart:
-    """Return the percentile plot, of an `old` run as well; the rarer, the further to the right."""
+    """Return the percentile plot, also of an `old` run; rarer cases are further to the right."""
     count = document["latency_ms"]["count"]
     rarest = max(10.0, float(count))
     lines = [Line("this run", "a", _curve(document, rarest))]
@@ -42,7 +42,7 @@ def distribution(document: Document, old: Document | None) -> Chart:
 
 
 def throughput(document: Document) -> Chart:
-    """Return right replies, or handshakes, a second."""
+    """Return right replies, or handshakes, per second."""
     slices = _under_load(document)
     points = tuple((_middle(each), each["received_messages"] / each["length_seconds"]) for each in slices)
     lines = [Line("right replies/s" if document["messages"] is not None else "handshakes/s", "a", points)]
@@ -56,7 +56,7 @@ def throughput(document: Document) -> Chart:
 
 
 def errors(document: Document) -> Chart:
-    """Return the errors of each slice, by kind; the rarest kinds are put together."""
+    """Return the errors of each slice, by kind; the rarest kinds share one bar."""
     found: Counter[str] = Counter(document["errors"])
     kinds = [kind for kind, _ in found.most_common()]
     several = len(_ERROR_STYLES) - 1
@@ -86,12 +86,12 @@ def _curve(document: Document, rarest: float) -> tuple[Point, ...]:
 
 
 def _rareness(percentile: float, most: float) -> float:
-    """Return one in how many takes longer; the slowest of all is one in `most`."""
+    """Return N such that one in N takes longer; at most `most`."""
     return min(most, 1 / max(1e-12, 1 - percentile / 100))
 
 
 def _under_load(document: Document) -> list[dict[str, Any]]:
-    """Return the slices in which messages were sent, without a last one that is too short to have a rate."""
+    """Return the slices in which messages were sent, except a last one that is too short for a rate."""
     slices = [each for each in document["slices"] if each["start_seconds"] < document["load_seconds"] - 1e-3]
     usual = max((each["length_seconds"] for each in slices), default=0.0)
     return [each for each in slices if each["length_seconds"] > usual / 4]
@@ -116,7 +116,7 @@ def _times(times: dict[str, float | None]) -> list[str]:
 
 
 def _tick(value: float) -> str:
-    """Return a round time in milliseconds in its unit."""
+    """Return a round time, given in milliseconds, in a fitting unit."""
     unit, factor = ("µs", 1000.0) if value < 0.9995 else ("s", 0.001) if value >= 999.5 else ("ms", 1.0)
     number = value * factor
     return f"{number:.{max(0, -math.floor(math.log10(number) + 1e-9))}f} {unit}"

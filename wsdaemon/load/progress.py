@@ -1,4 +1,4 @@
-"""What a person sees while a run goes on: two lines that change on a terminal, now and then a line elsewhere."""
+"""Progress of a run: two changing lines on a terminal, a line every few seconds elsewhere."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from wsdaemon.load.plan import LoadPlan, Mode
 from wsdaemon.load.record import Record
 
 TERMINAL_SECONDS = 1.0
-"""From one redrawing to the next: it takes time that replies wait for."""
+"""Between two updates; each delays replies."""
 PIPE_SECONDS = 5.0
 _SAMPLE = 4000
 
 
 class Meter:
-    """What happened since it was last looked at."""
+    """Rate, latencies and errors since the last reading."""
 
     def __init__(self, plan: LoadPlan, record: Record) -> None:
         self._unit = "messages/s" if plan.mode is Mode.ECHO else "handshakes/s"
@@ -30,7 +30,7 @@ class Meter:
         self._at = 0.0
 
     def read(self, elapsed: float) -> str:
-        """Return rate, latencies and errors as one line of at most 80 columns."""
+        """Return them as one line of at most 80 columns."""
         record = self._record
         received = record.received + sum(each.received for each in record.slices)
         errors = record.errors.total() + sum(each.errors.total() for each in record.slices)
@@ -42,7 +42,7 @@ class Meter:
 
 
 class Progress:
-    """Shows nothing; the others build on it."""
+    """Progress that is not shown; base of the others."""
 
     def __init__(self, plan: LoadPlan, record: Record) -> None:
         self._plan = plan
@@ -55,16 +55,16 @@ class Progress:
         """Show that clients are connecting."""
 
     def beat(self, elapsed: float) -> None:
-        """Show how things are, if it is time; called often."""
+        """Show the progress, if it is time; called often."""
         if elapsed - self._shown >= self.every - 0.05:
             self._shown = elapsed
             self.show(elapsed)
 
     def show(self, elapsed: float) -> None:
-        """Show how things are."""
+        """Show the progress."""
 
     def finish(self) -> None:
-        """Leave the screen as it is to be."""
+        """Clean up the screen."""
 
     def _place(self, elapsed: float) -> str:
         if elapsed > self._plan.duration:
@@ -112,12 +112,12 @@ class TerminalProgress(Progress):
         self._live.update(Group(line, Text(self._meter.read(elapsed), no_wrap=True, overflow="ellipsis")), refresh=True)
 
     def finish(self) -> None:
-        """Clear the lines, and show the cursor."""
+        """Clear the two lines, and show the cursor."""
         self._live.stop()
 
 
 def progress(plan: LoadPlan, record: Record, stream: TextIO, *, quiet: bool) -> Progress:
-    """Return what fits the stream: nothing, a terminal's lines, or plain ones."""
+    """Return the progress that fits the stream: none, a terminal's, or plain lines."""
     if quiet:
         return Progress(plan, record)
     return TerminalProgress(plan, record, stream) if stream.isatty() else PipeProgress(plan, record, stream)

@@ -1,4 +1,4 @@
-"""The steady beat of a run: slices of time are cut, the client's health is looked at, progress is shown."""
+"""The beat of a run: at each one the slice may end, the client's health is checked and progress is shown."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ class Pulse:
     """Beats from `begin` to `end`.
 
     Args:
-        clock: what calls later.
+        clock: the timers.
         now: the time in seconds, from any beginning; a clock that is never set.
         cpu: the processor time that this process has used, in seconds.
-        record: whose slices are cut, every `slice_seconds`.
-        health: is told how late the beats are, and how busy the processor.
+        record: its slices are cut, every `slice_seconds`.
+        health: is told how late the beats are and how much processor time was used.
         on_beat: called at each beat with the seconds since `begin`, before a slice is cut.
 
     """
@@ -38,7 +38,7 @@ class Pulse:
         self._slices_done = 0
 
     def begin(self) -> None:
-        """Begin the run: its time counts from now."""
+        """Begin the run: time counts from now."""
         self._began = self._now()
         self._cpu_at_begin = self._cpu()
         self._expected = BEAT
@@ -49,14 +49,14 @@ class Pulse:
         return self._now() - self._began
 
     def load_ended(self) -> float:
-        """Cut the slice, and account for the processor time up to here; returns the seconds since `begin`."""
+        """Cut the slice and count the processor time so far; returns the seconds since `begin`."""
         elapsed = self.elapsed()
         self._health.used(self._cpu() - self._cpu_at_begin, elapsed)
         self._cut(elapsed)
         return elapsed
 
     def end(self) -> None:
-        """Beat no more, and cut the last slice."""
+        """Stop, and cut the last slice."""
         if self._call is not None and self._call.active():
             self._call.cancel()
         begun = self._call is not None
@@ -71,7 +71,7 @@ class Pulse:
         if slices > self._slices_done:
             self._slices_done = slices
             self._cut(elapsed)
-        beats = int((elapsed + 1e-6) / BEAT) + 1  # those that were missed are not made up for
+        beats = int((elapsed + 1e-6) / BEAT) + 1  # missed ones are skipped
         self._expected = beats * BEAT
         self._call = self._clock.callLater(max(0.0, self._expected - self.elapsed()), self._beat)
 

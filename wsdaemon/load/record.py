@@ -1,8 +1,8 @@
-"""What a run measured: latencies in HdrHistograms, counts and errors, in total and for each slice of time. Pure.
+"""The record of a run: latencies, counts and errors, in total and for each slice of time. Pure.
 
-In the course of a run a latency is only appended to a list, and a list is only counted at the end of its slice, by
-`collections.Counter`: both run in C. The histograms are filled from these counts when the run is over, so that the
-measurement does not wait for its own bookkeeping.
+During a run a latency is only appended to a list, which is counted by `collections.Counter` at the end of its slice:
+both run in C. The HdrHistograms are filled from these counts after the run, so that bookkeeping does not disturb the
+measurement.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from hdrh.histogram import HdrHistogram  # type: ignore[import-untyped]
 from wsdaemon.client import HandshakeTimes
 
 DIGITS = 3
-"""Significant decimal digits that a latency is kept with."""
+"""Significant decimal digits of a latency."""
 LONGEST = 3_600_000_000
-"""The longest latency that is told from longer ones, in microseconds: an hour."""
+"""The longest latency in a histogram, in microseconds: an hour; longer ones count as this."""
 PERCENTILES = {"p50": 50.0, "p90": 90.0, "p99": 99.0, "p99_9": 99.9}
 HANDSHAKE_PARTS = ("tcp", "tls", "upgrade", "total")
 _SLICES_WANTED = 60
@@ -28,7 +28,7 @@ _PRECISION_BITS = 11  # 2048 steps in each power of two: what three digits need,
 
 
 def slice_length(duration: float) -> float:
-    """Return how long a slice of a run is, in seconds: a round number, a multiple of 0.1, that makes 25 to 100."""
+    """Return the length of a slice, in seconds: a round number, a multiple of 0.1, that makes 25 to 100 slices."""
     wanted = max(0.1, duration / _SLICES_WANTED)
     power = 10.0 ** math.floor(math.log10(wanted) + 1e-9)
     factor = min((1, 2, 5, 10), key=lambda each: abs(math.log(each * power / wanted)))
@@ -41,7 +41,7 @@ def microseconds(latencies: Iterable[float]) -> Counter[int]:
 
 
 def _coarse(counts: Counter[int]) -> Counter[int]:
-    """Return the counts with as many values as the histogram could tell apart, if they are many."""
+    """Return the counts, merged to the histogram's precision if there are many values."""
     if len(counts) < 1 << _PRECISION_BITS:
         return counts
     result: Counter[int] = Counter()
@@ -53,7 +53,7 @@ def _coarse(counts: Counter[int]) -> Counter[int]:
 
 @dataclass(slots=True)
 class Latencies:
-    """Times, counted by microseconds, with their exact extremes and sums."""
+    """Latencies counted by microseconds, with exact extremes and sums."""
 
     counts: Counter[int] = field(default_factory=Counter)
     count: int = 0
@@ -63,7 +63,7 @@ class Latencies:
     squares: float = 0.0
 
     def add(self, counts: Counter[int]) -> None:
-        """Take more latencies in."""
+        """Add latencies."""
         if not counts:
             return
         least, greatest = min(counts), max(counts)
@@ -76,7 +76,7 @@ class Latencies:
         self.counts = _coarse(self.counts)
 
     def merge(self, other: Latencies) -> None:
-        """Take in what was counted elsewhere."""
+        """Add other latencies."""
         if other.count:
             self.least = min(self.least, other.least) if self.count else other.least
             self.greatest = max(self.greatest, other.greatest)
@@ -86,21 +86,21 @@ class Latencies:
             self.counts.update(other.counts)
 
     def histogram(self) -> HdrHistogram:
-        """Return them as an HdrHistogram of microseconds."""
+        """Return an HdrHistogram of microseconds."""
         histogram = HdrHistogram(1, LONGEST, DIGITS)
         for value, count in self.counts.items():
             histogram.record_value(min(value, LONGEST), count)
         return histogram
 
     def results(self) -> dict[str, float | int | None]:
-        """Return count, min, mean, max, stdev and percentiles, in milliseconds; without any, all but the count None."""
+        """Return count, min, mean, max, stdev and percentiles, in milliseconds; without latencies, None."""
         names = ("min", "mean", *PERCENTILES, "max", "stdev")
         if not self.count:
             return {"count": 0, **dict.fromkeys(names)}
         found = self.histogram().get_percentile_to_value_dict(list(PERCENTILES.values()))
         mean = self.total / self.count
         variance = max(0.0, self.squares / self.count - mean * mean)
-        # The histogram gives the upper end of a step: that may lie beyond the greatest that there was.
+        # The histogram returns the upper end of a step, which may be more than the maximum.
         values = [
             self.least, mean, *(min(found[each], self.greatest) for each in PERCENTILES.values()),
             self.greatest, math.sqrt(variance),
@@ -131,7 +131,7 @@ def to_ms(value: float) -> float:
 
 @dataclass(slots=True)
 class Slice:
-    """What happened from `start` for `length` seconds; a reply belongs to the slice in which it came."""
+    """A slice of time, from `start` for `length` seconds; a reply belongs to the slice in which it arrived."""
 
     start: float
     length: float
@@ -143,7 +143,7 @@ class Slice:
     errors: Counter[str] = field(default_factory=Counter)
 
     def absorb(self, other: Slice) -> None:
-        """Take in what another slice counted."""
+        """Add another slice."""
         self.sent += other.sent
         self.received += other.received
         self.bytes_sent += other.bytes_sent
@@ -152,7 +152,7 @@ class Slice:
         self.latencies.merge(other.latencies)
 
     def results(self) -> dict[str, Any]:
-        """Return it as a part of the JSON document."""
+        """Return its part of the JSON document."""
         times = self.latencies.results()
         return {
             "start_seconds": round(self.start, 3),
@@ -167,10 +167,10 @@ class Slice:
 
 
 class Record:
-    """The measurements of one run, which the clients write into.
+    """The record of one run, which the clients write to.
 
-    `pending` is the list of the right replies' latencies, in seconds, since the last cut. It is one and the same list
-    all the time, so that a client may keep its `append`. The counts are since the last cut as well.
+    `pending` holds the latencies of right replies since the last cut, in seconds. It is always the same list, so that a
+    client may keep its `append`. The counts are since the last cut as well.
     """
 
     def __init__(self) -> None:
@@ -191,7 +191,7 @@ class Record:
             self.errors[kind] += count
 
     def handshake(self, times: HandshakeTimes) -> None:
-        """Note how long the parts of a handshake took."""
+        """Add the times of a handshake."""
         for part, seconds in (
             ("tcp", times.tcp),
             ("tls", times.tls),
@@ -202,7 +202,7 @@ class Record:
                 self._handshakes[part].append(seconds)
 
     def cut(self, now: float) -> Slice:
-        """End the slice of time at `now`, in seconds from the beginning of the run; returns the slice."""
+        """End the slice at `now`, in seconds since the beginning of the run; returns it."""
         ended = Slice(self._cut_at, now - self._cut_at)
         ended.sent, ended.received = self.sent, self.received
         ended.bytes_sent, ended.bytes_received = self.bytes_sent, self.bytes_received
@@ -222,9 +222,9 @@ class Record:
         return ended
 
     def total(self) -> Slice:
-        """Return all slices in one; what came since the last cut is not in it."""
+        """Return the sum of all slices, up to the last cut."""
         whole = Slice(0.0, self._cut_at)
         for each in self.slices:
             whole.absorb(each)
-        whole.errors = +whole.errors  # a message that was thought lost and came out of order counts as minus one lost
+        whole.errors = +whole.errors  # a late reply takes one back from "lost"
         return whole

@@ -1,6 +1,6 @@
-"""The report: one HTML page that holds everything it needs, drawn from the JSON document alone.
+"""The report: one self-contained HTML page, made from the JSON document alone.
 
-Nothing in it leads to another host and nothing in it runs; all text is escaped.
+It refers to no other host and runs no script; all text is escaped.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _PARTS = {"total": "handshake", "tcp": "TCP", "tls": "TLS", "upgrade": "upgrade"
 
 
 def report(document: Document, old: Document | None = None) -> str:
-    """Return the page; with an `old` document it also shows what has changed since."""
+    """Return the page; with an `old` document it also shows the changes."""
     configuration = document["configuration"]
     here = files("wsdaemon.load")
     page = Template(here.joinpath("report.html").read_text("utf-8"))
@@ -165,7 +165,7 @@ def _slices(document: Document) -> str:
 
 
 def _statistics(columns: dict[str, dict[str, Any]]) -> str:
-    """Return a table of minima, percentiles and so on, one below the other: so it fits a phone."""
+    """Return a table of statistics, one per row so that it fits a phone."""
     rows = [
         [words.column(name), *(words.milliseconds(times.get(name)) for times in columns.values())]
         for name in _STATISTICS
@@ -179,7 +179,7 @@ def _slice(document: Document) -> str:
 
 
 def _figure(chart: Chart) -> str:
-    """Return the chart twice, for a wide and for a narrow screen, with its legend; the style sheet shows one."""
+    """Return the chart with its legend, twice: the style sheet shows the wide or the narrow one."""
     legend = "".join(
         f'<li><svg viewBox="0 0 26 10" aria-hidden="true"><path class="line {line.style}" d="M1 5H25"/></svg>'
         f"{_text(line.name)}</li>"
@@ -213,5 +213,5 @@ def _table(head: list[str], rows: list[list[str]]) -> str:
 
 
 def _text(value: object) -> str:
-    """Return a text as HTML; control characters, which a page cannot hold, are replaced."""
+    """Return a text as HTML, with control characters replaced."""
     return escape(words.printable(str(value)))

@@ -1,10 +1,10 @@
-"""Drives the clients of a run: brings them in, makes them send, waits for the last replies, and closes them.
+"""Runner of messages: connects the clients, makes them send, waits for the last replies, and closes them.
 
-The states follow each other, and none is left out but by `stop`:
+The states follow each other; only `stop` skips some:
 
     OPENING   without a ramp, all clients connect first, a few at a time; with one, this state is skipped
-    SENDING   from the beginning of the run for `duration` seconds; with a ramp, clients still come in
-    WAITING   nothing more is sent; until each reply is there, at most for `patience` seconds
+    SENDING   from the beginning of the run for `duration` seconds; with a ramp, clients still connect
+    WAITING   nothing more is sent; until each reply has arrived, at most for `patience` seconds
     CLOSING   every connection is closed; at most for `CLOSE_PATIENCE` seconds
     DONE
 """
@@ -25,16 +25,16 @@ from wsdaemon.load.plan import messages
 from wsdaemon.load.schedule import Schedule, start_of
 
 HANDSHAKES_AT_ONCE = 32
-"""How many connections are opened at the same time where nothing says how fast: less than a listen queue holds."""
+"""How many connections are opened at a time without a ramp: fewer than a listen queue holds."""
 CLOSE_PATIENCE = 2.0
-"""For how many seconds the closing handshakes are waited for at the end."""
+"""How long to wait for the closing handshakes at the end, in seconds."""
 SHORTEST_NAP = 0.0002
-"""Messages that come due within this many seconds are sent together; their latency counts from when each was due."""
+"""Messages due within this many seconds are sent together; each latency counts from when the message was due."""
 _LOOK_AGAIN = 0.005
 
 
 class State(Enum):
-    """Where a run is; see the head of this module."""
+    """State of a run; see the head of this module."""
 
     OPENING = auto()
     SENDING = auto()
@@ -69,7 +69,7 @@ class EchoRunner:
         return len(self._open_clients)
 
     def run(self) -> Deferred[Measurement]:
-        """Begin; the result comes when all connections are closed. To be called once."""
+        """Begin; fires when all connections are closed. To be called once."""
         if self.plan.ramp:
             self._begin()
             for index in range(self.plan.clients):
@@ -81,7 +81,7 @@ class EchoRunner:
         return self._run.done
 
     def stop(self) -> None:
-        """End early: nothing more is sent, and what is on its way is not waited for."""
+        """End early: nothing more is sent, and no reply is waited for."""
         if self.state in (State.OPENING, State.SENDING, State.WAITING):
             self._run.interrupted = True
             if self.state is State.SENDING:
@@ -102,7 +102,7 @@ class EchoRunner:
         connecting.addCallbacks(self._client_open, self._client_failed, callbackArgs=(client,), errbackArgs=(index,))
 
     def _client_open(self, connection: ClientConnection, client: EchoClient) -> None:
-        if not client.gone:  # else it was opened, and closed at once
+        if not client.gone:  # else it was closed at once
             self._open_clients.add(client)
             if self.state in (State.CLOSING, State.DONE):
                 client.closing = True
@@ -145,7 +145,7 @@ class EchoRunner:
             client.keep_in_flight(self.plan.in_flight)
 
     def _send_due(self, expected: float) -> None:
-        """Send what is due, and come back when the next message is."""
+        """Send what is due, and schedule the next message."""
         if self.state is not State.SENDING or self._schedule is None:
             return
         elapsed = self._now() - self._began

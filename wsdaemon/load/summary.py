@@ -76,6 +76,6 @@ def _wrapped(text: str) -> list[str]:
 
 
 def _cut(text: str) -> str:
-    """Return a line that fits, without control characters."""
+    """Return a line cut to the width, with control characters replaced."""
     shown = words.printable(text)
     return shown if len(shown) <= WIDTH else shown[: WIDTH - 1] + "…"

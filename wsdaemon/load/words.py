@@ -1,4 +1,4 @@
-"""Numbers and names as people read them, for the summary, the comparison and the report."""
+"""Numbers and names in words, for the summary, the comparison and the report."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _ERRORS = {
 
 
 def error(kind: str) -> str:
-    """Return what an error's name means."""
+    """Return an error's name in words."""
     if kind.startswith("closed_"):
         return f"connections closed by the server: code {kind.removeprefix('closed_')}"
     if kind.startswith("refused_"):
@@ -48,7 +48,7 @@ def digits(value: float) -> int:
 
 
 def count(value: float | None) -> str:
-    """Return a number with thousands divided: 12,345; below 100 with decimals, where it has any."""
+    """Return a number with thousands separated: 12,345; below 100 with decimals, if it has any."""
     if value is None:
         return "-"
     if value < 100 and value != int(value):
@@ -71,7 +71,7 @@ def seconds(value: float) -> str:
 
 
 def value(setting: object) -> str:
-    """Return a setting of the configuration; control characters are replaced."""
+    """Return a value of the configuration, with control characters replaced."""
     if setting is None or setting == []:
         return "none"
     if isinstance(setting, bool):
@@ -93,7 +93,7 @@ def column(name: str) -> str:
 
 
 def plan(configuration: dict[str, Any]) -> str:
-    """Return one line that says what was done."""
+    """Return a run's plan in one line."""
     clients = configuration["clients"]
     who = f"{clients:,} client{'' if clients == 1 else 's'}"
     if configuration["mode"] == "connects":
@@ -109,7 +109,7 @@ def plan(configuration: dict[str, Any]) -> str:
 
 
 def counted_from(document: dict[str, Any]) -> str:
-    """Return from when latency is counted, in words."""
+    """Return the start of a latency, in words."""
     return {
         "due": "counted from when each message was due",
         "sent": "counted from when each message was sent",
