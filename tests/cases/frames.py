@@ -94,7 +94,8 @@ CASES = [
     Case("/echo?rsv=4&fragment=2", fails(faults.RSV1_CONTINUED), sends=(LONG,), deflate=True),
     Case("/echo?opcode=0", fails(faults.LONE)),
     Case("/echo?opcode=2", replies(HERE.encode())),
-    Case("/echo?opcode=3", fails(bad_opcode(3))),
+    *(Case(f"/echo?opcode={opcode}", fails(bad_opcode(opcode))) for opcode in (3, 11)),
+    Case("/echo?opcode=9&fragment=2", fails(faults.CONTROL_FRAGMENT)),
     Case("/echo?opcode=8", fails(bad_code(24946)), chromium=closed(24946, HERE[2:])),  # of the text's first two bytes
     Case("/echo?opcode=9", in_vain(pings=[HERE])),
     Case("/echo?opcode=10", in_vain(pongs=[HERE])),

@@ -86,34 +86,6 @@ def test_long_reason(reason: str, header: str) -> None:
     assert sent == bytes.fromhex(header) + b"\x0f\xa0" + reason.encode()
 
 
-@pytest.mark.parametrize(
-    ("query", "names"),
-    [
-        ("code=65536", "code: 65536 is out of range"),
-        ("code=-1", "code: -1 is out of range"),
-        ("code=", "code: "),
-        ("code", "code: has no value"),
-        ("code=nothing", "code: 'nothing'"),
-        ("code=1e3", "code: '1e3'"),
-        ("reason=" + "x" * 2001, "reason: is 2001 bytes long"),
-        ("reason=" + "%C3%BC" * 1001, "reason: is 2002 bytes long"),
-        ("reason=%ff", "reason: is not UTF-8"),
-        ("half_code=maybe", "half_code: "),
-        ("after=60001", "after: 60001 is out of range"),
-        ("after=-1", "after: -1 is out of range"),
-        ("after=0.5", "after: '0.5'"),
-        ("messages=-1", "messages: -1 is out of range"),
-        ("messages=1000001", "messages: 1000001 is out of range"),
-        ("how=softly", "how: "),
-        ("code=1000&code=1001", "code: is given twice"),
-        ("cod=1000", "did you mean code?"),
-    ],
-)
-def test_refused(query: str, names: str) -> None:
-    """What cannot be is refused with 400 and the parameter's name; nothing is guessed."""
-    assert names in refusal("/close?" + query)
-
-
 def test_after_is_bounded_by_max_wait() -> None:
     """`max_wait` is how long `after` may be, to the millisecond."""
     ini = "[behaviours]\nmax_wait = 1.5"

@@ -291,19 +291,6 @@ def test_closed_between_frames() -> None:
     assert (peer.take(), peer.is_ended(), peer.is_aborted()) == (b"", True, False)
 
 
-@pytest.mark.parametrize(
-    ("query", "ini"),
-    [
-        ("size=5g", ""), ("size=-1", ""), ("size=1025", "[behaviours]\nmax_bytes = 1k"), ("frame=x", ""),
-        ("type=json", ""),
-        ("pattern=ones", ""), ("seed=4294967296", ""), ("fragment=2", ""), ("drop=2", ""), ("compression=force", ""),
-    ],
-)  # fmt: skip
-def test_bytes_refused(query: str, ini: str) -> None:
-    """What cannot be is refused by its name, and so is what is for replies only."""
-    assert refusal("/bytes?" + query, ini).startswith(query.partition("=")[0] + ": ")
-
-
 # -- /burst -----------------------------------------------------------------------------------------------------------
 
 
@@ -350,12 +337,6 @@ def test_burst_compressed() -> None:
     engine = zlib.decompressobj(-15)
     texts = [engine.decompress(frame.payload + b"\0\0\xff\xff") for frame in peer.frames()]
     assert texts == [(b"%d " % number).ljust(1000, b".") for number in range(3)]
-
-
-@pytest.mark.parametrize("query", ["count=0", "count=100001", "size=1048577", "type=json"])
-def test_burst_refused(query: str) -> None:
-    """What cannot be is refused by its name."""
-    assert refusal("/burst?" + query).startswith(query.partition("=")[0] + ": ")
 
 
 # -- /sink ------------------------------------------------------------------------------------------------------------
@@ -457,12 +438,6 @@ def test_sink_takes_any_size() -> None:
     assert (each["messages"], each["frames"], each["bytes"]) == (0, 1, 4 << 20)
     (connection,) = peer.site.hub.connections
     assert len(getattr(connection, "message", b"")) < 1 << 17
-
-
-@pytest.mark.parametrize("query", ["every=9", "every=3600001", "per=-1", "fragment=2", "double=1"])
-def test_sink_refused(query: str) -> None:
-    """What cannot be is refused by its name."""
-    assert refusal("/sink?" + query).startswith(query.partition("=")[0] + ": ")
 
 
 # -- /inspect ---------------------------------------------------------------------------------------------------------

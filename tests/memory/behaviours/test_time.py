@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.support.memory import MemorySite, Peer, Transport, pass_time, refusal
+from tests.support.memory import MemorySite, Peer, Transport, pass_time
 from tests.support.wire import BINARY, PING, PONG, TEXT, Frame, close, take_frames
 
 QUIET = "[websocket]\nping_interval = 0\n"
@@ -424,12 +424,6 @@ def test_ping_rate(rate: int) -> None:
         assert -rate * 0.02 - 1 <= count - rate * second <= 0.02 * rate
 
 
-def test_ping_rate_is_bounded() -> None:
-    """`max_rate` is the most that can be asked for."""
-    assert "from 0 to 1000" in refusal("/echo?ping_rate=1001")
-    assert "from 0 to 75" in refusal("/echo?ping_rate=76", "[behaviours]\nmax_rate = 75")
-
-
 def test_flood_and_keep_alive() -> None:
     """Answers to the flood are no answer to the keep-alive's own ping, nor is a flooded peer cut that answers it."""
     for answers in (True, False):
@@ -619,29 +613,6 @@ def test_nothing_is_left(path: str, query: str, seconds: float) -> None:
     pass_time(peer.site.clock, 10)
     assert peer.take() == b""
     assert hub.queued == 0
-
-
-@pytest.mark.parametrize(
-    ("query", "name"),
-    [
-        ("delay=60001", "delay"), ("delay=-1", "delay"), ("delay=1.5", "delay"), ("delay", "delay"),
-        ("jitter=60001", "jitter"),
-        ("pong_delay=60001", "pong_delay"), ("throttle=-1", "throttle"), ("throttle=2g", "throttle"),
-        ("throttle=k", "throttle"),
-        ("drip=10001", "drip"), ("stall=maybe", "stall"), ("stall_after=-1", "stall_after"), ("pong=no", "pong"),
-        ("pongs=3600001", "pongs"), ("ping_rate=x", "ping_rate"), ("delay=1&delay=1", "delay"),
-    ],
-)  # fmt: skip
-def test_refused(query: str, name: str) -> None:
-    """What cannot be is refused by its name."""
-    assert refusal("/echo?" + query).startswith(f"{name}: ")
-
-
-def test_waits_are_bounded_by_max_wait() -> None:
-    """`max_wait` is the longest that can be asked for."""
-    ini = "[behaviours]\nmax_wait = 0.5"
-    for name in ("delay", "jitter", "pong_delay", "after", "wait"):
-        assert "from 0 to 500" in refusal(f"/echo?{name}=501", ini)
 
 
 def test_what_is_due_waits_for_a_peer_that_does_not_read() -> None:
