@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 from wsdaemon.client import Target, connect
 from wsdaemon.client.commands import ExitCode, ignore_closed_stdout, reason, run_reactor, warn_insecure
@@ -73,7 +72,7 @@ def run(options: argparse.Namespace) -> int:
     warn_insecure(target)
     started = datetime.now(UTC)
     measured = _measure(plan, target, quiet=results.quiet)
-    document = documents.make(measured, _connection(target), started)
+    document = documents.make(measured, target, started)
     text = sys.stderr if results.json == "-" else sys.stdout
     lines = f"{summary(document)}\n"
     if old is not None:
@@ -110,22 +109,6 @@ def _plan(options: argparse.Namespace) -> LoadPlan:
             if plan.get(name):
                 raise ValueError(f"--{name.replace('_', '-')} means nothing with --connects")
     return LoadPlan(**plan)
-
-
-def _connection(target: Target) -> dict[str, Any]:
-    return {
-        "url": _without_password(target.url),
-        "subprotocols": list(target.subprotocols),
-        "compression": target.compression,
-        "connect_to": target.connect_to,
-        "proxy": target.proxy is not None,
-    }
-
-
-def _without_password(url: str) -> str:
-    """Return the URL without user and password, as results may be published."""
-    parts = urlsplit(url)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
 def _measure(plan: LoadPlan, target: Target, *, quiet: bool) -> Measurement:

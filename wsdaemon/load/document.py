@@ -9,7 +9,9 @@ import json
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
+from wsdaemon.client import Target
 from wsdaemon.load.measurement import Measurement
 from wsdaemon.load.plan import LoadPlan, Mode
 from wsdaemon.load.record import HANDSHAKE_PARTS, Slice
@@ -24,15 +26,8 @@ class DocumentError(ValueError):
     """A text that is not the document of a run; the message says why."""
 
 
-def make(measured: Measurement, connection: dict[str, Any], started: datetime) -> Document:
-    """Return the document of a run.
-
-    Args:
-        measured: the run.
-        connection: `url`, and the options of connecting.
-        started: when, with a time zone.
-
-    """
+def make(measured: Measurement, target: Target, started: datetime) -> Document:
+    """Return the document of a run, which `started` at a time with a time zone."""
     plan, health = measured.plan, measured.health
     record, total = measured.record, measured.record.total()
     echo = plan.mode is Mode.ECHO
@@ -42,7 +37,7 @@ def make(measured: Measurement, connection: dict[str, Any], started: datetime) -
         "version": VERSION,
         "wsdaemon_version": version("wsdaemon"),
         "started": started.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "configuration": _configuration(plan) | connection,
+        "configuration": _configuration(plan, target),
         "interrupted": measured.interrupted,
         "load_seconds": round(seconds, 3),
         "connections": {
@@ -95,8 +90,9 @@ def read(text: str) -> Document:
     return document
 
 
-def _configuration(plan: LoadPlan) -> dict[str, Any]:
+def _configuration(plan: LoadPlan, target: Target) -> dict[str, Any]:
     echo = plan.mode is Mode.ECHO
+    url = urlsplit(target.url)
     return {
         "mode": plan.mode.value,
         "clients": plan.clients,
@@ -108,6 +104,13 @@ def _configuration(plan: LoadPlan) -> dict[str, Any]:
         "size_max_bytes": plan.sizes.greatest if echo else None,
         "opcode": ("binary" if plan.binary else "text") if echo else None,
         "seed": plan.seed,
+        "url": urlunsplit(
+            url._replace(netloc=url.netloc.rpartition("@")[2])
+        ),  # without a password: it may be published
+        "subprotocols": list(target.subprotocols),
+        "compression": target.compression,
+        "connect_to": target.connect_to,
+        "proxy": target.proxy is not None,
     }
 
 

@@ -13,12 +13,13 @@ from twisted.python.failure import Failure
 from wsdaemon.client import CannotConnect, ClientConnection, HandshakeRefused, HandshakeTimeout, Listener
 from wsdaemon.load.health import Health
 from wsdaemon.load.plan import LoadPlan
-from wsdaemon.load.pulse import Pulse
 from wsdaemon.load.record import Record, slice_length
 
 Connect = Callable[[Listener], "Deferred[ClientConnection]"]
 """Connects to the target; see `wsdaemon.client.connect`."""
 
+BEAT = 0.1
+"""Seconds from one beat to the next."""
 EXAMPLES = 3
 """How many reasons of failed connections are kept."""
 
@@ -35,7 +36,7 @@ class Measurement:
         now: the time in seconds, from any beginning.
         cpu: the processor time used, in seconds.
         on_begin: called when everything is set up, just before the load begins.
-        on_beat: called ten times a second with the seconds since the beginning.
+        on_beat: called at each beat with the seconds since the beginning, before a slice is cut.
 
     """
 
@@ -60,17 +61,41 @@ class Measurement:
         """Right replies, or handshakes, within that time, and their payload in bytes."""
         self.done: Deferred[Measurement] = Deferred()
         self._connect, self._on_begin = connect, on_begin
-        self._pulse = Pulse(
-            clock=clock, now=now, cpu=cpu, record=self.record, health=self.health,
-            slice_seconds=slice_length(plan.duration), on_beat=on_beat,
-        )  # fmt: skip
+        self._cpu, self._on_beat = cpu, on_beat
+        self._slice_seconds = slice_length(plan.duration)
+        self._slices_done = 0
+        self._began: float | None = None
+        self._cpu_at_begin = self._expected = self._last_cut = 0.0
+        self._next_beat: IDelayedCall | None = None
         self._calls: set[IDelayedCall] = set()
         self._connecting: set[Deferred[ClientConnection]] = set()
 
     def begin(self) -> None:
-        """Begin the load: the run's time counts from now."""
+        """Begin the load: time counts from now."""
         self._on_begin()
-        self._pulse.begin()
+        self._began, self._cpu_at_begin = self.now(), self._cpu()
+        self._expected = BEAT
+        self._next_beat = self.clock.callLater(BEAT, self._beat)
+
+    def elapsed(self) -> float:
+        """Return the seconds since the beginning; 0 before."""
+        return 0.0 if self._began is None else self.now() - self._began
+
+    def _beat(self) -> None:
+        elapsed = self.elapsed()
+        self.health.lag(elapsed - self._expected, elapsed)
+        self._on_beat(elapsed)
+        slices = int((elapsed + 1e-6) / self._slice_seconds)
+        if slices > self._slices_done:
+            self._slices_done = slices
+            self._cut(elapsed)
+        self._expected = (int((elapsed + 1e-6) / BEAT) + 1) * BEAT  # missed ones are skipped
+        self._next_beat = self.clock.callLater(max(0.0, self._expected - self.elapsed()), self._beat)
+
+    def _cut(self, elapsed: float) -> None:
+        if elapsed > self._last_cut:
+            self._last_cut = elapsed
+            self.record.cut(elapsed)
 
     def connect(self, listener: Listener) -> Deferred[ClientConnection]:
         """Open a connection, and count it; its handshake is recorded."""
@@ -121,13 +146,17 @@ class Measurement:
 
     def load_ended(self) -> None:
         """Note that the load is over: rates are those until now."""
-        self.load_seconds = self._pulse.load_ended()
+        self.load_seconds = elapsed = self.elapsed()
+        self.health.used(self._cpu() - self._cpu_at_begin, elapsed)
+        self._cut(elapsed)
         self.received_under_load = sum(each.received for each in self.record.slices)
         self.bytes_under_load = sum(each.bytes_received for each in self.record.slices)
 
     def end(self) -> None:
-        """Cut the last slice of time."""
-        self._pulse.end()
+        """Cut the last slice of time; there is no beat any more."""
+        if self._next_beat is not None and self._next_beat.active():
+            self._next_beat.cancel()
+        self.record.cut(self.elapsed())
 
     def finish(self) -> None:
         """Fire `done`."""

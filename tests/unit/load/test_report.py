@@ -13,6 +13,7 @@ from xml.etree import ElementTree
 import pytest
 
 from tests.support.load_fakes import Run
+from wsdaemon.client import Target
 from wsdaemon.load import words
 from wsdaemon.load.charts import linear_axis, log_axis, time_axis
 from wsdaemon.load.document import Document, DocumentError, dump, make, read
@@ -30,7 +31,8 @@ def document(url: str = "ws://localhost:8080/echo", *, fault: bool = False, **op
     run.advance(0.5)
     if fault:
         run.server.connections[0].end(1011)
-    made = make(run.finish(), {"url": url, "subprotocols": ["echo"]}, datetime(2026, 11, 22, tzinfo=UTC))
+    target = Target(url=url, host="host", port=80, is_secure=False, resource="/", subprotocols=("echo",))
+    made = make(run.finish(), target, datetime(2026, 11, 22, tzinfo=UTC))
     return read(dump(made))  # as it comes out of a file
 
 
