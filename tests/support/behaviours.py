@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
-from tests.support.memory import MemorySite, Peer
-from tests.support.wire import request
+from tests.support.memory import MemorySite, Peer, pass_time
+from tests.support.wire import TEXT, Frame, request
 from wsdaemon.routing.catalogue import Catalogue
 from wsdaemon.routing.registry import find_all
 from wsdaemon.settings import BehaviourSettings
 
 DEFLATE = "permessage-deflate"
+QUIET = "[websocket]\nping_interval = 0\n"
+KEEP_ALIVE = "[websocket]\nping_interval = 1\nping_timeout = 1\n"
+RIGHT = (
+    "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"  # for the key of RFC 6455 section 1.3, as it says there
+)
+HELLO = Frame(TEXT, b"hello")
+ECHOED = b"\x81\x05hello"
 
 
 CATALOGUE = Catalogue(find_all(), BehaviourSettings())
@@ -41,6 +49,56 @@ def why(peer: Peer) -> str:
     head, _, body = peer.take().partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 400 "), head
     return body.decode()
+
+
+def accepted(protocol: str = "", accept: str = RIGHT, extensions: str = "", more: str = "") -> bytes:
+    """Return the 101 as it should be."""
+    lines = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: WebSocket\r\nConnection: Upgrade\r\n"
+    lines += f"Sec-WebSocket-Protocol: {protocol}\r\n" if protocol else ""
+    lines += accept + (f"Sec-WebSocket-Extensions: {extensions}\r\n" if extensions else "")
+    return f"{lines}{more}\r\n".encode()
+
+
+def refused(status: str, body: str = "", *, more: str = "", location: str = "") -> bytes:
+    """Return a refusal as it should be."""
+    lines = f"HTTP/1.1 {status}\r\n" + (f"Location: {location}\r\n" if location else "")
+    lines += "Content-Type: text/plain; charset=utf-8\r\nX-Content-Type-Options: nosniff\r\n" + more
+    if status[:3] not in ("204", "304"):
+        lines += f"Content-Length: {len(body.encode())}\r\n"
+    return f"{lines}Connection: close\r\n\r\n{body}".encode()
+
+
+def is_over(peer: Peer) -> bool:
+    """Whether nothing is left of a connection."""
+    return not list(peer.site.hub.connections) and not peer.site.clock.getDelayedCalls()
+
+
+def told(peer: Peer) -> list[dict[str, Any]]:
+    """Return the JSON messages that came."""
+    frames = peer.frames()
+    assert all(frame.opcode == TEXT and frame.fin for frame in frames), frames
+    return [json.loads(frame.payload) for frame in frames]
+
+
+def read_all(peer: Peer, most: int = 1 << 62) -> bytes:
+    """Return all that comes from a slow transport, at most so many bytes at a time."""
+    sent = b""
+    while piece := peer.take():
+        assert len(piece) <= most
+        sent += piece
+        peer.transport.drain()
+        pass_time(peer.site.clock, 0.001)
+    return sent
+
+
+def arrivals(peer: Peer, seconds: float, step: float = 0.001, *, first: int = 1) -> list[tuple[int, bytes]]:
+    """Let time pass; return what came, each with the number of the step in which it did."""
+    came = []
+    for number in range(first, first + round(seconds / step)):
+        pass_time(peer.site.clock, number * step + step / 2 - peer.site.clock.seconds())
+        if sent := peer.take():
+            came.append((number, sent))
+    return came
 
 
 def status(site: MemorySite, target: str, **options: str) -> tuple[int, bytes]:

@@ -6,11 +6,11 @@ import zlib
 
 import pytest
 
+from tests.support.behaviours import DEFLATE
 from tests.support.memory import MemorySite, Peer
 from tests.support.oracle import Oracle
 from tests.support.wire import BINARY, TEXT, Frame, close, close_code
 
-DEFLATE = "permessage-deflate"
 BROWSER = "permessage-deflate; client_max_window_bits"
 TAIL = b"\0\0\xff\xff"
 TEXTS = [
