@@ -139,8 +139,7 @@ class HandshakeAnswer(Part):
         if connection.hub.draining:
             closing.end(abort_connection)
         elif wanted.is_refusal:
-            connection.hub.tally.count(Cause.HANDSHAKE_ASKED, hundreds=wanted.final_status // 100)
-            connection.hub.traffic.handshakes[wanted.final_status] += 1
+            connection.hub.handshake_answered(wanted.final_status, Cause.HANDSHAKE_ASKED)
             cause = f"refused with {wanted.final_status}, as asked for"
             self._write(_refusal(wanted), partial(closing.end, finish_sending, cause))
         else:

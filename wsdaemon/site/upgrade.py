@@ -121,8 +121,7 @@ class UpgradeResource(Resource):
         try:
             self._upgrade.open(channel, request.uri, request.clientproto, request.header_lines)
         except HandshakeRefused as refused:
-            channel.site.hub.tally.count(Cause.HANDSHAKE_REFUSED, status=refused.status)
-            channel.site.hub.traffic.handshakes[refused.status] += 1
+            channel.site.hub.handshake_answered(refused.status, Cause.HANDSHAKE_REFUSED)
             return _refuse(request, refused)
         return NOT_DONE_YET
 

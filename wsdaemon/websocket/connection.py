@@ -189,7 +189,7 @@ class Connection(Input):
         self.number = hub.add(self)
         self.opened_at = hub.clock.seconds()
         hub.traffic.opened[self.subprotocol] += 1
-        hub.traffic.handshakes[101] += 1
+        hub.handshake_answered(101)
         # The HTTP channel is gone, and with it the producer that it registered.
         self.transport.registerProducer(self.outbox, True)
         send_soon(self.transport)

@@ -9,7 +9,7 @@ from typing import Any, Protocol, TypeVar
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
-from wsdaemon.observe.tally import Tally
+from wsdaemon.observe.tally import Cause, Tally
 from wsdaemon.observe.traffic import Traffic
 from wsdaemon.settings import LimitSettings
 from wsdaemon.websocket.compression import Compressors
@@ -98,6 +98,12 @@ class Hub:
         self.limits = limits
         self.turns.budget = limits.turn_budget
         self.compressors.limit, self.compressors.idle = limits.max_compressors, limits.compressor_idle
+
+    def handshake_answered(self, status: int, refusal: Cause | None = None) -> None:
+        """Count an opening handshake by the status that answers it, and the cause if that refuses it."""
+        self.traffic.handshakes[status] += 1
+        if refusal is not None:
+            self.tally.count(refusal, status=status, hundreds=status // 100)
 
     def room(self, name: str) -> Room[Any]:
         """Return the room of that name; it comes into being when first asked for."""
