@@ -57,9 +57,7 @@ class Listings:
             self._page = None
             try:
                 made = deferToThread(lambda: self._make(asked))
-            except (
-                RuntimeError
-            ) as error:  # Python does not say why a thread cannot be started; this is the usual reason
+            except RuntimeError as error:  # no thread; Python does not say why, and this is the usual reason
                 _forget_threads(asked.request.channel.site.reactor)
                 self._failed(Failure(OSError(errno.EAGAIN, str(error), asked.path)), asked)
             else:

@@ -122,23 +122,19 @@ class UpgradeResource(Resource):
             self._upgrade.open(channel, request.uri, request.clientproto, request.header_lines)
         except HandshakeRefused as refused:
             channel.site.hub.handshake_answered(refused.status, Cause.HANDSHAKE_REFUSED)
-            return _refuse(request, refused)
+            channel.persistent = False
+            request.refusal = refused.reason
+            request.setResponseCode(refused.status)
+            for name, value in refused.headers:
+                request.setHeader(name.encode(), value.encode())
+            if refused.status == 426:
+                request.setHeader(b"upgrade", b"websocket")
+            request.setHeader(b"content-type", b"text/plain; charset=utf-8")
+            request.setHeader(b"connection", b"close")
+            return refused.reason.encode() + b"\n"
         return NOT_DONE_YET
 
 
 def asks_for_websocket(method: bytes, headers: Headers) -> bool:
     """Say whether a parsed request asks for a WebSocket."""
     return wants_upgrade(method, [(b"upgrade", value) for value in headers.getRawHeaders(b"upgrade", [])])
-
-
-def _refuse(request: Any, refused: HandshakeRefused) -> bytes:
-    request.setResponseCode(refused.status)
-    for name, value in refused.headers:
-        request.setHeader(name.encode(), value.encode())
-    if refused.status == 426:
-        request.setHeader(b"upgrade", b"websocket")
-    request.setHeader(b"content-type", b"text/plain; charset=utf-8")
-    request.setHeader(b"connection", b"close")
-    request.channel.persistent = False
-    request.refusal = refused.reason
-    return refused.reason.encode() + b"\n"

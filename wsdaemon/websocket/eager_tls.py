@@ -16,6 +16,8 @@ from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.ssl import CertificateOptions
 from twisted.protocols.tls import BufferingTLSTransport, TLSMemoryBIOFactory, TLSMemoryBIOProtocol
 
+from wsdaemon.websocket.transport import hold_back
+
 _HEADER = 5
 _RECORD = 1 << 14
 _openssl: Any = getattr(SSL, "_lib", None)
@@ -115,9 +117,7 @@ class EagerTls(BufferingTLSTransport):
     def abortConnection(self) -> None:
         """End at once. TLS's last record must not leave, or the peer would see an orderly end."""
         self._is_cut = True
-        hold = getattr(self.transport, "hold", None)
-        if hold is not None:
-            hold()
+        hold_back(self.transport)  # type: ignore[arg-type]  # it is there while the connection is
         super().abortConnection()
 
     def send_at_once(self) -> None:

@@ -80,9 +80,7 @@ def hand_over(transport: Any, old: Any, new: IProtocol) -> None:
     """
     if isinstance(transport, ProtocolWrapper):  # TLS
         transport.wrappedProtocol = new
-        eager = getattr(transport, "send_at_once", None)
-        if eager is not None:
-            eager()
+        _call(transport, "send_at_once")
     elif isinstance(getattr(transport, "protocol", None), ProtocolWrapper):
         transport.protocol.wrappedProtocol = new
     elif hasattr(transport, "protocol"):
@@ -93,16 +91,24 @@ def hand_over(transport: Any, old: Any, new: IProtocol) -> None:
 
 def send_soon(transport: Transport) -> None:
     """Switch Nagle's algorithm off, so that TCP sends a message before earlier ones are acknowledged."""
-    tell = getattr(transport, "setTcpNoDelay", None)
-    if tell is not None:
-        tell(True)
+    _call(transport, "setTcpNoDelay", True)
 
 
 def expect_large(transport: Transport) -> None:
     """Let a transport that can do so read more at a time."""
-    tell = getattr(transport, "expect_large", None)
-    if tell is not None:
-        tell()
+    _call(transport, "expect_large")
+
+
+def hold_back(transport: Transport) -> None:
+    """Send nothing in the call that writes any more."""
+    _call(transport, "hold")
+
+
+def _call(transport: Transport, name: str, *arguments: object) -> None:
+    """Call a method that only some transports have."""
+    method = getattr(transport, name, None)
+    if method is not None:
+        method(*arguments)
 
 
 def watch_progress(deadlines: Deadlines, transport: Transport, seconds: float, stalled: Callable[[], None]) -> None:
