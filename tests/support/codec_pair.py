@@ -172,11 +172,11 @@ class ClientSide:
 
     def seen(self) -> list[Event]:
         """Return what happened, and how it ended."""
-        connection = self.connection
         events = [each if len(each) == 2 else ("binary" if each[1] else "text", each[0]) for each in self._happened]
-        if connection.failedByMe:
-            return [*events, ("fail", connection.localCloseCode)]
-        return [*events, ("close", connection.remoteCloseCode or 1005)] if connection._close_received else events
+        closing = self.connection.closing
+        if closing.state == CLOSED and not closing.is_clean:
+            return [*events, ("fail", closing.sent)]
+        return [*events, ("close", closing.received)] if closing.received is not None else events
 
     def deliver(self, data: bytes) -> None:
         """Hand bytes in."""

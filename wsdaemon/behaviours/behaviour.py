@@ -326,7 +326,7 @@ class Behaviour(Connection):
     def onCloseFrame(self, code: int | None, reasonRaw: bytes | None) -> None:
         """Take the client's Close, as the URL asks for where it does."""
         if not any(part.close_received(code) for part in self._parts):
-            super().onCloseFrame(code, reasonRaw)
+            self.closing.close_received(code, reasonRaw or b"")
 
     def close(self, code: int = CloseCode.NORMAL, reason: str = "") -> None:
         """Begin the closing handshake, but wait for no answer that would not be read."""

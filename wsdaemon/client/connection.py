@@ -28,10 +28,13 @@ from wsdaemon.client.handshake import Answer, chosen_subprotocol
 from wsdaemon.client.listener import PREVIEW, Frame, HandshakeTimes, Listener
 from wsdaemon.client.target import Target, parse_deflate
 from wsdaemon.observe.log import SILENT
+from wsdaemon.websocket import autobahn_facts as autobahn
+from wsdaemon.websocket.closing import Closing
 from wsdaemon.websocket.codes import CloseCode, Opcode
+from wsdaemon.websocket.collecting import Collected
 from wsdaemon.websocket.deadlines import Deadlines
 from wsdaemon.websocket.frames import apply_mask, frame_header, is_begun, take_whole_frames
-from wsdaemon.websocket.transport import Transport, finish_sending
+from wsdaemon.websocket.transport import Transport, abort_connection
 
 __all__ = ["ClientConnection", "Frame", "HandshakeTimes", "Listener"]
 
@@ -42,6 +45,7 @@ _DROP_DELAY = 1.0
 """How long the server has to end the stream once both Close frames are through, in seconds."""
 
 
+@autobahn.ends_by_closing
 @implementer(IHandshakeListener, IPushProducer)
 class ClientConnection(WebSocketClientProtocol):
     """One connection; `wsdaemon.client.connect` makes it."""
@@ -51,8 +55,9 @@ class ClientConnection(WebSocketClientProtocol):
     data: bytes
     current_frame: Any
     inside_message: bool
-    _perMessageCompress: Any
-    _isMessageCompressed: bool
+    deflate = autobahn.deflate
+    is_compressed = autobahn.is_compressed
+    violation, invalid = "protocol violation: {}", "invalid payload: {}"
 
     times: HandshakeTimes
     """How long it took to connect."""
@@ -74,13 +79,9 @@ class ClientConnection(WebSocketClientProtocol):
         self.answered: Callable[[bytes], None] = _nothing
         self.failed: Callable[[Failure], None] = _nothing
         self._key = base64.b64encode(os.urandom(16))
-        self._cause = ""
+        self.closing = Closing(self, target.timeout, _DROP_DELAY)
         self._opened = False
-        self._close_received = False
         self._owed_pong: bytes | None = None
-        self._message = bytearray()
-        self._is_binary = False
-        self._frames = 0
         self._preview = b""
         self.message_data_total_length = 0  # Autobahn counts in it
 
@@ -89,18 +90,18 @@ class ClientConnection(WebSocketClientProtocol):
     @property
     def can_send(self) -> bool:
         """Whether messages can be sent."""
-        return bool(self.state == self.STATE_OPEN)
+        return self.closing.is_open
 
     def send_message(self, payload: bytes, is_binary: bool, fragment: int = 0) -> int:
         """Send a message, in frames of at most `fragment` bytes each (0: in one); nothing happens unless open.
 
         Returns how many frames that were: with compression, it is the compressed message that is cut.
         """
-        if self.state != self.STATE_OPEN:
+        if not self.closing.is_open:
             return 0
         opcode, rsv = (2 if is_binary else 1), 0
-        if self._perMessageCompress is not None:
-            payload, rsv = self._perMessageCompress.compress(payload), 4
+        if self.deflate is not None:
+            payload, rsv = self.deflate.compress(payload), 4
         if not fragment or len(payload) <= fragment:
             self._write_frame(opcode, payload, True, rsv)
             return 1
@@ -114,23 +115,22 @@ class ClientConnection(WebSocketClientProtocol):
         """Send a ping of at most 125 bytes; nothing happens unless open. Raises `ValueError` for a longer one."""
         if len(payload) > 125:
             raise ValueError("a ping holds at most 125 bytes (RFC 6455 section 5.5)")
-        if self.state == self.STATE_OPEN:
+        if self.closing.is_open:
             self._write_frame(Opcode.PING, payload, True, 0)
 
     def close(self, code: int = 1000, reason: str = "") -> None:
         """Begin the closing handshake; `reason` is cut to 123 bytes. Nothing happens unless open."""
-        self.sendCloseFrame(code, reason.encode()[:123].decode("utf-8", "ignore").encode())
+        self.closing.close(code, reason.encode())
 
     def abort(self) -> None:
         """Cut the connection at once."""
-        self._cause = self._cause or "cut by this side"
-        self.dropConnection(abort=True)
+        self.closing.end(abort_connection, "cut by this side")
 
     # -- the handshake --------------------------------------------------------------------------------------------
 
     def connectionMade(self) -> None:
         """The stream is there; TLS may still have to agree on its keys."""
-        self._connectionMade()
+        autobahn.begin_client(self)
 
     def startHandshake(self) -> None:
         """Leave it to `begin`: what Autobahn would send has each header once, and always a port."""
@@ -148,23 +148,20 @@ class ClientConnection(WebSocketClientProtocol):
         """Go from a 101 to OPEN; raises `CannotConnect` or `ValueError` where the answer is not right."""
         self.subprotocol = chosen_subprotocol(answer, self.target.subprotocols)
         self.extensions = ", ".join(answer.values("sec-websocket-extensions"))
-        self._dataReceived(answer.for_autobahn())
-        if self.state != self.STATE_OPEN:
-            raise ValueError(self._cause or self.wasNotCleanReason or "the answer is not a WebSocket handshake")
-        if self._perMessageCompress is not None:
-            self._perMessageCompress = ClientDeflate(self._perMessageCompress, self.listener.message_limit)
+        autobahn.parse(self, answer.for_autobahn())
+        if not self.closing.is_open:
+            raise ValueError(self.closing.cause or "the answer is not a WebSocket handshake")
+        if self.deflate is not None:
+            self.deflate = ClientDeflate(self.deflate, self.listener.message_limit)
         self._opened = True
         self.transport.registerProducer(self, True)
-
-    def _onOpen(self) -> None:
-        """Leave it to `open`, which Autobahn's Deferreds do not stand around."""
 
     def _accept_compression(self, response: Any) -> Any:
         offered = self.target.compression
         wrong = disagreement(None if offered is None else parse_deflate(offered), response)
         if wrong is None:
             return accept(response)
-        self._cause = wrong
+        self.closing.cause = wrong
         return None
 
     # -- what comes in --------------------------------------------------------------------------------------------
@@ -173,10 +170,10 @@ class ClientConnection(WebSocketClientProtocol):
         """Take whole messages at once and leave every other byte to Autobahn."""
         if not self._opened:
             self.answered(data)
-        elif self.state == self.STATE_CLOSED or self._close_received:
+        elif self.closing.state == autobahn.CLOSED or self.closing.received is not None:
             return  # nothing follows a Close frame, RFC 6455 section 5.5.1
         elif self.current_frame is not None or self.inside_message:
-            self._dataReceived(data)
+            autobahn.parse(self, data)
         else:
             self._take(self.data + data if self.data else data)
 
@@ -190,14 +187,14 @@ class ClientConnection(WebSocketClientProtocol):
             if listener.wants_frames:
                 listener.frame_received(Frame(opcode, True, 0, len(payload), b"", payload[:PREVIEW]))
             listener.message_received(payload, opcode == 2, 1)
-            if self.state == self.STATE_CLOSED:
+            if self.closing.state == autobahn.CLOSED:
                 return
         if end < len(data):
             rest = data[end:] if end else data
             if is_begun(rest, masked=False, limit=min(_HELD, limit)):
                 self.data = rest
             else:
-                self._dataReceived(rest)
+                autobahn.parse(self, rest)
 
     def onFrameData(self, payload: bytes) -> bool | None:
         """Note a frame's first bytes where frames are shown."""
@@ -214,39 +211,36 @@ class ClientConnection(WebSocketClientProtocol):
 
     def onMessageBegin(self, isBinary: bool) -> None:
         """Begin to collect a message."""
-        self._is_binary = isBinary
-        self._message = bytearray()
-        self._frames = 0
+        self._message = Collected(isBinary, self.listener.message_limit)
 
     def onMessageFrameBegin(self, length: int) -> None:
         """Refuse a frame by its header, before anything of it is held."""
-        self._frames += 1
-        if not self._isMessageCompressed and len(self._message) + length > self.listener.message_limit:
-            self._too_big()
+        if not self._message.begin_frame(0 if self.is_compressed else length):
+            self.too_big()
 
     def onMessageFrameData(self, payload: bytes) -> None:
         """Collect a piece of a frame's payload, already inflated."""
-        if self.state == self.STATE_CLOSED:
-            return
-        if len(self._message) + len(payload) > self.listener.message_limit:
-            self._too_big()
-        else:
-            self._message += payload
+        if self.closing.state != autobahn.CLOSED and not self._message.add(payload):
+            self.too_big()
 
     def onMessageFrameEnd(self) -> None:
         """Go on to the message's next frame."""
 
     def onMessageEnd(self) -> None:
         """Hand the collected message on."""
-        message, self._message = bytes(self._message), bytearray()
-        if self.state != self.STATE_CLOSED:
-            self.listener.message_received(message, self._is_binary, self._frames)
+        message = self._message
+        if self.closing.state != autobahn.CLOSED:
+            self.listener.message_received(message.take(), message.is_binary, message.frames)
+
+    def too_big(self) -> None:
+        """Fail the connection: the message is larger than the limit."""
+        self.closing.fail(CloseCode.MESSAGE_TOO_BIG, f"message over {self.listener.message_limit} bytes")
 
     def onPing(self, payload: bytes) -> None:
         """Answer with a pong; while the server does not read, only the last ping is owed one (RFC 6455 5.5.3)."""
         if self.write_paused:
             self._owed_pong = payload
-        elif self.state == self.STATE_OPEN:
+        elif self.closing.is_open:
             self._write_frame(Opcode.PONG, payload, True, 0)
 
     def onPong(self, payload: bytes) -> None:
@@ -262,10 +256,6 @@ class ClientConnection(WebSocketClientProtocol):
         if self.listener.wants_frames:
             self.listener.frame_sent(Frame(opcode, fin, rsv, len(payload), key, payload[:PREVIEW]))
 
-    def sendFrame(self, opcode: int, payload: bytes = b"", fin: bool = True, rsv: int = 0, **_: Any) -> None:  # type: ignore[override]  # what Autobahn itself calls it with
-        """Send a frame of Autobahn's, the Close, with our masking."""
-        self._write_frame(opcode, payload, fin, rsv)
-
     def pauseProducing(self) -> None:
         """The server does not keep up (called by the transport, maybe while something is written)."""
         self.write_paused = True
@@ -276,91 +266,60 @@ class ClientConnection(WebSocketClientProtocol):
         owed, self._owed_pong = self._owed_pong, None
         if owed is not None:
             self.onPing(owed)
-        if self.state == self.STATE_OPEN:
+        if self.closing.is_open:
             self.listener.writable()
 
     def stopProducing(self) -> None:
         """The transport is gone; `connectionLost` follows."""
 
-    # -- closing --------------------------------------------------------------------------------------------------
+    # -- its end, as `closing` asks for it ----------------------------------------------------------------------------
 
-    def sendCloseFrame(self, code: int | None = None, reasonUtf8: bytes | None = None, isReply: bool = False) -> None:
-        """Send a Close frame, once, and set the deadline for what has to follow."""
-        if self.state == self.STATE_OPEN:
-            super().sendCloseFrame(code, reasonUtf8 or None, isReply)
-            self.deadlines.set("close", self.target.timeout, self._close_expired)
+    def send_close(self, code: int | None, body: bytes) -> bool:
+        """Write a Close with this body."""
+        self._write_frame(Opcode.CLOSE, body, True, 0)
+        return True
 
-    def onCloseFrame(self, code: int | None, reasonRaw: bytes | None) -> bool | None:
-        """Take the server's Close frame; it has to end the stream next (RFC 6455 section 7.1.1)."""
-        self._close_received = True
-        stop = super().onCloseFrame(code, reasonRaw)  # type: ignore[arg-type]  # Autobahn calls it with None too
+    def when_sent(self, done: Callable[[], None]) -> bool:
+        """Wait for nothing: no output has a pace of its own."""
+        return False
+
+    def left_open(self) -> None:
+        """Do nothing: an open connection waits for nothing."""
+
+    def forget_input(self) -> None:
+        """Drop the start of a frame that is held."""
         self.data = b""
-        if self.state == self.STATE_CLOSING:
-            self.deadlines.set("close", _DROP_DELAY, self.dropConnection)
-        return stop
 
-    def _fail_connection(self, code: int = CloseCode.GOING_AWAY, reason: str = "going away") -> None:
-        """Fail the connection (RFC 6455 section 7.1.7): send Close where that is possible, and look at nothing more."""
-        if self.state == self.STATE_CLOSED:
-            return
-        self.failedByMe = True
-        self._cause = self._cause or reason
-        self.close(code, reason)
-        self.deadlines.set("close", _DROP_DELAY, self.transport.abortConnection)
-        self._end(finish_sending)
+    def ending(self) -> None:
+        """Let go of input and output before the stream ends."""
+        self.forget_input()
+        if self._opened:
+            self.transport.unregisterProducer()
 
-    def _protocol_violation(self, reason: str) -> bool:
-        self._fail_connection(CloseCode.PROTOCOL_ERROR, f"protocol violation: {reason}")
-        return True
+    def failing(self, code: int) -> None:
+        """Do nothing: the listener is told at the end."""
 
-    def _invalid_payload(self, reason: str) -> bool:
-        self._fail_connection(CloseCode.INVALID_PAYLOAD, f"invalid payload: {reason}")
-        return True
-
-    def _max_message_size_exceeded(self, msg_size: int, max_msg_size: int, reason: str) -> None:
-        self._too_big()
-
-    def _too_big(self) -> None:
-        self._message = bytearray()
-        self._fail_connection(CloseCode.MESSAGE_TOO_BIG, f"message over {self.listener.message_limit} bytes")
+    def cut_late(self) -> str:
+        """Say what the server did not do in time."""
+        if self.closing.received is not None:
+            return ""
+        return f"the server did not answer the Close frame within {self.target.timeout:g} s"
 
     def failHandshake(self, reason: str) -> None:
         """The answer is not right: `open` says so."""
-        self.wasNotCleanReason = reason
-
-    def dropConnection(self, abort: bool = False) -> None:
-        """End the transport: what is written still goes out, unless it is cut."""
-        self._end(lambda transport: transport.abortConnection() if abort else transport.loseConnection())
-        if not abort and not self.deadlines.running("abort"):
-            self.deadlines.set("abort", self.target.timeout, self.transport.abortConnection)
-
-    def _end(self, how: Callable[[Transport], None]) -> None:
-        if self.state == self.STATE_CLOSED:
-            return
-        self.droppedByMe = True
-        self.state = self.STATE_CLOSED
-        self.data = b""
-        if self._opened:
-            self.transport.unregisterProducer()
-        how(self.transport)
-
-    def _close_expired(self) -> None:
-        self._cause = self._cause or f"the server did not answer the Close frame within {self.target.timeout:g} s"
-        self.dropConnection(abort=True)
+        self.closing.cause = self.closing.cause or reason
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Tell whoever waits."""
         self.deadlines.clear()
-        self.state = self.STATE_CLOSED
-        self.data = b""
+        self.closing.gone()
+        self.forget_input()
         if not self._opened:
             self.failed(reason)
             return
-        self._opened, opened = False, self._opened
-        if opened:
-            clean = bool(self.wasClean) and not self.failedByMe
-            code = (self.remoteCloseCode or 1005) if self._close_received else None
-            self.listener.closed(code, self._cause or self.remoteCloseReason or _unclean(reason, clean), clean)
+        self._opened, closing = False, self.closing
+        why = closing.cause or closing.reason or _unclean(reason, closing.is_clean)
+        self.listener.closed(closing.received, why, closing.is_clean)
 
     def logPrefix(self) -> str:
         """Return what Twisted's log calls it."""

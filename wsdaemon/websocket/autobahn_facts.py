@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from functools import cache
 from operator import attrgetter
-from typing import Any
+from typing import Any, TypeVar
 
 from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
 from autobahn.websocket.protocol import FrameHeader, WebSocketProtocol
+
+from wsdaemon.websocket.codes import CloseCode
 
 CONNECTING, OPEN = WebSocketProtocol.STATE_CONNECTING, WebSocketProtocol.STATE_OPEN
 CLOSING, CLOSED = WebSocketProtocol.STATE_CLOSING, WebSocketProtocol.STATE_CLOSED
@@ -54,7 +56,54 @@ def _set_deflate(connection: Any, deflate: Any) -> None:
 # Properties of C functions: they take no Python frame.
 deflate: Any = property(attrgetter("_perMessageCompress"), _set_deflate, doc="The compression agreed on, or None.")
 is_compressed: Any = property(attrgetter("_isMessageCompressed"), doc="Whether the arriving message is compressed.")
-state: Any = property(attrgetter("closing.state"), doc="The state that Autobahn's parser reads; `closing` changes it.")
+
+
+_Class = TypeVar("_Class", bound=type)
+
+
+def ends_by_closing(cls: _Class) -> _Class:
+    """Decorate a connection's class: all that Autobahn says of the connection's end goes to its `closing`.
+
+    Autobahn reads the state that `closing` has. What it calls a violation is explained by the class's `violation` and
+    `invalid`, formats for Autobahn's reason.
+    """
+
+    def set_state(self: Any, state: int) -> None:
+        if state == OPEN:  # a client's handshake is right
+            self.closing.opened()
+
+    def close_received(self: Any, code: int | None, reason: bytes | None) -> None:
+        self.closing.close_received(code, reason or b"")
+
+    def send_close(self: Any, code: int | None = None, reason: bytes | None = None, is_reply: bool = False) -> None:
+        self.closing.close(code, reason or b"")
+
+    def fail(self: Any, code: int = CloseCode.GOING_AWAY, reason: str = "going away") -> None:
+        self.closing.fail(code, reason)
+
+    def violation(self: Any, reason: str) -> bool:
+        self.closing.fail(CloseCode.PROTOCOL_ERROR, self.violation.format(reason))
+        return True  # nothing that follows means anything
+
+    def invalid(self: Any, reason: str) -> bool:
+        self.closing.fail(CloseCode.INVALID_PAYLOAD, self.invalid.format(reason))
+        return True
+
+    hooks = {
+        "state": property(attrgetter("closing.state"), set_state), "onCloseFrame": close_received,
+        "sendCloseFrame": send_close, "_fail_connection": fail, "_protocol_violation": violation,
+        "_invalid_payload": invalid, "_max_message_size_exceeded": lambda self, *_: self.too_big(),
+        # Autobahn's Deferreds, which tell of an open connection, have nobody who waits for them.
+        "_onOpen": lambda self: None,
+    }  # fmt: skip
+    for name, hook in hooks.items():
+        setattr(cls, name, hook)
+    return cls
+
+
+def begin_client(connection: Any) -> None:
+    """Set the starting state of a client's connection."""
+    connection._connectionMade()
 
 
 def parse(connection: Any, data: bytes) -> None:

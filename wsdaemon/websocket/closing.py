@@ -61,6 +61,11 @@ NEXT = {
 class Closable(Protocol):
     """A connection, as far as its end needs it."""
 
+    violation: str
+    """A format for what breaks the protocol."""
+    invalid: str
+    """A format for what makes a payload invalid."""
+
     @property
     def transport(self) -> Transport:
         """The stream to the peer."""
@@ -80,6 +85,9 @@ class Closable(Protocol):
 
     def ending(self) -> None:
         """Let go of input and output (called before the stream is told to end)."""
+
+    def forget_input(self) -> None:
+        """Drop input that is held."""
 
     def failing(self, code: int) -> None:
         """Note that the connection fails with `code`."""
@@ -142,19 +150,21 @@ class Closing:
         """Take the peer's Close: check it, answer it unless ours is sent, and have the stream end."""
         if code is not None and not _may_be_received(code):
             self.received = NO_CODE
-            self.fail(CloseCode.PROTOCOL_ERROR, f"invalid close code {code}")
+            self.fail(CloseCode.PROTOCOL_ERROR, self._connection.violation.format(f"invalid close code {code}"))
             return
         self.received = NO_CODE if code is None else code
         try:
             self.reason = reason.decode()
         except UnicodeDecodeError:
-            self.fail(CloseCode.INVALID_PAYLOAD, "invalid close reason (non-UTF8 payload)")
+            why = self._connection.invalid.format("invalid close reason (non-UTF8 payload)")
+            self.fail(CloseCode.INVALID_PAYLOAD, why)
             return
         self.is_clean = True
         self.close(code, reason)
         if self._drop_delay is None:
             self.end(finish_sending)
         elif self.state == CLOSING:
+            self._connection.forget_input()  # nothing follows a Close (RFC 6455 section 5.5.1)
             self._connection.deadlines.set("close", self._drop_delay, partial(self.end, lose_connection))
 
     def fail(self, code: int, reason: str) -> None:

@@ -15,7 +15,7 @@ class Collected:
         self._limit = limit
         self._pieces = bytearray()
 
-    def begin_frame(self, length: int, *, is_compressed: bool) -> bool:
+    def begin_frame(self, length: int, *, is_compressed: bool = False) -> bool:
         """Take a frame's header; False where the message would grow over the limit, before anything is held."""
         self.frames += 1
         # Deflate makes what can't be compressed a little larger: five bytes for each 16 KiB, and the like.

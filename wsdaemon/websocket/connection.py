@@ -259,12 +259,12 @@ class Connection(Input):
     def onMessageFrameBegin(self, length: int) -> None:
         """Refuse a frame by its header, before anything of it is held."""
         if not self.message.begin_frame(length, is_compressed=self.is_compressed):
-            self._too_big()
+            self.too_big()
 
     def onMessageFrameData(self, payload: bytes) -> None:
         """Collect a piece of a frame's payload, already inflated."""
         if self.closing.is_open and not self.message.add(payload):
-            self._too_big()
+            self.too_big()
 
     def onMessageFrameEnd(self) -> None:
         """Go on to the message's next frame."""
@@ -276,7 +276,8 @@ class Connection(Input):
             self.note_message(self.message.is_binary, len(message))
             self.message_received(message, self.message.is_binary)
 
-    def _too_big(self) -> None:
+    def too_big(self) -> None:
+        """Fail the connection: the message is larger than the limit."""
         self.message.take()
         if self.closing.is_open:
             self.closing.fail(CloseCode.MESSAGE_TOO_BIG, f"message over {self.settings.message_limit} bytes")

@@ -41,6 +41,7 @@ INFLATED_WHOLE = 1 << 18
 """The longest message that is inflated in one piece."""
 
 
+@autobahn.ends_by_closing
 class Input(WebSocketServerProtocol):
     """Input side of a connection; a base class, because Autobahn's parser calls its hooks by name.
 
@@ -59,7 +60,7 @@ class Input(WebSocketServerProtocol):
     inside_message = False
     deflate = autobahn.deflate
     is_compressed = autobahn.is_compressed
-    state = autobahn.state
+    violation = invalid = "{}"
 
     is_fast = False
     """Whether whole messages are taken without asking Autobahn: not where every frame is logged."""
@@ -300,7 +301,8 @@ class Input(WebSocketServerProtocol):
                     self.closing.fail(CloseCode.MESSAGE_TOO_BIG, "message inflates too much")
                     return False
                 if not autobahn.is_right_so_far(self, piece):
-                    return not self._invalid_payload("the text is not UTF-8")
+                    self.closing.fail(CloseCode.INVALID_PAYLOAD, "the text is not UTF-8")
+                    return False
                 self.onMessageFrameData(piece)
                 if self.closing.state == CLOSED:
                     return False
@@ -309,7 +311,8 @@ class Input(WebSocketServerProtocol):
                     return None
         except PayloadCorruptError as error:
             self.debug("{error}", error=error)
-            return not self._invalid_payload("invalid permessage-deflate data")
+            self.closing.fail(CloseCode.INVALID_PAYLOAD, "invalid permessage-deflate data")
+            return False
         return None
 
     def onFrameEnd(self) -> None:
@@ -317,22 +320,3 @@ class Input(WebSocketServerProtocol):
         frame = self.current_frame
         self.hub.traffic.took_frame(frame.opcode, frame.length, bool(frame.fin))
         super().onFrameEnd()
-
-    def onCloseFrame(self, code: int | None, reasonRaw: bytes | None) -> None:
-        """Take the peer's Close; both are None where it has none."""
-        self.closing.close_received(code, reasonRaw or b"")
-
-    def sendCloseFrame(self, code: int | None = None, reasonUtf8: bytes | None = None, isReply: bool = False) -> None:
-        """Send a Close, as Autobahn's other methods ask for it."""
-        self.closing.close(code, reasonUtf8 or b"")
-
-    def _fail_connection(self, code: int = CloseCode.GOING_AWAY, reason: str = "going away") -> None:
-        self.closing.fail(code, reason)
-
-    def _protocol_violation(self, reason: str) -> bool:
-        self.closing.fail(CloseCode.PROTOCOL_ERROR, reason)
-        return True  # nothing that follows means anything
-
-    def _invalid_payload(self, reason: str) -> bool:
-        self.closing.fail(CloseCode.INVALID_PAYLOAD, reason)
-        return True
