@@ -14,8 +14,9 @@ from twisted.internet.task import LoopingCall
 from wsdaemon.client import output
 from wsdaemon.client.check import Reply, Sent
 from wsdaemon.client.commands import ExitCode, ignore_closed_stdout, reason, run_reactor, warn_insecure
-from wsdaemon.client.connection import ClientConnection, Frame
+from wsdaemon.client.connection import ClientConnection
 from wsdaemon.client.errors import ClientError
+from wsdaemon.client.events import Frame
 from wsdaemon.client.flags import given
 from wsdaemon.client.options import Display, ping_parser, plan_from
 from wsdaemon.client.ping import Ping

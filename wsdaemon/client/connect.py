@@ -14,9 +14,11 @@ from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 
-from wsdaemon.client.connection import ClientConnection, HandshakeTimes, Listener
+from wsdaemon.client.connection import ClientConnection
 from wsdaemon.client.errors import CannotConnect, ClientError, HandshakeRefused, HandshakeTimeout
+from wsdaemon.client.events import HandshakeTimes
 from wsdaemon.client.handshake import BODY_LIMIT, Answer, proxy_request, read_answer, request
+from wsdaemon.client.listener import Listener
 from wsdaemon.client.target import Target, bracketed
 from wsdaemon.client.tls import ClientTls, explain
 
@@ -56,10 +58,8 @@ class _Attempt:
         self._stream: _Stream | None = None
         self._received = b""
         self._refusal: Answer | None = None
-        self._connection = ClientConnection(target, listener, clock)
-        self._connection.ready = self._secured
-        self._connection.answered = self._answered
-        self._connection.failed = self.lost
+        self._listener = listener
+        self._connection = ClientConnection(target, listener, clock, self)
         self._last = clock.seconds()
         self._tcp = 0.0
         self._tls_time: float | None = None
@@ -116,20 +116,20 @@ class _Attempt:
         self._tcp = self._lap()
         if self._tls is None:
             self._stream.hand_over(self._connection, early)
-            self._secured()
+            self.secured()
             return
         self._step = "tls"
         factory = TLSMemoryBIOFactory(self._tls, True, _Made(self._connection), self._clock)
         self._stream.hand_over(factory.buildProtocol(None), early)
 
-    def _secured(self) -> None:
+    def secured(self) -> None:
         """The stream is ready for the request."""
         if self._tls is not None:
             self._tls_time = self._lap()
         self._step = "upgrade"
         self._connection.begin(lambda key: request(self.target, key))
 
-    def _answered(self, data: bytes) -> None:
+    def answered(self, data: bytes) -> None:
         """Read the server's response, until the connection is open."""
         if self._refusal is not None:
             self._received += data
@@ -149,7 +149,7 @@ class _Attempt:
 
     def _open(self, answer: Answer) -> None:
         try:
-            self._connection.open(answer)
+            self._connection.open(answer, HandshakeTimes(self._tcp, self._tls_time, self._lap()))
         except CannotConnect as error:
             self._fail(error)
         except ValueError as error:
@@ -157,9 +157,8 @@ class _Attempt:
         else:
             result, self._result = self._result, None
             connection, rest = self._connection, self._received
-            connection.times = HandshakeTimes(self._tcp, self._tls_time, self._lap())
             connection.deadlines.cancel("handshake")
-            connection.listener.opened(connection)
+            self._listener.opened(connection)
             if result is not None:
                 result.callback(connection)
             if rest:

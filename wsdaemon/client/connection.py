@@ -14,7 +14,7 @@ import base64
 import os
 from collections.abc import Callable
 from functools import cache
-from typing import Any
+from typing import Any, Protocol
 
 from autobahn.twisted.websocket import WebSocketClientFactory, WebSocketClientProtocol
 from twisted.internet.error import ConnectionDone
@@ -24,8 +24,8 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from wsdaemon.client.deflate import ClientDeflate, accept, disagreement
+from wsdaemon.client.events import PREVIEW, Events, Frame, HandshakeTimes
 from wsdaemon.client.handshake import Answer, chosen_subprotocol
-from wsdaemon.client.listener import PREVIEW, Frame, HandshakeTimes, Listener
 from wsdaemon.client.target import Target, parse_deflate
 from wsdaemon.observe.log import SILENT
 from wsdaemon.websocket import autobahn_facts as autobahn
@@ -36,13 +36,24 @@ from wsdaemon.websocket.deadlines import Deadlines
 from wsdaemon.websocket.frames import apply_mask, frame_header, is_begun, take_whole_frames
 from wsdaemon.websocket.transport import Transport, abort_connection
 
-__all__ = ["ClientConnection", "Frame", "HandshakeTimes", "Listener"]
-
 _HELD = 1 << 16
 """How long a frame that is not all there yet may be and still be held for the fast path, in bytes."""
 
 _DROP_DELAY = 1.0
 """How long the server has to end the stream once both Close frames are through, in seconds."""
+
+
+class Attempt(Protocol):
+    """The attempt to connect that a connection belongs to until it is open."""
+
+    def secured(self) -> None:
+        """TLS has agreed on its keys."""
+
+    def answered(self, data: bytes) -> None:
+        """Take a piece of the server's response."""
+
+    def lost(self, reason: Failure) -> None:
+        """The stream is gone."""
 
 
 @autobahn.ends_by_closing
@@ -68,16 +79,14 @@ class ClientConnection(WebSocketClientProtocol):
     write_paused = False
     """Whether the server does not keep up; what is sent nevertheless waits in memory."""
 
-    def __init__(self, target: Target, listener: Listener, clock: Any) -> None:
+    def __init__(self, target: Target, listener: Events, clock: Any, attempt: Attempt) -> None:
         super().__init__()
         self.factory = _factory()
         self.perMessageCompressionAccept = self._accept_compression
         self.target = target
         self.listener = listener
         self.deadlines = Deadlines(clock)
-        self.ready: Callable[[], None] = _nothing
-        self.answered: Callable[[bytes], None] = _nothing
-        self.failed: Callable[[Failure], None] = _nothing
+        self._attempt = attempt
         self._key = base64.b64encode(os.urandom(16))
         self.closing = Closing(self, target.timeout, _DROP_DELAY)
         self._opened = False
@@ -137,15 +146,16 @@ class ClientConnection(WebSocketClientProtocol):
 
     def handshakeCompleted(self) -> None:
         """TLS has agreed on its keys."""
-        self.ready()
+        self._attempt.secured()
 
     def begin(self, request: Callable[[str], bytes]) -> None:
         """Send the request for our key."""
         self.websocket_key = self._key
         self.transport.write(request(self._key.decode()))
 
-    def open(self, answer: Answer) -> None:
+    def open(self, answer: Answer, times: HandshakeTimes) -> None:
         """Go from a 101 to OPEN; raises `CannotConnect` or `ValueError` where the answer is not right."""
+        self.times = times
         self.subprotocol = chosen_subprotocol(answer, self.target.subprotocols)
         self.extensions = ", ".join(answer.values("sec-websocket-extensions"))
         autobahn.parse(self, answer.for_autobahn())
@@ -169,7 +179,7 @@ class ClientConnection(WebSocketClientProtocol):
     def dataReceived(self, data: bytes) -> None:
         """Take whole messages at once and leave every other byte to Autobahn."""
         if not self._opened:
-            self.answered(data)
+            self._attempt.answered(data)
         elif self.closing.state == autobahn.CLOSED or self.closing.received is not None:
             return  # nothing follows a Close frame, RFC 6455 section 5.5.1
         elif self.current_frame is not None or self.inside_message:
@@ -315,7 +325,7 @@ class ClientConnection(WebSocketClientProtocol):
         self.closing.gone()
         self.forget_input()
         if not self._opened:
-            self.failed(reason)
+            self._attempt.lost(reason)
             return
         self._opened, closing = False, self.closing
         why = closing.cause or closing.reason or _unclean(reason, closing.is_clean)
@@ -332,10 +342,6 @@ def _unclean(reason: Failure, clean: bool) -> str:
     if reason.check(ConnectionDone):
         return "the server ended the stream without a Close frame"
     return f"the stream broke off: {reason.getErrorMessage()}"
-
-
-def _nothing(*_: Any) -> None:
-    """Do nothing: nobody waits."""
 
 
 @cache

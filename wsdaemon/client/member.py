@@ -9,8 +9,10 @@ from twisted.python.failure import Failure
 
 from wsdaemon.client.check import Checker, Payloads, Sent
 from wsdaemon.client.connect import connect
-from wsdaemon.client.connection import ClientConnection, Frame, Listener
+from wsdaemon.client.connection import ClientConnection
 from wsdaemon.client.errors import ClientError
+from wsdaemon.client.events import Frame
+from wsdaemon.client.listener import Listener
 from wsdaemon.client.plan import ConnectionEnd, PingPlan, PingResult, Reporter
 from wsdaemon.websocket.codes import CloseCode
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from wsdaemon.client.check import Reply, Sent
 from wsdaemon.client.errors import ClientError, HandshakeRefused
-from wsdaemon.client.listener import Frame
+from wsdaemon.client.events import Frame
 from wsdaemon.client.plan import ConnectionEnd, PingResult
 from wsdaemon.client.statistics import Times, per_second
 from wsdaemon.observe.log import one_line

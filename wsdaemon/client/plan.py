@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from wsdaemon.client.check import Counts, Reply, Sent
-from wsdaemon.client.connection import ClientConnection, Frame
+from wsdaemon.client.connection import ClientConnection
 from wsdaemon.client.errors import ClientError
+from wsdaemon.client.events import Frame
 from wsdaemon.client.flags import Number, check, flag
 from wsdaemon.client.statistics import Times
 from wsdaemon.client.target import Target
