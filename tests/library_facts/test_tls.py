@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from OpenSSL import SSL
 from twisted.internet.interfaces import IHandshakeListener, ISSLTransport
-from twisted.internet.protocol import Factory, Protocol
-from twisted.internet.ssl import ClientContextFactory
-from twisted.internet.task import Clock
 from twisted.protocols.policies import ProtocolWrapper
-from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
+from twisted.protocols.tls import TLSMemoryBIOProtocol
 from zope.interface import implementer
 
 from tests.library_facts.test_transport import Producer
-from tests.support.http_client import Transport
+from tests.support.tls_link import Link, Served
 from wsdaemon.settings import TlsSettings
 from wsdaemon.tls import make_context
 
@@ -25,125 +21,75 @@ pytestmark = pytest.mark.filterwarnings("ignore:Passing pyOpenSSL:DeprecationWar
 
 
 @implementer(IHandshakeListener)
-class Listening(Protocol):
-    """Records its events; pauses at the first bytes if it is told to."""
+class Listening(Served):
+    """Hears of the handshake's end."""
 
-    pauses = False
-
-    def __init__(self) -> None:
-        self.told: list[Any] = []
+    handshaken = 0
 
     def handshakeCompleted(self) -> None:
-        self.told.append("handshake")
-
-    def dataReceived(self, data: bytes) -> None:
-        self.told.append(data)
-        if self.pauses:
-            transport: Any = self.transport
-            transport.pauseProducing()
-
-    def connectionLost(self, reason: Any = None) -> None:
-        self.told.append("lost")
-
-
-class Pair:
-    """Both ends of a TLS connection, each over a transport in memory."""
-
-    def __init__(self, folder: Path) -> None:
-        self.clock = Clock()
-        context = make_context(TlsSettings(enabled=True, certificate="auto"), folder / "auto.pem")
-        self.server, self.server_side = self._end(context, is_client=False)
-        self.client, self.client_side = self._end(ClientContextFactory(), is_client=True)
-        self.pump()
-
-    def _end(self, context: Any, *, is_client: bool) -> tuple[Any, Transport]:
-        inner = Factory.forProtocol(Listening)
-        end: Any = TLSMemoryBIOFactory(context, is_client, inner, self.clock).buildProtocol(None)
-        transport = Transport()
-        transport.protocol = end
-        end.makeConnection(transport)
-        return end, transport
-
-    def pump(self) -> None:
-        """Deliver bytes both ways until none are left; small writes wait for the next turn of the loop."""
-        self.clock.advance(0)
-        while self.server_side.value() or self.client_side.value():
-            for near, far in ((self.server_side, self.client), (self.client_side, self.server)):
-                data = near.value()
-                near.clear()
-                if data and not far.transport.gone:
-                    far.dataReceived(data)
+        self.handshaken += 1
 
 
 @pytest.fixture
-def pair(tmp_path: Path) -> Iterator[Pair]:
-    pair = Pair(tmp_path)
-    assert pair.server.wrappedProtocol.told == ["handshake"]
-    yield pair
-    for side in (pair.server_side, pair.client_side):
-        side.lose()
+def link() -> Link:
+    """An open connection that Twisted carries in its own way."""
+    link = Link(Listening, eager=False).open()
+    assert link.served.handshaken == 1
+    return link
 
 
-def test_tls_is_a_wrapper_whose_protocol_can_be_replaced(pair: Pair) -> None:
+def test_tls_is_a_wrapper_whose_protocol_can_be_replaced(link: Link) -> None:
     """A TLS transport delivers to whatever `wrappedProtocol` is at the time: so a connection can be handed over."""
     assert issubclass(TLSMemoryBIOProtocol, ProtocolWrapper)
-    assert list(filter(ISSLTransport.providedBy, [pair.server, pair.server_side])) == [pair.server]
-    old, new = pair.server.wrappedProtocol, Listening()
-    pair.client.write(b"first")
-    pair.pump()
-    pair.server.wrappedProtocol = new
-    pair.client.write(b"second")
-    pair.pump()
-    pair.server_side.lose()
-    assert (old.told, new.told) == (["handshake", b"first"], [b"second", "lost"])
+    assert list(filter(ISSLTransport.providedBy, [link.tls, link.carrier])) == [link.tls]
+    new = Listening()
+    link.to_server(link.encrypt(b"first"))
+    link.tls.wrappedProtocol = new
+    link.to_server(link.encrypt(b"second"))
+    link.carrier.lose()
+    assert (link.served.chunks, link.served.lost) == ([b"first"], [])
+    assert (new.chunks, len(new.lost)) == ([b"second"], 1)
 
 
-def test_tls_hands_on_what_it_has_though_it_is_paused(pair: Pair) -> None:
+def test_tls_hands_on_what_it_has_though_it_is_paused(link: Link) -> None:
     """After pauseProducing, TLS still delivers the other records of the same chunk: so they are kept."""
-    inner: Any = pair.server.wrappedProtocol
-    inner.pauses = True
-    for data in (b"1", b"2"):
-        pair.client.write(data)
-        pair.clock.advance(0)
-    pair.pump()
-    assert inner.told == ["handshake", b"1", b"2"]
+    link.served.answers = lambda _: link.tls.pauseProducing()
+    link.to_server(link.encrypt(b"1", b"2"))
+    assert link.served.chunks == [b"1", b"2"]
+    assert link.carrier.producerState == "paused"
 
 
-def test_tls_ends_with_close_notify_and_waits_for_the_peers(pair: Pair) -> None:
+def test_tls_ends_with_close_notify_and_waits_for_the_peers(link: Link) -> None:
     """loseConnection sends what is written and close_notify; the stream goes on until the peer's close_notify."""
-    pair.server.write(b"last words")
-    pair.server.loseConnection()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pair.client, "_shutdownTLS", lambda: None)  # a peer that does not answer
-        pair.pump()
-    assert pair.client.wrappedProtocol.told[1] == b"last words"
-    assert not pair.server_side.disconnecting
-    pair.client._tlsConnection.shutdown()
-    pair.client._flushSendBIO()
-    pair.pump()
-    assert pair.server_side.disconnecting
+    link.tls.write(b"last words")
+    link.tls.loseConnection()
+    assert (link.to_client(), link.ended) == (b"last words", True)
+    assert not link.carrier.disconnecting
+    link.client.shutdown()
+    link.to_server(link.from_client())
+    assert link.carrier.disconnecting
 
 
-def test_tls_has_the_half_close_of_what_it_wraps(pair: Pair) -> None:
+def test_tls_has_the_half_close_of_what_it_wraps(link: Link) -> None:
     """loseWriteConnection would end TCP's half beneath TLS: so we look for TLS first."""
     cut: list[bool] = []
-    vars(pair.server_side)["loseWriteConnection"] = lambda: cut.append(True)
-    pair.server.loseWriteConnection()
+    vars(link.carrier)["loseWriteConnection"] = lambda: cut.append(True)
+    link.tls.loseWriteConnection()
     assert cut == [True]
     assert "loseWriteConnection" not in vars(TLSMemoryBIOProtocol)
 
 
-def test_tls_pauses_its_producer(pair: Pair) -> None:
+def test_tls_pauses_its_producer(link: Link) -> None:
     """A producer is paused while the transport below is full; unregistering twice is allowed."""
-    producer = Producer()
-    pair.server.registerProducer(producer, True)
-    pair.server_side.fill()
-    pair.server.write(b"x")
-    pair.clock.advance(0)
-    pair.server_side.drain()
+    producer: Any = Producer()
+    link.tls.registerProducer(producer, True)
+    link.carrier.fill()
+    link.tls.write(b"x")
+    link.clock.advance(0)
+    link.carrier.drain()
     assert producer.told == ["pause", "resume"]
-    pair.server.unregisterProducer()
-    pair.server.unregisterProducer()
+    link.tls.unregisterProducer()
+    link.tls.unregisterProducer()
 
 
 def test_tls_contexts_release_their_buffers(tmp_path: Path) -> None:

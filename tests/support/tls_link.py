@@ -10,11 +10,11 @@ from OpenSSL import SSL, crypto
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.ssl import CertificateOptions
 from twisted.internet.task import Clock
-from twisted.internet.testing import StringTransport
 from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 
 from tests.support.certificates import Identity
+from tests.support.http_client import Transport
 from wsdaemon.websocket.eager_tls import EagerTls, make_eager
 
 RECORD = 1 << 14
@@ -27,18 +27,6 @@ def plain_count(stream: bytes) -> int:
         at += 5 + int.from_bytes(stream[at + 3 : at + 5], "big")
         count += at <= len(stream)
     return count
-
-
-class Carrier(StringTransport):
-    """The transport below TLS."""
-
-    aborted = False
-
-    def abortConnection(self) -> None:
-        self.aborted = self.disconnecting = True
-
-    def unregisterProducer(self) -> None:
-        self.producer = None
 
 
 class Served(Protocol):
@@ -99,7 +87,8 @@ class Link:
         if eager:
             make_eager(self.factory)
         self.tls: Any = self.factory.buildProtocol(None)
-        self.carrier = Carrier()
+        self.carrier = Transport()
+        self.carrier.protocol = self.tls
         self.tls.makeConnection(self.carrier)
         self.served: Any = self.tls.wrappedProtocol
         context = SSL.Context(SSL.TLS_CLIENT_METHOD)
