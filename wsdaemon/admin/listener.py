@@ -37,7 +37,7 @@ def feed_of(watched: Watched) -> type[Connection]:
         names = ("wsdaemon-admin", "feed")
 
         def opened(self) -> None:
-            """Begin."""
+            """Send a snapshot, and again after `EVERY` seconds."""
             if not self.write_paused:
                 self.send_message(json.dumps(watched.snapshot()).encode(), is_binary=False)
             if self.can_send:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import platform
 import time
 from collections import Counter
-from collections.abc import Iterator
 from heapq import nlargest
 from importlib.metadata import version
 from typing import Any, ClassVar
@@ -89,7 +88,10 @@ class Watched:
                 "open": len(hub.connections), "http": self.http_connections,
                 "by_subprotocol": dict(+by_subprotocol), "by_state": dict(by_state),
             },
-            "totals": dict(self._totals()),
+            "totals": {
+                name: total for source in self.sources() for metric in source.METRICS if metric.total
+                for name, total in metric.totals(source).items()
+            },
             "close_codes": codes,
             "refusals": dict(hub.tally.counts.most_common(50)),
             "loop_lag": {"last": self.lag.last, "max": self.lag.take_most()},
@@ -99,12 +101,6 @@ class Watched:
             "list": [self._listed(each) for each in nlargest(MOST_LISTED, hub.connections, lambda each: each.number)],
             "list_limit": MOST_LISTED,
         }  # fmt: skip
-
-    def _totals(self) -> Iterator[tuple[str, int]]:
-        for source in self.sources():
-            for metric in source.METRICS:
-                if metric.total:
-                    yield from metric.totals(source).items()
 
     def _listed(self, each: Member) -> dict[str, Any]:
         bytes_in, bytes_out = carried(each.transport)

@@ -18,7 +18,8 @@ from wsdaemon.observe.metric import Metric
 EVERY = 0.1
 """Interval of the measurements, in seconds."""
 BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
-"""The histogram's buckets, in seconds."""
+"""Upper bounds of the histogram's buckets, in seconds."""
+_LABELS = (*map(str, BOUNDS), "+Inf")
 _SHOWN = 4
 
 
@@ -30,14 +31,15 @@ class LoopLag:
 
     METRICS: ClassVar[tuple[Metric[LoopLag], ...]] = (
         Metric("histogram", "wsdaemon_loop_lag_seconds", "How late the loop makes its calls.", (),
-               lambda it: {(): it.histogram()}),
+               lambda it: {(): (list(zip(_LABELS, accumulate(it.counts), strict=True)), it.total)}),
     )  # fmt: skip
     log = Logger(namespace="wsdaemon")
 
     def __init__(self, clock: IReactorTime, threshold: float) -> None:
         self.threshold = threshold
-        self.last = self.most = self.total = 0.0
-        self.counts = [0] * (len(BOUNDS) + 1)
+        self.last = self.most = 0.0
+        self.total: float = 0.0
+        self.counts: list[int] = [0] * len(_LABELS)
         self._clock = clock
         self._due = 0.0
         self._beat = time.monotonic()
@@ -69,10 +71,6 @@ class LoopLag:
         """Return the greatest lag since the last call of this method, in seconds."""
         most, self.most = self.most, self.last
         return most
-
-    def histogram(self) -> tuple[list[tuple[str, int]], float]:
-        """Return how many lags were at most each bound, in Prometheus' form, and the sum of all lags in seconds."""
-        return list(zip((*map(str, BOUNDS), "+Inf"), accumulate(self.counts), strict=True)), self.total
 
     def _measure(self) -> None:
         now = self._clock.seconds()
