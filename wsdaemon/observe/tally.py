@@ -28,7 +28,7 @@ class Cause(StrEnum):
         self._value_, self.meaning, self.is_slow = label, meaning, is_slow
         return self
 
-    OVER_CAP = "over {cap}", "A connection got 503, or was cut at once: this option of `[limits]` allows no more."
+    OVER_CAP = "over {cap}", "A connection got 503, or was cut at once: this option of `[server]` allows no more."
     ACCEPT = "accept: {errno}", "The system would not let the daemon accept a connection."
     NO_TLS = "cut: no TLS handshake", "A TLS handshake was not done within `handshake_timeout`."
     HTTP_REFUSED = "answered {status}", "A request was too late, too long, or no HTTP, and its connection ended."
