@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -13,11 +13,11 @@ from tests.cases import ALL
 from tests.cases.vocabulary import LONG, Case, cases_for, check, refused, replies, selected
 from tests.support.clients import INI
 from tests.support.clients.chromium import visit_all
-from tests.support.daemon import Daemon
+from tests.support.daemon import Daemon, Start
 
 
 @pytest.fixture(scope="module")
-def server(served: Callable[..., Daemon]) -> Daemon:
+def server(served: Start) -> Daemon:
     return served(INI)
 
 

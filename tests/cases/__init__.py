@@ -1,12 +1,12 @@
-"""What a client sees of each behaviour that its URL chooses: one table for all clients, a file for each family.
+"""What a client sees of each subprotocol, and of each behaviour that its URL chooses: a file for each family.
 
-`vocabulary` has the words. The tables are run by wsproto in memory, by websockets and Node's ws with a real daemon, and
+`vocabulary` has the words. All tables are run by wsproto in memory, by websockets and Node's ws with a real daemon, and
 by Chromium: what nobody here wrote judges what we send.
 """
 
 from __future__ import annotations
 
-from tests.cases import close, compression, frames, handshake, look, streams, timing
+from tests.cases import close, compression, frames, handshake, look, streams, subprotocols, timing
 
 ALL = [
     *frames.CASES,
@@ -16,4 +16,5 @@ ALL = [
     *compression.CASES,
     *streams.CASES,
     *look.CASES,
+    *subprotocols.CASES,
 ]

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from tests.cases import faults
 from tests.cases.faults import bad_code
-from tests.cases.vocabulary import GREETING, HERE, Case, Json, Words, closed, fails, lost, unanswered
+from tests.cases.vocabulary import GREETING, HERE, Case, closed, fails, lost, telling, text, unanswered
 
 _RIGHT = (1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 3000, 4999)
 _RESERVED = (1005, 1006, 1015)
@@ -18,7 +18,7 @@ _ON_TLS: dict[str, Any] = {
     "chromium": None,
 }  # in memory there is none, and the page is not a secure one
 _EOF = "EOFError: unexpected end of stream"
-_RESET = Words("ConnectionResetError: …")
+_RESET = text("ConnectionResetError: …")
 
 CASES = [
     *(Case(f"/close?code={code}&reason={quote(GREETING)}", closed(code, GREETING)) for code in _RIGHT),
@@ -34,8 +34,8 @@ CASES = [
     *(Case(f"/close?messages=2&code=4000{more}", closed(4000, "", "1", "2"), sends=("1", "2", "3"))
       for more in ("", "&after=60000")),
     *(Case(f"/{path}?after=150", closed(1000), sends=(), no_sooner=("closed", 140)) for path in ("close", "echo")),
-    Case("/inspect?after=150", closed(1000, "", Json(method="GET")), sends=(), no_sooner=("closed", 140)),
-    Case("/close?after=200", closed(1000, "", HERE)),
+    Case("/inspect?after=150", closed(1000, "", telling(method="GET")), sends=(), no_sooner=("closed", 140)),
+    Case("/close?after=3000", closed(1000, "", HERE)),
     # Without a Close, behind a reply, so that the connection was well open.
     *(Case(f"/close?how={how}&messages=1", lost(HERE, cause=cause), tls=tls, **_ON_TLS if tls else {})
       for how, cause in (("fin", _EOF), ("rst", _RESET), ("half", _EOF), ("midframe", _MIDFRAME))

@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 from tests.cases import faults
 from tests.cases.faults import extension_unknown, subprotocol_unasked, subprotocol_unknown
-from tests.cases.vocabulary import HERE, Case, Like, closed, fails, never_opens, not_taken, refused, replies
+from tests.cases.vocabulary import HERE, Case, closed, fails, like, never_opens, not_taken, refused, replies
 
 _OFFERED = ("a", "b")
 _ELSEWHERE = "location: leaves this site…"
@@ -53,7 +53,7 @@ CASES = [
     Case("/handshake?dribble=1", replies(HERE), no_sooner=("opened", 110)),  # over 120 bytes
     Case("/handshake?pad=4k", replies(HERE)),
     Case("/handshake?pad=8k", replies(HERE), websockets=not_taken(
-        faults.HEADER_LONG, cause=Like(".*read 8205 bytes, expected no more than 8192 bytes.*"))),
+        faults.HEADER_LONG, cause=like(".*read 8205 bytes, expected no more than 8192 bytes.*"))),
     Case("/handshake?pad=64k", replies(HERE), websockets=not_taken(faults.HEADER_LONG),
          ws=not_taken(faults.HEADER_LONG)),
     Case("/handshake?pad=300k", replies(HERE), websockets=not_taken(faults.HEADER_LONG),

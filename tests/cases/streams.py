@@ -5,23 +5,23 @@ from __future__ import annotations
 import hashlib
 
 from tests.cases import faults
-from tests.cases.vocabulary import HERE, LONG, Case, Json, closed, fails, replies
+from tests.cases.vocabulary import HERE, LONG, Case, Such, closed, fails, replies, telling
 
 _MIB = 1 << 20
 _COUNTER = bytes(range(256)) * 4096
 _PRINTABLE = ("".join(map(chr, range(32, 127))) * (_MIB // 95 + 1))[:_MIB]
 
 
-def _digest(message: str | bytes, frames: int) -> Json:
+def _digest(message: str | bytes, frames: int) -> Such:
     octets = message.encode() if isinstance(message, str) else message
-    return Json(size=len(octets), frames=frames, sha256=hashlib.sha256(octets).hexdigest())
+    return telling(size=len(octets), frames=frames, sha256=hashlib.sha256(octets).hexdigest())
 
 
 def _random(kind: str, frame: str, frames: int, sha256: str) -> Case:
     """Return a case of bytes by chance, which are the same in each run."""
     message = {"type": kind, "size": _MIB, "sha256": sha256}
     url = f"/bytes?size=1m&type={kind}&frame={frame}&pattern=random&seed=42"
-    return Case(url, replies(message, Json(size=_MIB, frames=frames, sha256=sha256), HERE))
+    return Case(url, replies(message, telling(size=_MIB, frames=frames, sha256=sha256), HERE))
 
 
 def _bytes(query: str, message: str | bytes, frames: int) -> Case:
@@ -63,10 +63,10 @@ CASES = [
     # A page cannot set a bound.
     Case("/bytes?size=1048577&frame=0", fails(faults.over(1048577)), sends=(), max_size=_MIB, chromium=None),
     # After so many messages, now and then, and at the end before the answer to the Close, which pages do not see.
-    Case("/sink?per=2&every=60000", replies(Json(messages=2, frames=2, bytes=3, last=False),
-                                            Json(messages=4, frames=4, bytes=3 + 2 + len(LONG), last=False),
-                                            behind=[Json(messages=4, last=True)]),
+    Case("/sink?per=2&every=60000", replies(telling(messages=2, frames=2, bytes=3, last=False),
+                                            telling(messages=4, frames=4, bytes=3 + 2 + len(LONG), last=False),
+                                            behind=[telling(messages=4, last=True)]),
          sends=("1", b"\0\1", LONG, "34"), deflate=True),
-    Case("/sink?every=100", replies(Json(messages=2, bytes=len(LONG) + 1, last=False), behind=[Json(last=True)]),
+    Case("/sink?every=1000", replies(telling(messages=2, bytes=len(LONG) + 1, last=False), behind=[telling(last=True)]),
          sends=(LONG, "1")),
 ]  # fmt: skip

@@ -141,6 +141,7 @@ class Case:
     """Whether permessage-deflate is offered, or with which parameters; Chromium always does, and has no say."""
     max_size: int | None = None
     """How large a message the client takes; a page has no say."""
+    origin: str = ""
     tls: bool = False
     follows: bool = False
     """Whether a redirect is followed, by clients that can."""
@@ -153,7 +154,7 @@ class Case:
     """What this client sees instead; None where it cannot do what the case asks."""
 
     def __str__(self) -> str:
-        given = [self.url[:70], *self.offers, "tls" * self.tls, "follows" * self.follows]
+        given = [self.url[:70], *self.offers, self.origin, "tls" * self.tls, "follows" * self.follows]
         deflate = self.deflate if isinstance(self.deflate, bool) else dict(self.deflate)
         return " ".join([*filter(None, given), *([f"deflate={deflate}"] if deflate else [])])
 
@@ -194,7 +195,7 @@ def check(case: Case, client: str, seen: dict[str, Any]) -> None:
     outcome = case.outcome(client)
     assert outcome is not None
     expected = {name: value for name, value in outcome.seen.items() if name not in CANNOT_SEE[client]}
-    expected["error"] = Words(getattr(outcome.fault, client)) if outcome.fault else None
+    expected["error"] = text(getattr(outcome.fault, client)) if outcome.fault else None
     if client == "chromium":
         expected |= _as_chromium(outcome)
     if client == "ws" and "extensions" in expected:
@@ -202,7 +203,7 @@ def check(case: Case, client: str, seen: dict[str, Any]) -> None:
     if "messages" in expected:
         expected["messages"] = [shown(each) for each in expected["messages"]]
     if "body" in expected:
-        expected["body"] = Words(expected["body"])
+        expected["body"] = text(expected["body"])
     assert {name: seen.get(name) for name in expected} == expected, seen
     event, milliseconds = case.no_sooner
     assert not milliseconds or seen["at"][event] >= milliseconds, seen["at"]
@@ -212,7 +213,7 @@ def _as_chromium(outcome: Outcome) -> dict[str, Any]:
     """Return what is seen of a refusal, of which a page is told nothing but the console the status; and the event."""
     status = outcome.seen.get("status")
     said = "HTTP Authentication failed…" if status == 401 else f"Unexpected response code: {status}"
-    told = {"error": Words(f"Error during WebSocket handshake: {said}" if status != 401 else said)} if status else {}
+    told = {"error": text(f"Error during WebSocket handshake: {said}" if status != 401 else said)} if status else {}
     is_failed = outcome.fault is not None or not outcome.seen["opened"]
     code = outcome.seen.get("code", 1006)
     return {**told, "code": code, "failed": is_failed, "clean": code != 1006}
@@ -221,80 +222,57 @@ def _as_chromium(outcome: Outcome) -> dict[str, Any]:
 # -- how it is compared -----------------------------------------------------------------------------------------------
 
 
-class Words:
-    """Text; with an ellipsis at its end, the beginning of it."""
+class Such:
+    """Whatever a check holds for."""
 
-    def __init__(self, text: str) -> None:
-        self._start, self._ellipsis, _ = text.partition("…")
+    def __init__(self, words: str, check: Callable[[Any], Any]) -> None:
+        self._words = words
+        self._check = check
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, str) and (other.startswith(self._start) if self._ellipsis else other == self._start)
+        return bool(self._check(other))
 
     def __repr__(self) -> str:
-        return repr(self._start + self._ellipsis)
+        return self._words
 
     __hash__ = None  # type: ignore[assignment]
 
 
-class Like:
-    """Text that a regular expression describes."""
-
-    def __init__(self, pattern: str) -> None:
-        self._pattern = pattern
+class AtLeast(list[str]):
+    """These, and any more behind them."""
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, str) and re.fullmatch(self._pattern, other) is not None
-
-    def __repr__(self) -> str:
-        return f"Like({self._pattern!r})"
-
-    __hash__ = None  # type: ignore[assignment]
-
-
-class Flood(list[str]):
-    """At least so many of one and the same."""
-
-    def __init__(self, payload: str, count: int) -> None:
-        super().__init__([payload] * count)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, list) and len(other) >= len(self) and set(other) == set(self)
+        return isinstance(other, list) and other[: len(self)] == list(self)
 
     __hash__ = None
 
 
-class Having:
-    """A list that holds this, among others."""
-
-    def __init__(self, item: Any) -> None:
-        self._item = item
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, list) and self._item in other
-
-    def __repr__(self) -> str:
-        return f"Having({self._item!r})"
-
-    __hash__ = None  # type: ignore[assignment]
+def text(words: str) -> Any:
+    """Return text to be compared; with an ellipsis at its end, the beginning of it."""
+    return like(re.escape(words[:-1]) + ".*") if words.endswith("…") else words
 
 
-class Json:
-    """A message in JSON, or an object in one, that has these members among others."""
+def like(pattern: str) -> Such:
+    """Return text that a regular expression describes."""
+    return Such(pattern, lambda other: isinstance(other, str) and re.fullmatch(pattern, other, re.DOTALL))
 
-    def __init__(self, **members: Any) -> None:
-        self._members = members
 
-    def __eq__(self, other: object) -> bool:
+def having(item: Any) -> Such:
+    """Return a list that holds this, among others."""
+    return Such(f"[… {item!r} …]", lambda other: item in other)
+
+
+def telling(**members: Any) -> Such:
+    """Return a message in JSON, or an object in one, that has these members, among others."""
+
+    def check(other: Any) -> bool:
         try:
             told = json.loads(other) if isinstance(other, str) else other
         except ValueError:
             return False
-        return isinstance(told, dict) and {name: told.get(name) for name in self._members} == self._members
+        return isinstance(told, dict) and {name: told.get(name) for name in members} == members
 
-    def __repr__(self) -> str:
-        return f"Json({self._members})"
-
-    __hash__ = None  # type: ignore[assignment]
+    return Such(repr(members), check)
 
 
 def shown(message: Any) -> Any:
@@ -320,7 +298,9 @@ def asked(case: Case, client: str, address: str) -> dict[str, Any]:
             sends.append(message._asdict())
         else:
             sends.append(message)
-    given = {each.name: getattr(case, each.name) for each in fields(case) if each.name in ("tls", "follows", "deflate")}
+    given = {
+        each.name: getattr(case, each.name) for each in fields(case) if each.name in ("origin", "follows", "deflate")
+    }
     return {
         **given, "url": address + case.url, "offers": case.offers, "sends": sends, "until": case.until(client),
         "linger": outcome.linger, "patience": outcome.patience, "maxSize": case.max_size,

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import random
-import shutil
-import subprocess
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.typing import Subprotocol
 
-from tests.support.daemon import ROOT, WITH_TLS, Daemon, Start
+from tests.cases.subprotocols import BROADCASTS
+from tests.cases.vocabulary import Case, check
+from tests.support.clients import node, websockets
+from tests.support.daemon import WITH_TLS, Daemon, Start
 from tests.support.loops import run
-
-NODE = ROOT / "tests" / "node"
 
 
 @pytest.fixture(scope="module")
@@ -26,26 +24,15 @@ def server(served: Start) -> Daemon:
     return served(WITH_TLS)
 
 
+@pytest.mark.parametrize("case", BROADCASTS, ids=str)
+def test_broadcast_to_oneself(server: Daemon, case: Case) -> None:
+    """Texts and binary messages come back whole and in order, plain and over TLS, compressed or not."""
+    check(case, "websockets", websockets.visit_all(server, [case])[case])
+    check(case, "ws", node.visit_all(server, [case])[case])
+
+
 class TestWebsockets:
     """Python's `websockets`, as it is by default, and without compression."""
-
-    @pytest.mark.parametrize("compression", ["deflate", None])
-    @pytest.mark.parametrize("path", ["echo", "echo-assemble", "echo-fragment", "echo-broadcast"])
-    def test_messages(self, server: Daemon, path: str, compression: str | None) -> None:
-        """Texts and binary messages of all sizes come back whole and in order."""
-        messages: list[str | bytes] = ["hello", "", b"", b"\0\xff", "grüße 👋", "x" * 65000, os.urandom(65000)]
-
-        async def client() -> None:
-            async with connect(f"{server.ws}/{path}", compression=compression) as connection:
-                for message in messages:
-                    await connection.send(message)
-                    assert await connection.recv() == message
-                for message in messages:
-                    await connection.send(message)
-                assert [await connection.recv() for _ in messages] == messages
-            assert (connection.close_code, connection.close_reason) == (1000, "")
-
-        run(client)
 
     @pytest.mark.parametrize("compression", ["deflate", None])
     def test_large_echo(self, server: Daemon, compression: str | None) -> None:
@@ -72,15 +59,12 @@ class TestWebsockets:
 
         run(client)
 
-    def test_subprotocols(self, server: Daemon) -> None:
-        """The first known one of the client's is chosen; with only unknown ones the answer is 400, naming the known."""
+    def test_unknown_subprotocols(self, server: Daemon) -> None:
+        """With only unknown ones the answer is 400, naming the known."""
 
         async def client() -> None:
-            offered: Any = ["nope", "org.ietf.websocket.test-echo-fragment", "echo"]
-            async with connect(server.ws, subprotocols=offered) as connection:
-                assert connection.subprotocol == "org.ietf.websocket.test-echo-fragment"
             with pytest.raises(InvalidStatus) as caught:
-                await connect(server.ws, subprotocols=offered[:1])
+                await connect(server.ws, subprotocols=[Subprotocol("nope")])
             assert caught.value.response.status_code == 400
             assert b"echo-broadcast" in (caught.value.response.body or b"")
 
@@ -165,38 +149,3 @@ def test_endless_message_in_constant_memory(daemon: Callable[..., Daemon]) -> No
         assert own.rss() - before < 8 << 20
 
     run(client)
-
-
-def node(url: str, **options: Any) -> Any:
-    if shutil.which("node") is None or not (NODE / "node_modules" / "ws").is_dir():
-        if os.environ.get("CI"):
-            pytest.fail("Node's ws is not installed, and CI must not leave its tests out; `make test` installs it")
-        pytest.skip("Node's ws is not installed; `make test` installs it where there is npm")
-    done = subprocess.run(
-        ["node", NODE / "client.mjs", url, json.dumps(options)], capture_output=True, text=True, timeout=60, check=True
-    )
-    return json.loads(done.stdout)
-
-
-class TestNode:
-    """Node's `ws`."""
-
-    @pytest.mark.parametrize("deflate", [False, True])
-    @pytest.mark.parametrize(
-        "name", ["echo", "echo-assemble", "echo-fragment", "echo-broadcast-ping", "lws-mirror-protocol"]
-    )
-    @pytest.mark.parametrize("scheme", ["ws", "wss"])
-    def test_messages(self, server: Daemon, scheme: str, name: str, deflate: bool) -> None:
-        """Texts and binary messages come back, plain and over TLS, and the close is clean."""
-        messages = ["hello", {"binary": "00ff10"}, "", "grüße 👋" * 200]
-        seen = node(getattr(server, scheme), subprotocols=[name], messages=messages, deflate=deflate)
-        assert seen["messages"] == messages
-        assert (seen["subprotocol"], seen["close"], seen["reason"]) == (name, 1000, "done")
-        assert ("permessage-deflate" in seen["extensions"]) == deflate
-
-    def test_refused(self, server: Daemon) -> None:
-        """Unknown subprotocols are 400; a page of another site may not enter the chat, 403."""
-        assert node(server.ws, subprotocols=["nope"])["status"] == 400
-        other = {"Origin": "http://evil.example"}
-        assert node(f"{server.ws}/echo-broadcast", headers=other)["status"] == 403
-        assert node(f"{server.ws}/echo", headers=other)["close"] == 1000

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
 
 import pytest
 
-from tests.support.daemon import Daemon
+from tests.support.daemon import Daemon, Start
 from tests.support.memory import MemorySite
 from tests.support.scenarios import ALL_NAMES, SCENARIOS, Scenario
 from tests.support.wire import PING, PONG, Frame, request, take_frames
@@ -35,13 +34,8 @@ def test_in_memory(scenario: Scenario, piece: int) -> None:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
-    config = tmp_path_factory.mktemp("daemon") / "ws.ini"
-    config.write_text("")
-    daemon = Daemon([f"--config={config}", "--port=0"])
-    yield daemon
-    assert daemon.stop() == 0
-    assert "Traceback" not in daemon.output
+def server(served: Start) -> Daemon:
+    return served()
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=str)

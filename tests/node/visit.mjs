@@ -30,7 +30,7 @@ function shown(data, isBinary) {
   return isBinary ? { binary: data.toString("hex") } : data.toString();
 }
 
-function visit({ url, offers, deflate, sends, until, linger, patience, maxSize, follows }) {
+function visit({ url, offers, deflate, sends, until, linger, patience, maxSize, follows, origin }) {
   return new Promise((resolve) => {
     const at = {};
     const seen = { opened: false, messages: [], pings: [], pongs: [], behind: [], error: null, gave_up: false, at };
@@ -39,6 +39,7 @@ function visit({ url, offers, deflate, sends, until, linger, patience, maxSize, 
     const socket = new WebSocket(url, offers, {
       rejectUnauthorized: false,
       perMessageDeflate: offered(deflate),
+      origin: origin || undefined,
       followRedirects: follows,
       maxPayload: maxSize ?? 0,
     });

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 
 from tests.support.clients import INI
-from tests.support.daemon import Daemon
+from tests.support.daemon import Daemon, Start
 
 
 @pytest.fixture(scope="session")
-def server(served: Callable[..., Daemon]) -> Daemon:
+def server(served: Start) -> Daemon:
     return served(INI)

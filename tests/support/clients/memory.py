@@ -43,7 +43,8 @@ class Visit:
         offer = self._case.deflate
         extensions = [Offer(offer if isinstance(offer, dict) else {})] if offer else []
         self._handshake = H11Handshake(ConnectionType.CLIENT)
-        asks = events.Request("localhost", self._case.url, list(extensions), [], list(self._case.offers))
+        origin = [(b"Origin", self._case.origin.encode())] if self._case.origin else []
+        asks = events.Request("localhost", self._case.url, list(extensions), origin, list(self._case.offers))
         self._peer.send(self._handshake.send(asks))
         while not self._is_over:
             self._take()

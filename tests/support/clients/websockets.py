@@ -12,7 +12,7 @@ from typing import Any
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory, PerMessageDeflate
-from websockets.typing import Subprotocol
+from websockets.typing import Origin, Subprotocol
 
 from tests.cases.vocabulary import PATIENT, Case, Ping, Zeros, shown
 from tests.support.daemon import Daemon
@@ -60,6 +60,8 @@ async def _visit(daemon: Daemon, case: Case) -> dict[str, Any]:
         "subprotocols": [Subprotocol(name) for name in case.offers] or None,
         "extensions": [_offer(case)] if case.deflate else None,
     }  # fmt: skip
+    if case.origin:
+        options["origin"] = Origin(case.origin)
     if case.tls:
         options["ssl"] = trusting()
     try:
