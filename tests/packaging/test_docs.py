@@ -17,10 +17,12 @@ from wsdaemon.load.command import LOAD
 from wsdaemon.reference import ini, markdown
 from wsdaemon.routing.registry import _own, settings_classes
 from wsdaemon.settings import Settings
+from wsdaemon.websocket import closing
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 KNOWN = settings_classes(_own())  # wsdaemon's own, whatever else is installed
 EXAMPLE = ROOT / "docs" / "examples" / "wsdaemon-shout"
+FOLDERS = ("wsdaemon", "tests", "benchmarks", "tools", "docs/examples")
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
 
 
@@ -70,3 +72,18 @@ def test_links_lead_somewhere(page: Path) -> None:
     """Every relative link in the documentation names a file that exists."""
     for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text()):
         assert (page.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_modules_exist(page: Path) -> None:
+    """Every module and test that the documentation names exists."""
+    there = [each.as_posix() for folder in FOLDERS for each in (ROOT / folder).rglob("*.py")]
+    for name in re.findall(r"`([a-z_./]*[a-z_]+\.py)`", page.read_text()):
+        assert [each for each in there if each.endswith(f"/{name}")], name
+
+
+def test_the_closing_table_is_current() -> None:
+    """docs/architecture.md shows the table of states as the code that follows it does."""
+    table = re.findall(r"^    ([A-Z]{4,}.*|state .*)$", closing.__doc__ or "", re.MULTILINE)
+    assert len(table) > len(closing.NEXT)
+    assert "\n".join(table[1:]) in (ROOT / "docs" / "architecture.md").read_text()

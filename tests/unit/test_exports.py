@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from wsdaemon.subprotocol import Connection
+
 ROOT = Path(__file__).resolve().parents[2]
 EXPORTED = {
     "wsdaemon.client": [
@@ -60,3 +62,13 @@ def test_examples_use_the_public_modules() -> None:
         for module in re.findall(r"^ *(?:from|import) (wsdaemon[.\w]*)", each.read_text(), re.MULTILINE)
     }
     assert imported == set(EXPORTED)
+
+
+def test_the_connection_is_as_documented() -> None:
+    """What docs/subprotocols.md says that a subprotocol overrides, calls and reads is there."""
+    page = (ROOT / "docs" / "subprotocols.md").read_text()
+    rows = re.findall(r"^\| (`[a-z].*?) \|", page, re.MULTILINE)
+    named = {name for row in rows for name in re.findall(r"`([a-zA-Z_]+)", row)}
+    there = {name for each in Connection.__mro__ for name in (*vars(each), *vars(each).get("__annotations__", ()))}
+    assert {"opened", "send_frame", "deadlines", "target"} <= named
+    assert named - there == set()
