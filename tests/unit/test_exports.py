@@ -43,7 +43,7 @@ def test_docstrings(module: str, name: str) -> None:
     assert not written.startswith(f"{name}("), "as dataclasses make it"
     methods = inspect.getmembers(exported, inspect.isfunction) if inspect.isclass(exported) else []
     ours = [each for key, each in methods if each.__module__.startswith("wsdaemon.") and not key.startswith("_")]
-    assert [each.__qualname__ for each in ours if not inspect.getdoc(each)] == []
+    assert [each for each in ours if not inspect.getdoc(each) and "<locals>" not in each.__qualname__] == []
 
 
 @pytest.mark.parametrize("module", EXPORTED)
