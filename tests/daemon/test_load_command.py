@@ -10,66 +10,21 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.support.daemon import Daemon
 from tests.support.patience import PATIENCE
+from tests.support.wsping import peer
 
 pytestmark = pytest.mark.traced
 WSDAEMON = Path(sys.executable).with_name("wsdaemon")
-STALLING = """
-import asyncio, time
-from websockets.asyncio.server import serve
-
-count = 0
-
-async def echo(connection):
-    global count
-    async for message in connection:
-        count += 1
-        if count == 200:
-            time.sleep(1)  # blocks the loop, and with it every connection
-        await connection.send(message)
-
-async def main():
-    async with serve(echo, "127.0.0.1", 0) as server:
-        print(server.sockets[0].getsockname()[1], flush=True)
-        await asyncio.Future()
-
-asyncio.run(main())
-"""
-REFUSING = b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 
 def load(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run([WSDAEMON, "load", *arguments], capture_output=True, text=True, timeout=PATIENCE, check=False)
-
-
-@contextmanager
-def refusing_server() -> Iterator[str]:
-    """A server that answers every handshake with 401."""
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-
-        def serve() -> None:
-            while True:
-                try:
-                    peer, _ = listening.accept()
-                except OSError:
-                    return
-                with peer:
-                    peer.recv(65536)
-                    peer.sendall(REFUSING)
-
-        thread = threading.Thread(target=serve)
-        thread.start()
-        yield f"ws://127.0.0.1:{listening.getsockname()[1]}/"
-        listening.shutdown(socket.SHUT_RDWR)
-    thread.join()
 
 
 def test_closed_loop(daemon: Callable[..., Daemon], tmp_path: Path) -> None:
@@ -119,14 +74,8 @@ def test_connects(daemon: Callable[..., Daemon], tmp_path: Path) -> None:
 
 def test_stalled_server_shows() -> None:
     """A server that sleeps for 1 s in the middle of a run at 100/s: about 100 messages took between 10 ms and 1 s."""
-    server = subprocess.Popen([sys.executable, "-c", STALLING], stdout=subprocess.PIPE, text=True)
-    assert server.stdout is not None
-    try:
-        url = f"ws://127.0.0.1:{server.stdout.readline().strip()}/"
-        done = load(url, "--rate=100", "--duration=4", "--json=-", "-q")
-    finally:
-        server.kill()
-        server.communicate()
+    with peer("stall") as port:
+        done = load(f"ws://127.0.0.1:{port}/", "--rate=100", "--duration=4", "--json=-", "-q")
     found = json.loads(done.stdout)
     assert done.returncode == 0, done.stderr
     from hdrh.histogram import HdrHistogram  # type: ignore[import-untyped]
@@ -144,8 +93,8 @@ def test_stalled_server_shows() -> None:
 
 def test_refused() -> None:
     """A handshake that every client is refused: 3, with status and reason."""
-    with refusing_server() as url:
-        done = load(url, "--clients=2", "--duration=5", "-q")
+    with peer("refuse") as port:
+        done = load(f"ws://127.0.0.1:{port}/", "--clients=2", "--duration=5", "-q")
     assert done.returncode == 3
     assert "401 Unauthorized" in done.stdout
     assert "handshakes refused: HTTP status 401" in done.stdout

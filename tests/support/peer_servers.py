@@ -11,7 +11,8 @@ import contextlib
 import http
 import ssl
 import sys
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 from websockets.asyncio.server import ServerConnection, serve
@@ -21,58 +22,30 @@ from websockets.utils import accept_key
 Message = str | bytes
 
 
-async def echo(connection: ServerConnection) -> None:
-    async for message in connection:
-        await connection.send(message)
+def answering(replies: Callable[[int, Any], Iterable[Message]]) -> Callable[[ServerConnection], Awaitable[None]]:
+    """Return what serves a connection: `replies` makes the replies of a message's number, from 1, and the message."""
+
+    async def handle(connection: ServerConnection) -> None:
+        number = 0
+        async for message in connection:
+            number += 1
+            for reply in replies(number, message):
+                await connection.send(reply)
+
+    return handle
 
 
-async def drop(connection: ServerConnection) -> None:
-    """Leave every tenth message unanswered."""
-    count = 0
-    async for message in connection:
-        count += 1
-        if count % 10:
-            await connection.send(message)
-
-
-async def flip(connection: ServerConnection) -> None:
-    """Change one byte of every third message."""
-    count = 0
-    async for message in connection:
-        count += 1
-        assert isinstance(message, str)
-        await connection.send(message[:20] + "!" + message[21:] if count % 3 == 0 else message)
-
-
-async def double(connection: ServerConnection) -> None:
-    """Answer the second message twice."""
-    count = 0
-    async for message in connection:
-        count += 1
-        for _ in range(2 if count == 2 else 1):
-            await connection.send(message)
-
-
-async def opcode(connection: ServerConnection) -> None:
-    """Answer texts with binary messages."""
-    async for message in connection:
-        await connection.send(message.encode() if isinstance(message, str) else message)
+echo = answering(lambda number, message: [message])
 
 
 async def late(connection: ServerConnection) -> None:
     """Answer the first message only when the third is in."""
-    first: Message | None = None
-    count = 0
-    async for message in connection:
-        count += 1
-        if count == 1:
-            first = message
-        elif count == 3:
-            assert first is not None
-            await connection.send(first)
-            await connection.send(message)
-        else:
-            await connection.send(message)
+    first = await connection.recv()
+    await connection.send(await connection.recv())
+    third = await connection.recv()
+    await connection.send(first)
+    await connection.send(third)
+    await echo(connection)
 
 
 async def fail(connection: ServerConnection) -> None:
@@ -83,22 +56,37 @@ async def fail(connection: ServerConnection) -> None:
     await connection.close(1011, "out of cheese")
 
 
-async def mute(connection: ServerConnection) -> None:
-    """Answer nothing."""
-    async for _ in connection:
-        pass
-
-
 async def greet(connection: ServerConnection) -> None:
     """Say something that nobody asked for."""
     await connection.send("Request served by 1234")
     await echo(connection)
 
 
+answered = 0
+
+
+def stall(_: int, message: Message) -> list[Message]:
+    """Sleep for a second before the 200th reply, and with it every connection."""
+    global answered
+    answered += 1
+    if answered == 200:
+        time.sleep(1)
+    return [message]
+
+
 BROKEN: dict[str, Callable[[ServerConnection], Awaitable[None]]] = {
-    "drop": drop, "flip": flip, "double": double, "opcode": opcode, "late": late, "fail": fail, "mute": mute,
-    "greet": greet, "websockets": echo,
-}  # fmt: skip
+    "websockets": echo,
+    "mute": answering(lambda number, message: []),
+    "drop": answering(lambda number, message: [message] if number % 10 else []),
+    "flip": answering(lambda number, message: [message if number % 3 else f"{message[:20]}!{message[21:]}"]),
+    "double": answering(lambda number, message: [message] * (2 if number == 2 else 1)),
+    "opcode": answering(lambda number, message: [message.encode()]),
+    "stall": answering(stall),
+    "late": late,
+    "fail": fail,
+    "greet": greet,
+}
+"""The servers by kind: right ones, and broken ones."""
 
 
 async def garbage(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
