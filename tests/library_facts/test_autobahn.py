@@ -61,8 +61,8 @@ class Stopping(Protocol):
 class Peer:
     """An open connection of a stock factory with options, and its transport."""
 
-    def __init__(self, kind: type[WebSocketServerProtocol] = Protocol, *, server: str = "", **options: Any) -> None:
-        self.factory = WebSocketServerFactory(server=server, reactor=Clock())
+    def __init__(self, kind: type[WebSocketServerProtocol] = Protocol, **options: Any) -> None:
+        self.factory = WebSocketServerFactory(reactor=Clock())
         self.factory.protocol = kind
         self.factory.setProtocolOptions(openHandshakeTimeout=0, **options)
         protocol: Any = self.factory.buildProtocol(None)
@@ -71,7 +71,6 @@ class Peer:
         self.transport.protocol = protocol
         protocol.makeConnection(self.transport)
         protocol.dataReceived(request("/"))
-        self.answer = self.transport.value()
         self.transport.clear()
 
     def send(self, *frames: Frame | bytes) -> list[str]:
@@ -114,29 +113,6 @@ def test_timers_know_one_clock_only() -> None:
     peer.protocol.sendClose()
     assert peer.factory.reactor.getDelayedCalls() == []
     peer.transport.lose()
-
-
-def test_server_header() -> None:
-    """The answer names Autobahn's version unless the factory has an empty name."""
-    assert b"\r\nServer: AutobahnPython/" in Peer(server=WebSocketServerFactory().server).answer
-    assert b"\r\nServer:" not in Peer().answer
-
-
-def test_handshake_goes_through_send_data() -> None:
-    """The 101 goes out by sendData, which puts it into the order of our frames."""
-
-    class Silent(Protocol):
-        def sendData(self, data: bytes, sync: bool = False, chopsize: int | None = None) -> None:
-            self.calls.append(data[:12].decode())
-
-    peer = Peer(Silent)
-    assert (peer.answer, peer.protocol.calls) == (b"", ["HTTP/1.1 101"])
-
-
-def test_extensions_are_parsed() -> None:
-    """A header is taken apart into names and parameters, each a list, True where it has no value."""
-    parsed = Peer().protocol._parseExtensionsHeader('a; b=1; c, d; e="2"; e=3')
-    assert parsed == [("a", {"b": ["1"], "c": [True]}), ("d", {"e": ["2", "3"]})]
 
 
 # -- the parser -------------------------------------------------------------------------------------------------------

@@ -16,7 +16,6 @@ from functools import cache
 from typing import Any, NamedTuple
 
 import pytest
-from autobahn.twisted.websocket import WebSocketClientProtocol
 from autobahn.websocket.compress_deflate import PerMessageDeflate
 from OpenSSL import SSL
 from twisted.web.http import HTTPChannel
@@ -54,22 +53,12 @@ ALLOWED = [
     Allowed({"_SubParsersAction"}, {"completion"}, lambda: argparse),
     # Autobahn's
     Allowed(
-        {"_connectionMade", "_isMessageCompressed", "_perMessageCompress"},
-        {"websocket.autobahn_facts", "client.connection"},
-        connection,
-    ),
-    Allowed(
-        {"_fail_connection", "_invalid_payload", "_protocol_violation"},
-        {"websocket.input", "client.connection"},
-        connection,
-    ),
-    Allowed(
-        {"_dataReceived"},
-        {"client.connection"},
+        {"_connectionMade", "_isMessageCompressed", "_perMessageCompress", "_fail_connection", "_invalid_payload"}
+        | {"_protocol_violation", "_max_message_size_exceeded", "_onOpen"},
+        {"websocket.autobahn_facts"},
         connection,
     ),
     Allowed({"_compressor"}, {"websocket.compression"}, lambda: PerMessageDeflate(True, False, False, 0, 0, 0)),
-    Allowed({"_max_message_size_exceeded", "_onOpen"}, {"client.connection"}, WebSocketClientProtocol),
 ]
 
 
@@ -102,11 +91,11 @@ def used_in(code: ast.AST) -> set[str]:
 
 
 def set_in(code: ast.AST) -> set[str]:
-    """Return the private names that some code defines: methods, functions, variables, attributes that it sets."""
+    """Return the private names that some code defines: methods, functions, variables, attributes of `self`."""
     found: set[str] = set()
     for node in ast.walk(code):
         if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
-            found.add(node.attr)
+            found |= {node.attr} if isinstance(node.value, ast.Name) and node.value.id in ("self", "cls") else set()
         elif isinstance(node, ast.FunctionDef | ast.ClassDef):
             found.add(node.name)
         elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
