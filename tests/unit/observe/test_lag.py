@@ -11,6 +11,7 @@ from twisted.internet.task import Clock
 from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
 from zope.interface import implementer
 
+from tests.support.patience import PATIENCE
 from wsdaemon.observe.lag import BOUNDS, EVERY, LoopLag
 
 
@@ -64,7 +65,7 @@ def test_the_log_says_what_was_running(lines: list[LogEvent]) -> None:
     lag.watch()
 
     def something_long() -> None:
-        until = time.monotonic() + 30
+        until = time.monotonic() + PATIENCE
         while not lag._seen and time.monotonic() < until:
             pass
 
