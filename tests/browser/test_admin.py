@@ -1,4 +1,4 @@
-"""The status page in a real browser, with a real daemon, and for everyone."""
+"""Status page in a real browser: with a real daemon, on a phone, in dark mode, by keyboard."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ LONGEST_WAIT_MS = 30_000  # until the page tries again
 
 @contextmanager
 def load(daemon: Daemon, clients: int) -> Iterator[list[int]]:
-    """Clients that echo at most 100 messages a second, each in a thread of its own; gives how many they were."""
+    """Echo clients in threads, each of at most 100 messages a second; gives the number of echoes of each."""
     done = threading.Event()
     echoed = [0] * clients
 
@@ -98,7 +98,7 @@ def test_the_numbers_are_what_the_clients_did(browser: Browser, daemon: Callable
 
 
 def test_load_shows_in_rates_and_plots(browser: Browser, operated: Daemon) -> None:
-    """Three clients' messages a second, and each one's traffic; after them nothing, and the plots keep it."""
+    """Messages a second of three clients, and the traffic of each; 0 when they have gone, while the plots keep them."""
     page = look(browser, operated)
     before = time.monotonic()
     with load(operated, 3) as echoed:
@@ -119,7 +119,7 @@ def test_load_shows_in_rates_and_plots(browser: Browser, operated: Daemon) -> No
 
 
 def test_a_connection_appears_and_goes(browser: Browser, operated: Daemon) -> None:
-    """With its address, subprotocol, target and traffic; a target made of markup is shown letter for letter."""
+    """Its address, subprotocol, target and traffic are listed; a target of markup is shown as text."""
     page = look(browser, operated)
     with RawClient(operated, HOSTILE.replace(" ", "%20"), subprotocols="echo") as client:
         address = "{}:{}".format(*client.socket.getsockname())
@@ -137,7 +137,7 @@ def test_a_connection_appears_and_goes(browser: Browser, operated: Daemon) -> No
 
 
 def test_a_lost_feed_is_told_until_it_is_back(browser: Browser, daemon: Callable[..., Daemon]) -> None:
-    """Since when the numbers are old; a daemon that is there again is found, and its lower counts are no rates."""
+    """The banner tells the time of the last update; a restarted daemon is found, and its lower counts give no rates."""
     first = daemon(ini=INI.format(0))
     page = look(browser, first, clock=True)
     with RawClient(first) as client:
@@ -160,7 +160,7 @@ def test_a_lost_feed_is_told_until_it_is_back(browser: Browser, daemon: Callable
 
 
 def test_a_daemon_that_shuts_down_says_so(browser: Browser, daemon: Callable[..., Daemon]) -> None:
-    """As long as a client takes its time to close, with how many are still there."""
+    """While clients take their time to close, with the number of those left."""
     own = daemon(ini=INI.format(0))
     page = look(browser, own)
     with RawClient(own):
@@ -185,7 +185,7 @@ def test_nothing_is_asked_of_other_hosts_and_nothing_is_complained_of(browser: B
 
 
 def test_a_phone_needs_no_sideways_scrolling(browser: Browser, operated: Daemon) -> None:
-    """At phone width all fits, with long words from strangers and banners; and no field makes the phone zoom."""
+    """At phone width everything fits, long words and banners included, and no field makes the phone zoom."""
     feed = Feed(blank(browser, width=PHONE_WIDTH), operated)
     page = feed.page
     word = "w" * 400
@@ -217,7 +217,7 @@ def test_a_phone_needs_no_sideways_scrolling(browser: Browser, operated: Daemon)
 def test_the_page_follows_the_colour_scheme(
     browser: Browser, operated: Daemon, scheme: Literal["light", "dark"], dark: bool
 ) -> None:
-    """Dark mode has dark backgrounds under letters that are light, and the reverse."""
+    """Dark mode has light text on dark backgrounds; light mode the reverse."""
     feed = Feed(blank(browser, color_scheme=scheme), operated)
     for selector in ("body", ".panel", "#filter", "#scroller"):
         assert (brightness(feed.page, selector, "backgroundColor") < 64) is dark
@@ -225,7 +225,7 @@ def test_the_page_follows_the_colour_scheme(
 
 
 def test_everything_has_a_name_and_nothing_moves_that_need_not(browser: Browser, operated: Daemon) -> None:
-    """For who cannot see it, uses the keyboard only, or asked for less motion."""
+    """For people with a screen reader, without a mouse, or who prefer reduced motion."""
     page = blank(browser, reduced_motion="reduce")
     Feed(page, operated)
     expect(page.locator("#memory")).to_have_text("50 MB")

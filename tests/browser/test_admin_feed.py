@@ -1,4 +1,4 @@
-"""The status page and its feed: what the page makes of each message, of silence, and of what it does not know."""
+"""Status page and its feed: what the page does with each message, with silence, and with unknown messages."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.support.daemon import Daemon
 
 
 def test_rates_are_differences_by_the_daemons_time(browser: Browser, operated: Daemon) -> None:
-    """However late a message comes; where the daemon began anew, or its clock was put back, there is no rate."""
+    """A late message changes no rate; after a restart, or when the daemon's clock was set back, there is no rate."""
     totals = STATE["totals"]
     feed = Feed(blank(browser), operated, list=[listed(7, bytes_in=1000, bytes_out=None)])
     expect(feed.page.locator("#messagesIn")).to_have_text("–")
@@ -35,7 +35,7 @@ def test_rates_are_differences_by_the_daemons_time(browser: Browser, operated: D
 
 
 def test_silence_is_told_and_ends_in_a_new_connection(browser: Browser, operated: Daemon) -> None:
-    """A feed that says nothing is not taken for a daemon where nothing happens."""
+    """A silent feed is distinguished from an idle daemon."""
     page = blank(browser)
     page.clock.install(time=0)
     page.clock.pause_at(1)  # from here on time goes only where the test says so
@@ -67,7 +67,7 @@ def test_silence_is_told_and_ends_in_a_new_connection(browser: Browser, operated
 
 @pytest.mark.parametrize("odd", ["[]", "{", '{"time": 1}', "null", json.dumps({**STATE, "list": [{}]})])
 def test_what_the_page_does_not_know_is_no_news(browser: Browser, operated: Daemon, odd: str) -> None:
-    """A feed of another kind must not leave the page as if all were well."""
+    """A message of an unknown form ends the live state."""
     feed = Feed(blank(browser), operated)
     feed.silent = True
     feed.opened[-1].send(odd)
@@ -75,7 +75,7 @@ def test_what_the_page_does_not_know_is_no_news(browser: Browser, operated: Daem
 
 
 def test_markup_from_strangers_is_text_everywhere(browser: Browser, operated: Daemon) -> None:
-    """In the list, the counts, the words of the daemon."""
+    """In the list, the counts and the daemon's own texts."""
     evil = "<img src=x onerror=hacked=1>"
     feed = Feed(blank(browser), operated)
     feed.say(
@@ -92,7 +92,7 @@ def test_markup_from_strangers_is_text_everywhere(browser: Browser, operated: Da
 
 
 def test_a_hidden_tab_draws_nothing_and_keeps_little(browser: Browser, operated: Daemon) -> None:
-    """Without a frame to draw nothing is touched; half an hour of samples costs no more than five minutes."""
+    """Without an animation frame the document does not change; half an hour takes no more memory than five minutes."""
     page = blank(browser)
     page.add_init_script("self.frames0 = []; self.requestAnimationFrame = (draw) => frames0.push(draw)")
     feed = Feed(page, operated)
@@ -111,7 +111,7 @@ def test_a_hidden_tab_draws_nothing_and_keeps_little(browser: Browser, operated:
 
 
 def test_plots_draw_the_numbers_beside_them(browser: Browser, operated: Daemon) -> None:
-    """Each line ends at the height of its number, below a round one at the top."""
+    """Each line ends at the height of its value; the top of the plot is a round number."""
     feed = Feed(blank(browser), operated)
     totals = {**STATE["totals"], "messages_in": 2, "messages_out": 3, "bytes_in": 4000, "bytes_out": 5000}
     feed.say(
@@ -134,7 +134,7 @@ def test_plots_draw_the_numbers_beside_them(browser: Browser, operated: Daemon) 
 
 
 def test_a_gap_is_no_line(browser: Browser, operated: Daemon) -> None:
-    """Where nothing was heard the plot has a hole, and not a guess."""
+    """Where samples are missing, the plot has a gap."""
     feed = Feed(blank(browser), operated)
     for after in (1, 1, 60, 1):
         feed.say(after)
@@ -143,7 +143,7 @@ def test_a_gap_is_no_line(browser: Browser, operated: Daemon) -> None:
 
 
 def test_a_total_that_the_page_has_no_row_for_gets_one(browser: Browser, operated: Daemon) -> None:
-    """A counter that is new to the daemon needs nothing of the page."""
+    """A new counter of the daemon needs no change of the page."""
     feed = Feed(blank(browser), operated)
     for pings in (1234, 1235):
         feed.say(totals={**STATE["totals"], "pings_in": pings})

@@ -1,4 +1,4 @@
-"""The list of connections on the status page: still while it is read, sorted, filtered, and painted soon."""
+"""List of connections on the status page: steady while it is read, sorted, filtered, and painted fast."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.support.daemon import Daemon
 
 
 def test_200_rows_keep_scroll_position_focus_and_selection(browser: Browser, operated: Daemon) -> None:
-    """While new ones come above and old ones go below each second."""
+    """While rows are added above and removed below each second."""
     feed = Feed(blank(browser), operated)
     page = feed.page
     feed.list(range(1, LISTED + 1))
@@ -48,7 +48,7 @@ def test_200_rows_keep_scroll_position_focus_and_selection(browser: Browser, ope
 
 
 def test_200_rows_are_soon_painted(browser: Browser, operated: Daemon) -> None:
-    """Where each has new numbers, with a selection and without: the page is not what makes a computer busy.
+    """When each has new numbers, with a selection and without: the page must not make a computer busy.
 
     It takes one layout, and not much more than to write as many texts and nothing else.
     """
@@ -88,7 +88,7 @@ def test_200_rows_are_soon_painted(browser: Browser, operated: Daemon) -> None:
 
 
 def test_the_list_is_sorted_and_filtered_by_keyboard(browser: Browser, operated: Daemon) -> None:
-    """Each column either way; what is not known comes last; the heads keep the focus; Escape ends a filter."""
+    """Each column in both orders, unknown values last; the heads keep the focus; Escape clears the filter."""
     feed = Feed(blank(browser), operated)
     page = feed.page
     feed.say(list=[
@@ -122,7 +122,7 @@ def test_the_list_is_sorted_and_filtered_by_keyboard(browser: Browser, operated:
 
 
 def test_more_than_are_listed_are_counted(browser: Browser, operated: Daemon) -> None:
-    """The page says that it shows the newest only; and of many causes those that are most frequent."""
+    """The page says that it lists only the newest connections, and shows the most frequent of many causes."""
     feed = Feed(blank(browser), operated)
     connections = {
         **STATE["connections"],

@@ -1,4 +1,4 @@
-"""What /metrics says is what clients did, exactly; and the admin listener is not the public port."""
+"""/metrics counts exactly what clients did; the admin listener is separate from the public port."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def test_the_counts_are_what_the_clients_did(own: Daemon) -> None:
 
 @pytest.mark.parametrize("compression", [None, "deflate"])
 def test_a_broadcast_counts_for_everyone_who_gets_it(own: Daemon, compression: str | None) -> None:
-    """Ten messages to three members are ten in and thirty out; compressed ones count what is on the wire."""
+    """Ten messages to three members are ten in and thirty out; compressed ones count their bytes on the wire."""
 
     async def talk() -> None:
         url = f"{own.ws}/echo-broadcast"
@@ -144,7 +144,7 @@ def test_a_broadcast_counts_for_everyone_who_gets_it(own: Daemon, compression: s
 
 
 class TestTheAdminListener:
-    """Health, readiness, and who may look."""
+    """Health, readiness, and the names that it is reached by."""
 
     def test_it_is_alive_and_ready(self, own: Daemon) -> None:
         assert get(admin(own), "/healthz") == (200, "text/plain; charset=utf-8", "alive\n")
@@ -160,7 +160,7 @@ class TestTheAdminListener:
 
     @pytest.mark.parametrize("host", ["evil.example", "evil.example:8081", "127.0.0.2"])
     def test_another_name_is_refused(self, own: Daemon, host: str) -> None:
-        """So that no page can have a name of its own lead here (DNS rebinding)."""
+        """No page can reach it under a name of its own (DNS rebinding)."""
         assert get(admin(own), "/metrics", Host=host)[0] == 421
 
     @pytest.mark.parametrize(
@@ -176,7 +176,7 @@ class TestTheAdminListener:
         ],
     )
     def test_names(self, daemon: Callable[..., Daemon], ini: str, host: str, expected: int) -> None:
-        """Names that are given go beside localhost and the own address."""
+        """Configured names are accepted besides localhost and the listener's address."""
         own = daemon(ini=f"[admin]\nenabled = yes\nport = 0\n{ini}\n")
         port = int(own.wait_for(r"listening on http://[0-9.]+:([0-9]+)/, admin")[1])
         assert get(port, "/healthz", Host=host)[0] == expected

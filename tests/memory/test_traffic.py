@@ -1,4 +1,4 @@
-"""Every frame is counted once, whatever way it takes."""
+"""Every frame is counted once, on every path."""
 
 from __future__ import annotations
 

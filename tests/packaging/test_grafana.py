@@ -1,4 +1,4 @@
-"""The dashboard for Grafana asks for what `/metrics` shows, and for nothing else."""
+"""The Grafana dashboard queries all metrics that `/metrics` has, and no others."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from wsdaemon.admin.snapshot import Watched
 from wsdaemon.observe.lag import LoopLag
 
 OF_PROMETHEUS = {"job", "instance"}
-"""Labels that every sample gets when it is fetched."""
+"""Labels that Prometheus adds to every sample."""
 OF_THE_PROMQL = {"by", "or", "sum", "count", "rate", "vector", "histogram_quantile", "label_values"}
 EVERY = "$__rate_interval"
 
@@ -40,7 +40,7 @@ def expressions(dashboard: dict[str, Any]) -> Iterator[str]:
 
 
 def metrics_of(expression: str) -> dict[str, set[str]]:
-    """Return the metrics in an expression, and the labels that are asked of each in braces."""
+    """Return the metrics in an expression, each with the labels that it selects by."""
     bare = re.sub(r"\{[^}]*\}|\[[^]]*\]|\bby \([^)]*\)", "", expression)
     found: dict[str, set[str]] = {name: set() for name in re.findall(r"[a-z_]{3,}", bare)}
     for name, inside in re.findall(r"([a-z_]+)\{([^}]*)\}", expression):
@@ -49,7 +49,7 @@ def metrics_of(expression: str) -> dict[str, set[str]]:
 
 
 def shown() -> dict[str, set[str]]:
-    """Return all samples that `/metrics` has, each with its labels, whether something is counted yet or not."""
+    """Return all samples that `/metrics` can have, each with its labels."""
     found = {sample_name(each): set(each.labels) for each in declared()}
     site = MemorySite()
     text = Metrics(Watched(site.hub, site.site, LoopLag(site.clock, 1.0))).text().decode()
@@ -60,7 +60,7 @@ def shown() -> dict[str, set[str]]:
 
 
 def test_every_metric_and_label_is_there(dashboard: dict[str, Any]) -> None:
-    """What is asked for, selected, summed by and named in a legend; and what there is to see is on the dashboard."""
+    """Each metric and label of a query exists, and each metric is on the dashboard."""
     known = shown()
     asked: set[str] = set()
     for expression in expressions(dashboard):
@@ -76,7 +76,7 @@ def test_every_metric_and_label_is_there(dashboard: dict[str, Any]) -> None:
 
 
 def test_everything_can_be_chosen_and_read(dashboard: dict[str, Any]) -> None:
-    """The data source, job and instance are variables that all panels use; a legend names what is summed by."""
+    """Data source, job and instance are variables that all panels use; legends name the labels of a sum."""
     variables = {each["name"]: each for each in dashboard["templating"]["list"]}
     assert list(variables) == ["datasource", "job", "instance"]
     assert (variables["datasource"]["type"], variables["datasource"]["query"]) == ("datasource", "prometheus")

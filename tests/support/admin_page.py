@@ -1,6 +1,6 @@
-"""The status page: as a daemon serves it, or with a feed that says what a test wants; and where its things are.
+"""Status page of a daemon, or with a feed of the test's own, and ways to find its elements.
 
-The page is found through what a person finds: labels, roles and texts; ids only where several things share a role.
+Elements are found as people find them, by labels, roles and texts; by id only where several share a role.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def blank(browser: Browser, *, width: int = 1200, **options: Any) -> Page:
 
 
 def look(browser: Browser, daemon: Daemon, *, clock: bool = False) -> Page:
-    """Open the page of a real daemon, live; with `clock`, its time can be moved on."""
+    """Open the page of a real daemon; with `clock`, the test controls its time."""
     page = blank(browser)
     if clock:
         page.clock.install()
@@ -48,7 +48,7 @@ def look(browser: Browser, daemon: Daemon, *, clock: bool = False) -> Page:
 
 
 class Feed:
-    """The page with a feed made up here: what the page shows is what was sent, at times of the test's choosing."""
+    """Page with a feed of the test's own: it shows what the test sends, when the test sends it."""
 
     def __init__(self, page: Page, server: Daemon, **first: Any) -> None:
         self.page = page
@@ -65,7 +65,7 @@ class Feed:
             route.send(json.dumps(self.said))
 
     def say(self, after: float = 1, **changes: Any) -> None:
-        """Send what was said before with these changes, and the time `after` so many seconds."""
+        """Send the previous snapshot with these changes, and a time `after` seconds later."""
         later = {"time": self.said["time"] + after, "uptime": self.said["uptime"] + after}
         self.said = {**self.said, **later, **changes}
         self.opened[-1].send(json.dumps(self.said))

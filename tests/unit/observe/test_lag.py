@@ -1,4 +1,4 @@
-"""Loop lag: how late calls are made is measured, put into buckets, and logged where it is much."""
+"""Loop lag: the delay of timed calls is measured, sorted into buckets, and logged above a threshold."""
 
 from __future__ import annotations
 

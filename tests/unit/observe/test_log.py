@@ -1,4 +1,4 @@
-"""The log: one line for each event, whatever peers send; as text or JSON; nothing below the level."""
+"""Log: one line for each event, whatever peers send, as text or JSON, and nothing below the level."""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ WORDS = st.sampled_from(["{word}", "{number}", "{thing.name}", "{call()}", "{{",
 
 @given(st.lists(WORDS, max_size=8).map("".join))
 def test_any_format(text: str) -> None:
-    """However a format is put together, it is as Twisted has it."""
+    """Any combination of fields and text is formatted as Twisted does."""
     logged = event(text, **FIELDS)
     assert text_of(logged) == eventAsText(logged, includeTimestamp=False, includeSystem=False)
 
@@ -83,7 +83,7 @@ def test_any_format(text: str) -> None:
     ["{missing}", "{", "}", "{word", "{word.no}", "{word:d}", "{}", "{0}", "{broken}", "{missing()}", "{broken!r} (x)"],
 )
 def test_a_format_that_fails(text: str) -> None:
-    """An event whose format fails is not lost: the line says what was to be logged, or at least that it could not."""
+    """An event whose format fails is not lost: the line has its fields, or says that it could not be formatted."""
     line = as_text(event(text, broken=Broken(), **FIELDS))
     assert line.count("\n") == 1
     assert "nable to format event" in line or "UNABLE TO FORMAT" in line.upper() or "lost" in line.lower()
@@ -92,7 +92,7 @@ def test_a_format_that_fails(text: str) -> None:
 
 @pytest.mark.parametrize("text", [None, 7, b"octets", b"\xff"])
 def test_a_format_that_is_no_text(text: Any) -> None:
-    """What is no text is left to Twisted, which never raises."""
+    """A format that is no text is left to Twisted, which never raises."""
     logged = event(text)
     expected = eventAsText(logged, includeTimestamp=False, includeSystem=False).rstrip("\n")
     assert as_text(logged).startswith(f"{STAMP}.000Z info     {expected[:20]}")
@@ -104,7 +104,7 @@ def test_no_format_at_all() -> None:
 
 
 def time_of(seconds: float) -> str:
-    """Return what a line says of a moment."""
+    """Return the time in the line of an event at `seconds`."""
     return as_text(event("x", log_time=seconds)).split(" ")[0]
 
 
@@ -117,7 +117,7 @@ def time_of(seconds: float) -> str:
     ],
 )  # fmt: skip
 def test_a_second_ends(seconds: float, shown: str) -> None:
-    """Fractions are cut off, not rounded, so that no second has a thousandth millisecond, nor a line a later time."""
+    """Fractions are cut off, not rounded: no line shows a later time than its event's."""
     assert time_of(seconds) == "2023-11-14T22:13:" + shown
 
 
@@ -132,6 +132,6 @@ def test_any_time(seconds: float) -> None:
 
 
 def test_times_back_and_forth() -> None:
-    """A clock that is set back, or jumps, is shown as it is: what is remembered of a second is of that second."""
+    """A clock that is set back or jumps is shown as it is: a cached second is used for that second only."""
     for second in [*range(20), *range(20)[::-1], 5, 5, 19, 0]:
         assert time_of(MOMENT + second + 0.25) == f"2023-11-14T22:13:{20 + second}.250Z"

@@ -1,4 +1,4 @@
-"""A metric is declared once, and all that shows metrics follows the declaration."""
+"""A metric is declared once; everything that shows metrics follows the declaration."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def watched() -> Watched:
 
 
 def test_all_that_is_declared_is_shown() -> None:
-    """`/metrics` has each declared metric, with its help, type and labels, and no other but the process's."""
+    """`/metrics` has each declared metric, with its help, type and labels, and otherwise only those of the process."""
     text = Metrics(watched()).text().decode()
     shown = {
         (family.name, family.type, family.documentation)

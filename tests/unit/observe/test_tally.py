@@ -1,4 +1,4 @@
-"""Refusals are counted each time and logged now and then."""
+"""Refusals are all counted, and logged at most once a minute."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from wsdaemon.observe.tally import Cause, Tally
 
 
 def test_one_line_for_a_cause_and_a_minute() -> None:
-    """The first of a cause is logged, then at most one a minute, with how many there were; all are counted."""
+    """The first of a cause is logged, then at most one a minute, with the number so far; all are counted."""
     lines: list[str] = []
 
     def observe(event: Any) -> None:
@@ -35,7 +35,7 @@ def test_one_line_for_a_cause_and_a_minute() -> None:
 
 
 def test_only_braces_make_a_label_of_many() -> None:
-    """Labels have names in braces for what the caller knows; a slow reader's and any other's are told apart."""
+    """Names in braces are filled in by the caller; causes of slow readers are marked."""
     tally = Tally(Clock())
     tally.count(Cause.FAILED, code=1002)
     tally.count(Cause.NO_PONG)
