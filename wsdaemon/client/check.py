@@ -7,9 +7,9 @@ Shorter ones are matched by their bytes, the oldest first. A payload without one
 from __future__ import annotations
 
 import struct
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field
 from enum import StrEnum
 from random import Random
 
@@ -33,7 +33,7 @@ class Fault(StrEnum):
     DIFFERING = "differing"
     WRONG_OPCODE = "wrong opcode"
     LATE = "late"
-    FOREIGN = "unasked"
+    UNASKED = "unasked"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,22 +62,13 @@ class Counts:
 
     expected: int = 0
     answered: int = 0
-    lost: int = 0
-    doubled: int = 0
-    differing: int = 0
-    wrong_opcode: int = 0
-    late: int = 0
-    foreign: int = 0
+    faults: Counter[Fault] = field(default_factory=Counter)
 
     def add(self, other: Counts) -> None:
         """Add other counts."""
-        for each in fields(self):
-            setattr(self, each.name, getattr(self, each.name) + getattr(other, each.name))
-
-    def note(self, fault: Fault) -> None:
-        """Count one fault."""
-        name = fault.name.lower()
-        setattr(self, name, getattr(self, name) + 1)
+        self.expected += other.expected
+        self.answered += other.answered
+        self.faults.update(other.faults)
 
 
 class Payloads:
@@ -145,14 +136,14 @@ class Checker:
         message = self._find(payload)
         if message is None:
             is_old = self._is_old(self._payloads.read(payload)) or self._is_doubled(payload)
-            fault = Fault.DOUBLED if is_old else Fault.FOREIGN
-            self.counts.note(fault)
+            fault = Fault.DOUBLED if is_old else Fault.UNASKED
+            self.counts.faults[fault] += 1
             return Reply(len(payload), None, ((fault, f"{len(payload)} bytes"),))
         key = (message.client, message.sequence)
         faults = []
         if self._due.pop(key, None) is None:
             del self._overdue[key]
-            self.counts.lost -= 1
+            self.counts.faults[Fault.LOST] -= 1
             faults.append((Fault.LATE, f"after {now - message.at:.3g} s"))
         if payload != message.payload:
             faults.append((Fault.DIFFERING, difference(message.payload, payload)))
@@ -161,7 +152,7 @@ class Checker:
             faults.append((Fault.WRONG_OPCODE, f"sent {names[message.is_binary]}, received {names[is_binary]}"))
         self.counts.answered += 1
         for fault, _ in faults:
-            self.counts.note(fault)
+            self.counts.faults[fault] += 1
         self._done.append((key, hash(payload)))
         return Reply(len(payload), message, tuple(faults))
 
@@ -182,7 +173,7 @@ class Checker:
         for message in messages:
             key = (message.client, message.sequence)
             self._overdue[key] = self._due.pop(key)
-        self.counts.lost += len(messages)
+        self.counts.faults[Fault.LOST] += len(messages)
         while len(self._overdue) > _REMEMBERED:
             del self._overdue[next(iter(self._overdue))]
         return messages

@@ -171,7 +171,4 @@ class _Shown(Reporter):
         run = self._run
         if run is None or run.clock.seconds() - self._began < _LONG_RUN:
             return
-        counts = run.counts()
-        elapsed = run.clock.seconds() - self._began
-        sent = run.result.messages_sent
-        self._printer.progress(output.progress_line(run.result, sent, counts.answered, counts.lost, elapsed))
+        self._printer.progress(output.progress_line(run.result, run.counts(), run.clock.seconds() - self._began))

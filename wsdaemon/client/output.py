@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from wsdaemon.client.check import Reply, Sent
+from wsdaemon.client.check import Counts, Fault, Reply, Sent
 from wsdaemon.client.errors import ClientError, HandshakeRefused
 from wsdaemon.client.events import Frame
 from wsdaemon.client.plan import ConnectionEnd, PingResult
@@ -74,13 +74,14 @@ def error_lines(error: ClientError, url: str) -> list[str]:
     return lines
 
 
-def progress_line(result: PingResult, sent: int, answered: int, lost: int, elapsed: float) -> str:
+def progress_line(result: PingResult, counts: Counts, elapsed: float) -> str:
     """Return the progress of a run."""
     plan = result.plan
     total = f"/{plan.count * plan.clients}" if plan.count else ""
-    rtt = f", p50 {_ms(result.rtt.percentile(50))} p99 {_ms(result.rtt.percentile(99))} ms" if answered else ""
+    rtt = f", p50 {_ms(result.rtt.percentile(50))} p99 {_ms(result.rtt.percentile(99))} ms" if counts.answered else ""
     left = f", {max(0.0, plan.count * plan.delay - elapsed):.0f} s left" if plan.count and plan.delay else ""
-    return f"{sent}{total} sent, {answered} answered, {lost} lost{rtt}{left}"
+    lost = counts.faults[Fault.LOST]
+    return f"{result.messages_sent}{total} sent, {counts.answered} answered, {lost} lost{rtt}{left}"
 
 
 def summary_lines(result: PingResult) -> list[str]:
@@ -92,7 +93,8 @@ def summary_lines(result: PingResult) -> list[str]:
     lines = [
         f"--- {plan.target.host} websocket ping statistics using {connections} ---",
         f"{result.frames_sent}/{result.frames_received} frames sent/recv, "
-        f"{result.messages_sent}/{result.messages_received} {kind} sent/recv, {counts.lost} lost{pending}",
+        f"{result.messages_sent}/{result.messages_received} {kind} sent/recv, "
+        f"{counts.faults[Fault.LOST]} lost{pending}",
         f"time {result.duration * 1000:.0f}ms, {_rate(per_second(result.messages_received, result.duration))}m/s, "
         f"{_bits(per_second(8 * result.bytes_received, result.duration))}",
     ]
@@ -104,14 +106,8 @@ def summary_lines(result: PingResult) -> list[str]:
     if result.upgrade.count:
         tls = _ms(result.tls.mean) if result.tls.count else "-"
         lines.append(f"handshake tcp/tls/upgrade = {_ms(result.tcp.mean)}/{tls}/{_ms(result.upgrade.mean)} ms")
-    wrong = [
-        f"{number} {name}"
-        for name, number in (
-            ("lost", counts.lost), ("doubled", counts.doubled), ("differing", counts.differing),
-            ("with the wrong opcode", counts.wrong_opcode), ("late", counts.late), ("unasked", counts.foreign),
-        )
-        if number
-    ]  # fmt: skip
+    names = {Fault.WRONG_OPCODE: "with the wrong opcode"}
+    wrong = [f"{counts.faults[fault]} {names.get(fault, fault)}" for fault in Fault if counts.faults[fault]]
     early = [end for end in result.ends if end.is_early]
     wrong += [f"{len(early)} connection{'s' if len(early) > 1 else ''} closed early"] if early else []
     return lines + ([f"replies: {', '.join(wrong)}"] if wrong else [])
@@ -143,12 +139,8 @@ def as_json(result: PingResult, exit_code: int) -> dict[str, Any]:
         "replies_expected": counts.expected,
         "replies_answered": counts.answered,
         "replies_outstanding": result.pending,
-        "replies_lost": counts.lost,
-        "replies_doubled": counts.doubled,
-        "replies_differing": counts.differing,
-        "replies_wrong_opcode": counts.wrong_opcode,
-        "replies_late": counts.late,
-        "messages_unasked": counts.foreign,
+        **{f"replies_{each.name.lower()}": counts.faults[each] for each in Fault if each is not Fault.UNASKED},
+        "messages_unasked": counts.faults[Fault.UNASKED],
         "duration_ms": result.duration * 1000,
         "received_messages_per_s": per_second(result.messages_received, result.duration),
         "received_payload_bits_per_s": per_second(8 * result.bytes_received, result.duration),

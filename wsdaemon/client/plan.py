@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from wsdaemon.client.check import Counts, Reply, Sent
+from wsdaemon.client.check import Counts, Fault, Reply, Sent
 from wsdaemon.client.connection import ClientConnection
 from wsdaemon.client.errors import ClientError
 from wsdaemon.client.events import Frame
@@ -105,10 +105,10 @@ class PingResult:
     @property
     def all_right(self) -> bool:
         """Whether every reply arrived, once, in time and unchanged, and no connection was lost."""
-        counts = self.counts
-        wrong = counts.lost + counts.doubled + counts.differing + counts.wrong_opcode + counts.late
-        foreign = 0 if self.is_broadcast or self.plan.use_pings else counts.foreign
-        return not wrong and not foreign and not any(end.is_early for end in self.ends)
+        wrong = +self.counts.faults
+        if self.is_broadcast or self.plan.use_pings:
+            del wrong[Fault.UNASKED]
+        return not wrong and not any(end.is_early for end in self.ends)
 
 
 class Reporter:
