@@ -44,7 +44,7 @@ function countersOf({ totals, close_codes: codes, refusals }) {
 
 let before = null; // { time, uptime, counters } of the previous message
 let rates = {}; // by the names of the counters
-let traffic = new Map(); // number -> { taken, given, rateIn, rateOut }
+let traffic = new Map(); // number -> { bytesIn, bytesOut, rateIn, rateOut }
 
 // Throws if the message does not have the expected form.
 function remember(message) {
@@ -53,10 +53,10 @@ function remember(message) {
   rates = {};
   for (const [name, value] of Object.entries(counters)) rates[name] = rate(value, before?.counters[name], passed);
   const old = traffic;
-  traffic = new Map(message.list.map(({ number, bytes_in: taken, bytes_out: given }) => {
+  traffic = new Map(message.list.map(({ number, bytes_in: bytesIn, bytes_out: bytesOut }) => {
     const last = old.get(number);
-    const [rateIn, rateOut] = [rate(taken, last?.taken, passed), rate(given, last?.given, passed)];
-    return [number, { taken, given, rateIn, rateOut }];
+    const [rateIn, rateOut] = [rate(bytesIn, last?.bytesIn, passed), rate(bytesOut, last?.bytesOut, passed)];
+    return [number, { bytesIn, bytesOut, rateIn, rateOut }];
   }));
   before = { time: message.time, uptime: message.uptime, counters };
   samples.add(message.time, {

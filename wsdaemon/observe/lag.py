@@ -30,7 +30,7 @@ class LoopLag:
     """
 
     METRICS: ClassVar[tuple[Metric[LoopLag], ...]] = (
-        Metric("histogram", "wsdaemon_loop_lag_seconds", "How late the loop makes its calls.", (),
+        Metric("histogram", "wsdaemon_loop_lag_seconds", "Delay of the event loop's calls.", (),
                lambda it: {(): (list(zip(_LABELS, accumulate(it.counts), strict=True)), it.total)}),
     )  # fmt: skip
     log = Logger(namespace="wsdaemon")

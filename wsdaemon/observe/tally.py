@@ -48,7 +48,7 @@ class Tally:
     """Counts of causes, by their labels."""
 
     METRICS: ClassVar[tuple[Metric[Tally], ...]] = (
-        Metric("counter", "wsdaemon_refusals", "What was refused or cut, by cause.", ("cause",),
+        Metric("counter", "wsdaemon_refusals", "Refused and cut connections and requests, by cause.", ("cause",),
                lambda it: it.counts),
         Metric("counter", "wsdaemon_slow_readers_dropped", "Peers that read too slowly and were dropped.", (),
                lambda it: {(): sum(it.counts[cause] for cause in Cause if cause.is_slow)}),
