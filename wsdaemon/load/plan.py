@@ -56,7 +56,7 @@ class LoadPlan:
     """One run.
 
     With a `rate` the loop is open: that many messages/s in total are due, whatever the server does. Without, it is
-    closed: each client keeps `in_flight` messages on their way. Raises `ValueError` for what cannot be.
+    closed: each client keeps that many messages in flight. Raises `ValueError` for what cannot be.
     """
 
     clients: int = flag(
@@ -76,7 +76,7 @@ class LoadPlan:
     )  # fmt: skip
     in_flight: int = flag(
         1, "--in-flight", metavar="N", read=Number(int, 1, POOL_MESSAGES // 2), instead_of="rate",
-        text="closed loop: N messages on their way per client",
+        text="closed loop: N messages in flight per client",
     )  # fmt: skip
     sizes: Sizes = flag(
         Sizes(64, 64), "--size", metavar="BYTES", read=parse_sizes, text="payload size, or a range such as 64-4096"

@@ -37,7 +37,7 @@ def distribution(document: Document, old: Document | None) -> Chart:
     shares = [0.0, 50.0, 90.0, 99.0, 99.9, 99.99, 99.999, 99.9999]
     ticks = tuple((_rareness(each, rarest), f"{each:g}") for each in shares if _rareness(each, 1e12) <= rarest * 1.001)
     values = [y for line in lines for _, y in line.points if y]
-    x = Axis(1.0, rarest, ticks, log=True, title="percent of all that came within that time")
+    x = Axis(1.0, rarest, ticks, log=True, title="percent that took no longer")
     return Chart("Distribution of latency by percentile", x, log_axis(values, _tick), tuple(lines))
 
 

@@ -87,7 +87,7 @@ def _latency(document: Document, old: Document | None) -> str:
         columns["old run"] = old["latency_ms"]
     spread = _section(
         "Distribution" if what == "Latency" else "Distribution of handshake times",
-        "How many percent came within which time, with more and more room for the slowest. "
+        "How many percent took at most how long; the slowest get the most room. "
         f"{document['latency_ms']['count']:,} in all.",
         _figure(distribution(document, old)) + _statistics(columns),
     )
@@ -96,7 +96,7 @@ def _latency(document: Document, old: Document | None) -> str:
 
 def _throughput(document: Document) -> str:
     echo = document["messages"] is not None
-    about = "Right replies a second, by when they came." if echo else "Handshakes a second."
+    about = "Right replies per second, by when they arrived." if echo else "Handshakes per second."
     return _section("Throughput over time", about, _figure(throughput(document)))
 
 

@@ -24,7 +24,7 @@ def summary(document: Document) -> str:
         lines += ["", "Errors", *(f"{number:>10,}  {words.error(kind)}" for kind, number in document["errors"].items())]
         lines += [line for why in document["connections"]["failures"] for line in _wrapped(f"For example: {why}")]
     if document["messages"] is not None and document["messages"]["sent"] and not document["messages"]["right"]:
-        lines += ["", "No message came back as it was sent. Does this endpoint echo?"]
+        lines += ["", "No message came back unchanged. Does this endpoint echo?"]
     if document["client"]["limited"]:
         why = "; ".join(document["client"]["reasons"])
         lines += ["", *_wrapped(f"THE CLIENT ITSELF MAY HAVE BEEN THE LIMIT: {why}. The server may well do better.")]
@@ -46,7 +46,7 @@ def _counts(document: Document) -> list[str]:
     rate = f"{words.count(rates['messages_per_second'])} messages/s{of}"
     right = f"{messages['right']:,} right of {messages['sent']:,} sent"
     if messages["in_flight_when_interrupted"]:
-        right += f", {messages['in_flight_when_interrupted']:,} still on their way"
+        right += f", {messages['in_flight_when_interrupted']:,} still in flight"
     return [
         f"Connections  {opened}",
         f"Messages     {right}",

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 _ERRORS = {
-    "lost": "lost: no reply came",
+    "lost": "lost: no reply arrived",
     "unsent": "due, but could not be sent",
     "wrong_bytes": "replies with other bytes than were sent",
     "wrong_opcode": "replies of the wrong type (text or binary)",
-    "doubled": "replies that came twice",
+    "doubled": "replies that arrived twice",
     "unexpected": "replies to nothing",
     "out_of_order": "replies out of order",
     "cut_off": "connections cut without a Close frame",
@@ -18,7 +18,7 @@ _ERRORS = {
     "cannot_connect_tcp": "TCP connections that failed",
     "cannot_connect_proxy": "proxy tunnels that failed",
     "cannot_connect_tls": "TLS handshakes that failed",
-    "cannot_connect_upgrade": "answers that are no WebSocket handshake",
+    "cannot_connect_upgrade": "responses that are no WebSocket handshake",
 }
 
 

@@ -139,7 +139,7 @@ class TestReport:
     def test_nothing_measured(self) -> None:
         """A run without a single reply still gives a page."""
         page = check(report(document(clients=1, duration=0.5, patience=0.1, reply=lambda payload, binary: [])))
-        assert "lost: no reply came" in page.text
+        assert "lost: no reply arrived" in page.text
 
     def test_connects(self) -> None:
         """A run of handshakes has its own words."""
