@@ -56,7 +56,7 @@ class LoadPlan:
     """One run.
 
     With a `rate` the loop is open: that many messages/s in total are due, whatever the server does. Without, it is
-    closed: each client keeps that many messages in flight. Raises `ValueError` for what cannot be.
+    closed: each client keeps `in_flight` of them unanswered. Raises `ValueError` for what cannot be.
     """
 
     clients: int = flag(

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from wsdaemon.client.cli import main_ping
-from wsdaemon.client.options import ping_parser, plan_from
+from wsdaemon.client.flags import Number, flags_of
+from wsdaemon.client.options import PING, ping_parser, plan_from
 from wsdaemon.client.plan import PingPlan
 
 
@@ -83,3 +84,27 @@ def test_files_are_named_for_the_reader(capsys: pytest.CaptureFixture[str], tmp_
     """A file that is no certificate is wrong usage, not a failure to connect."""
     (tmp_path / "ca.txt").write_text("nothing")
     test_wrong_usage_is_2(capsys, ["wss://localhost/", "--ca", str(tmp_path / "ca.txt")], "holds no certificate in PEM")
+
+
+def test_every_option_is_declared_once() -> None:
+    """A field of a dataclass is the only place of an option: the parser has no others."""
+    flags = [each for section in PING.values() for _, each in flags_of(*section)]
+    declared = [name for each in flags for name in (*each.names, *(each.off or ())[:1])]
+    parsed = [name for action in ping_parser("wsping")._actions for name in action.option_strings]
+    assert sorted(parsed) == sorted(["--help", *declared])
+
+
+@pytest.mark.parametrize(
+    ("number", "right", "wrong", "text"),
+    [
+        (Number(int, 0), [0, 7, 10**12], [-1], "a whole number of at least 0"),
+        (Number(int, 1, 9), [1, 9], [0, 10], "a whole number from 1 to 9"),
+        (Number(float, 0, exceeds=True), [0.001, 5], [0, -1, float("nan"), float("inf")], "a number over 0"),
+        (Number(float, 0, 5, exceeds=True), [5], [5.1], "a number over 0, at most 5"),
+    ],
+)
+def test_numbers_have_a_range(number: Number, right: list[float], wrong: list[float], text: str) -> None:
+    assert [number(str(each)) for each in right] == right
+    for each in wrong:
+        with pytest.raises(ValueError, match=rf"^'{each}' is not {text}$"):
+            number(str(each))
