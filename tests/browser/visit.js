@@ -1,7 +1,7 @@
 // Visits many URLs from a page, some at a time, and returns what it saw of each. What a case holds is said in
 // tests/cases/vocabulary.py (`asked`).
 async (cases) => {
-  const PATIENT = 60000; // milliseconds
+  const PATIENT = 20000; // milliseconds
   const AT_ONCE = 4; // with more at once Chromium makes them wait
   const hex = (octets) => Array.from(octets, (octet) => octet.toString(16).padStart(2, "0")).join("");
   const shown = async (data) => {

@@ -48,6 +48,7 @@ CASES = [
     Case("/burst?count=3&size=4", replies("0 ..", "1 ..", "2 .."), sends=()),
     Case("/burst?count=2&size=4&type=binary", replies(b"0 ..", b"1 .."), sends=()),
     Case("/burst", replies(*(f"{number} ".ljust(64, ".") for number in range(100))), sends=()),
+    Case("/bytes", replies(_COUNTER, _digest(_COUNTER, 16), HERE)),
     *(_bytes(f"{kind}frame={frame}{pattern}", message, frames)
       for kind, pattern, message in (("", "", _COUNTER), ("type=text&", "", _PRINTABLE),
                                      ("type=binary&", "&pattern=zeros", bytes(_MIB)),

@@ -19,7 +19,7 @@ HERE = "are you there"
 LONG = "a rather long text that is worth compressing " * 200
 GREETING = "grüße 👋"
 DEFLATE = "permessage-deflate"
-PATIENT, IMPATIENT = 60_000, 1_000
+PATIENT, IMPATIENT = 20_000, 1_000
 """How many milliseconds a client waits: for what has to come, however busy the machine, and for what never comes."""
 
 

@@ -5,7 +5,7 @@ import { text } from "node:stream/consumers";
 import WebSocket from "ws";
 
 const AT_ONCE = 16;
-const PATIENT = 60000; // milliseconds
+const PATIENT = 20000; // milliseconds
 
 function camelCase(name) {
   return name.replace(/_(.)/g, (_, letter) => letter.toUpperCase());

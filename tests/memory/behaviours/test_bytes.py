@@ -50,13 +50,6 @@ def test_bytes_as_text(size: int, frame: int) -> None:
     assert check_bytes(sent, size, frame, is_text=True) == (PRINTABLE * (size // 95 + 1))[:size]
 
 
-@pytest.mark.parametrize(("kind", "zero"), [("binary", b"\0"), ("text", b"0")])
-def test_bytes_zeros(kind: str, zero: bytes) -> None:
-    """pattern=zeros: all 0, in a text the letter."""
-    sent = MemorySite().open(f"/bytes?type={kind}&size=70000&frame=1000&pattern=zeros").take()
-    assert check_bytes(sent, 70_000, 1000, is_text=kind == "text") == zero * 70_000
-
-
 @pytest.mark.parametrize("kind", ["binary", "text"])
 def test_bytes_random(kind: str) -> None:
     """pattern=random: what the seed says, the same in every run; in a text, letters that can be printed."""
@@ -69,15 +62,6 @@ def test_bytes_random(kind: str) -> None:
     assert run("&seed=1") != run("&seed=2")
     assert run("") == run("&seed=0")
     assert set(run("")) == (set(PRINTABLE) if kind == "text" else set(range(256)))
-
-
-def test_bytes_default() -> None:
-    """As it stands, it is 1 MiB in frames of 64 KiB; then it is an echo."""
-    peer = MemorySite().open("/bytes")
-    pass_time(peer.site.clock, 0.1)
-    check_bytes(peer.take(), 1 << 20, 1 << 16)
-    peer.send(Frame(TEXT, b"hi"))
-    assert peer.take() == b"\x81\x02hi"
 
 
 @pytest.mark.usefixtures("slow")

@@ -43,11 +43,11 @@ def inflated(payload: bytes, bits: int = 15) -> bytes:
     It is inflated a few bytes at a time: else zlib finds in its output what it does not have in its window any more.
     """
     engine = zlib.decompressobj(-bits)
-    data, message = payload + TAIL, b""
+    data, message = payload + TAIL, bytearray()
     while data:
         message += engine.decompress(data, 100 if bits < 15 else 1 << 20)
         data = engine.unconsumed_tail
-    return message
+    return bytes(message)
 
 
 def deflated(message: bytes) -> bytes:

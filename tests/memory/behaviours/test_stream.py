@@ -130,13 +130,6 @@ def test_burst(query: str, sent: bytes) -> None:
     assert peer.take()[0] & 15 == BINARY
 
 
-def test_burst_default() -> None:
-    """As it stands, 100 messages of 64 bytes."""
-    peer = MemorySite().open("/burst")
-    pass_time(peer.site.clock, 0.1)
-    assert peer.frames() == [Frame(TEXT, (b"%d " % number).ljust(64, b".")) for number in range(100)]
-
-
 @pytest.mark.usefixtures("slow")
 def test_burst_waits() -> None:
     """It is as fast as the client takes it, and no faster; no message is missed."""
