@@ -29,7 +29,7 @@ TESTS = ("tests/unit", "tests/memory")
 NODE_TESTS = (
     "tests/daemon/test_clients.py",
     "tests/daemon/test_wsping_peers.py",
-    "tests/daemon/behaviours/test_node.py",
+    "tests/daemon/behaviours/test_cases.py",
 )
 
 

@@ -6,6 +6,7 @@ import asyncio
 import os
 import random
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
@@ -24,11 +25,11 @@ def server(served: Start) -> Daemon:
     return served(WITH_TLS)
 
 
+@pytest.mark.parametrize(("client", "module"), [("websockets", websockets), ("ws", node)], ids=["websockets", "node"])
 @pytest.mark.parametrize("case", BROADCASTS, ids=str)
-def test_broadcast_to_oneself(server: Daemon, case: Case) -> None:
+def test_broadcast_to_oneself(server: Daemon, case: Case, client: str, module: Any) -> None:
     """Texts and binary messages come back whole and in order, plain and over TLS, compressed or not."""
-    check(case, "websockets", websockets.visit_all(server, [case])[case])
-    check(case, "ws", node.visit_all(server, [case])[case])
+    check(case, client, module.visit_all(server, [case])[case])
 
 
 class TestWebsockets:

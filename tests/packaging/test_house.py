@@ -22,13 +22,6 @@ SOURCES = {".py", ".js", ".mjs", ".css", ".html"}
 MAX_LINES = 400
 LONG = {
     "tests/browser/test_admin.py",
-    "tests/browser/test_behaviours.py",
-    "tests/daemon/behaviours/test_clients.py",
-    "tests/memory/behaviours/test_close.py",
-    "tests/memory/behaviours/test_frames.py",
-    "tests/memory/behaviours/test_handshake.py",
-    "tests/memory/behaviours/test_stream.py",
-    "tests/memory/behaviours/test_time.py",
     "tests/memory/test_connection.py",
     "tests/memory/test_eager_tls.py",
     "tests/memory/test_upgrade.py",

@@ -20,8 +20,8 @@ def seen_by_websockets(request: pytest.FixtureRequest, server: Daemon) -> Seen:
 
 
 @pytest.fixture(scope="module")
-def seen_by_ws(request: pytest.FixtureRequest, server: Daemon) -> Seen:
-    return node.visit_all(server, selected(request, test_ws_sees))
+def seen_by_node(request: pytest.FixtureRequest, server: Daemon) -> Seen:
+    return node.visit_all(server, selected(request, test_node_sees))
 
 
 @pytest.mark.parametrize("case", cases_for("websockets", ALL), ids=str)
@@ -30,5 +30,5 @@ def test_websockets_sees(seen_by_websockets: Seen, case: Case) -> None:
 
 
 @pytest.mark.parametrize("case", cases_for("ws", ALL), ids=str)
-def test_ws_sees(seen_by_ws: Seen, case: Case) -> None:
-    check(case, "ws", seen_by_ws[case])
+def test_node_sees(seen_by_node: Seen, case: Case) -> None:
+    check(case, "ws", seen_by_node[case])
