@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from tests.support.daemon import WITH_TLS, Daemon, Start
+from tests.support.faults import Faults
 
 Figure = Callable[..., None]
+PLAIN_AND_TLS = pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
 
 
 @pytest.fixture
@@ -43,7 +45,25 @@ def default_daemon(served: Start) -> Daemon:
 
 @pytest.fixture
 def docroot(tmp_path: Path) -> Path:
-    """An empty folder to serve."""
+    """A folder to serve, with a page and a file of 4 MiB."""
     folder = tmp_path / "docroot"
     folder.mkdir()
+    (folder / "page.html").write_text("a page")
+    (folder / "big.bin").write_bytes(bytes(4 << 20))
     return folder
+
+
+@pytest.fixture
+def faults(tmp_path: Path) -> Faults:
+    """Failures of system calls, which strike the daemons of `faulty` once they are armed."""
+    return Faults(tmp_path / "faults")
+
+
+@pytest.fixture
+def faulty(tls_daemon: Start, docroot: Path, faults: Faults) -> Start:
+    """A factory of daemons that `faults` strike: `faulty("[websocket]\\n...")`."""
+
+    def start(ini: str = "", *arguments: str) -> Daemon:
+        return tls_daemon(f"[server]\ndocroot = {docroot}\n{ini}", *arguments, environment=faults.environment)
+
+    return start

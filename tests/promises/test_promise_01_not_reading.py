@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.promises.conftest import Figure
+from tests.promises.conftest import PLAIN_AND_TLS, Figure
 from tests.support.daemon import Daemon
 from tests.support.raw import RawClient
 from tests.support.wire import BINARY, PING, TEXT, Frame
@@ -21,7 +21,7 @@ FLOODS = {
 }
 
 
-@pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
+@PLAIN_AND_TLS
 @pytest.mark.parametrize("flood", FLOODS)
 def test_promise_1_memory(tls_daemon: Callable[..., Daemon], figure: Figure, flood: str, tls: bool) -> None:
     """For as long as the flood goes on the daemon grows by at most 8 MB."""
@@ -34,7 +34,7 @@ def test_promise_1_memory(tls_daemon: Callable[..., Daemon], figure: Figure, flo
         figure(1, f"growth by {flood}, {'TLS' if tls else 'plain'}", (daemon.rss() - before) / MB, "MB", 8)
 
 
-@pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
+@PLAIN_AND_TLS
 def test_promise_1_stall_timeout(tls_daemon: Callable[..., Daemon], figure: Figure, tls: bool) -> None:
     """It is aborted after `stall_timeout`, with a reason in the log."""
     daemon = tls_daemon("[websocket]\nstall_timeout = 1\n")
@@ -44,7 +44,7 @@ def test_promise_1_stall_timeout(tls_daemon: Callable[..., Daemon], figure: Figu
     daemon.wait_for("the peer stopped reading")
 
 
-@pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
+@PLAIN_AND_TLS
 @pytest.mark.parametrize("first", ["/nothing", "/large"])
 def test_promise_1_pipelined_requests(
     tls_daemon: Callable[..., Daemon], docroot: Path, figure: Figure, first: str, tls: bool

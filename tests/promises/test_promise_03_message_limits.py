@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.promises.conftest import Figure
+from tests.promises.conftest import PLAIN_AND_TLS, Figure
 from tests.support.daemon import Daemon
 from tests.support.raw import RawClient
 from tests.support.wire import BINARY, CONTINUATION, TEXT, Frame
@@ -37,7 +37,7 @@ def test_promise_3_fragments(default_daemon: Daemon, figure: Figure, name: str) 
         figure(3, "growth by small fragments", (default_daemon.rss() - before) / 1e6, "MB", 1)
 
 
-@pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
+@PLAIN_AND_TLS
 def test_promise_3_unfinished(tls_daemon: Callable[..., Daemon], tls: bool) -> None:
     """A message that is not finished within `message_timeout` is answered 1008, also where it grows all the while."""
     served = tls_daemon("[websocket]\nmessage_timeout = 1\n")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.promises.conftest import Figure
+from tests.promises.conftest import PLAIN_AND_TLS, Figure
 from tests.support.daemon import WITH_TLS, Daemon, Start
 from tests.support.patience import PATIENCE, Stopwatch, wait_until
 from tests.support.raw import RawClient
@@ -28,7 +28,6 @@ ping_timeout = 1
 """
 SLACK = 0.7
 """What timers, and the ticks by which a stall is noticed, may add, in seconds."""
-BOTH = pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +49,7 @@ def test_promise_7_defaults() -> None:
     assert websocket.ping_interval + websocket.ping_timeout <= 60
 
 
-@BOTH
+@PLAIN_AND_TLS
 @pytest.mark.parametrize("start", [b"", b"GET / HTTP/1.1\r\nHost: x\r\n"], ids=["nothing", "half a request"])
 def test_promise_7_slow_headers(hasty: Daemon, figure: Figure, start: bytes, tls: bool) -> None:
     """Headers that come at a byte now and then end by the same deadline as those that never come."""
@@ -84,7 +83,7 @@ def test_promise_7_tls_handshake(hasty: Daemon, figure: Figure) -> None:
             figure(7, "TLS handshake that never ends (of 1 s)", watch.seconds(), "s", 1 + SLACK)
 
 
-@BOTH
+@PLAIN_AND_TLS
 @pytest.mark.parametrize("kind", ["violation", "mute", "floods", "http"])
 def test_promise_7_closing(hasty: Daemon, figure: Figure, kind: str, tls: bool) -> None:
     """A connection that is closing is gone, whether its peer is mute, goes on sending, or never ends its side."""
@@ -117,7 +116,7 @@ def _wait_until_gone(served: Daemon, client: RawClient) -> None:
     wait_until(lambda: not is_held(), "the daemon does not let go of the socket")
 
 
-@BOTH
+@PLAIN_AND_TLS
 def test_promise_7_download(hasty: Daemon, figure: Figure, tls: bool) -> None:
     """A download of which nothing is read is dropped; one that is read slowly goes on for longer than that."""
     with RawClient(hasty, None, tls=tls, receive_buffer=4096) as stalled:
@@ -132,7 +131,7 @@ def test_promise_7_download(hasty: Daemon, figure: Figure, tls: bool) -> None:
         assert received > 100_000
 
 
-@BOTH
+@PLAIN_AND_TLS
 @pytest.mark.parametrize("kind", ["silent", "sends", "wrong pong"])
 def test_promise_7_dead_peer(hasty: Daemon, figure: Figure, kind: str, tls: bool) -> None:
     """A peer that sends no right pong is cut within ping_interval + ping_timeout, also if it sends all the while."""
@@ -159,7 +158,7 @@ def test_promise_7_live_peer(hasty: Daemon) -> None:
         assert client.frame().opcode == CLOSE
 
 
-@BOTH
+@PLAIN_AND_TLS
 def test_promise_7_stalled_websocket(tls_daemon: Callable[..., Daemon], tls: bool) -> None:
     """A WebSocket whose peer reads slowly is not dropped, however long that takes, and gets everything."""
     served = tls_daemon("[websocket]\nstall_timeout = 2\n")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.promises.conftest import Figure
+from tests.promises.conftest import PLAIN_AND_TLS, Figure
 from tests.support.daemon import Daemon
 from tests.support.http_client import request
 from tests.support.patience import PATIENCE, wait_until
@@ -28,7 +28,6 @@ MANY = 250
 @pytest.fixture
 def docroot(docroot: Path) -> Path:
     """A folder with a page, a folder and a large file."""
-    (docroot / "page.html").write_text("a page")
     (docroot / "sub").mkdir()
     (docroot / "big.bin").write_bytes(bytes(20 << 20))
     return docroot
@@ -61,7 +60,7 @@ def is_closed(connection: socket.socket) -> bool:
         return True
 
 
-@pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
+@PLAIN_AND_TLS
 def test_promise_8_at_the_limit(tls_daemon: Callable[..., Daemon], docroot: Path, figure: Figure, tls: bool) -> None:
     """More connections than there can be: no spinning, few log lines, those that are in go on, and others can follow.
 

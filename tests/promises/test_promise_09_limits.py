@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.promises.conftest import Figure
+from tests.promises.conftest import PLAIN_AND_TLS, Figure
 from tests.support.daemon import WITH_TLS, Daemon
 from tests.support.http_client import request
 from tests.support.patience import PATIENCE, Stopwatch
@@ -28,7 +28,6 @@ KIB16 = 16 << 10
 CROWD = 1000
 CHUNK = b"10000\r\n" + bytes(1 << 16) + b"\r\n"
 FORM = b"field=value&" * 5_000_000  # 60 MB
-TLS = pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
 
 
 def with_headers(size: int, count: int) -> bytes:
@@ -46,7 +45,7 @@ def pour(client: RawClient, data: bytes) -> None:
 # -- headers ----------------------------------------------------------------------------------------------------------
 
 
-@TLS
+@PLAIN_AND_TLS
 @pytest.mark.parametrize(
     "data",
     [
@@ -62,7 +61,7 @@ def test_promise_9_headers(default_daemon: Daemon, data: bytes, tls: bool) -> No
         assert client.read_head().startswith(b"HTTP/1.1 431 ")
 
 
-@TLS
+@PLAIN_AND_TLS
 @pytest.mark.parametrize("count", [1, 99])
 def test_promise_9_headers_below_the_limit(default_daemon: Daemon, count: int, tls: bool) -> None:
     """One of nearly 16 KiB is served."""
@@ -134,7 +133,7 @@ def daemon_with_folder(temporary: Path, tmp_path_factory: pytest.TempPathFactory
     daemon.stop_well()
 
 
-@TLS
+@PLAIN_AND_TLS
 @pytest.mark.parametrize("kind", HUGE)
 def test_promise_9_body(daemon_with_folder: Daemon, temporary: Path, figure: Figure, kind: str, tls: bool) -> None:
     """A body is answered 413, and neither memory nor disk takes anything of it however much comes."""

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.promises.conftest import PLAIN_AND_TLS
 from tests.support.daemon import Daemon
 from tests.support.http_client import Response, take_response
 from tests.support.raw import RawClient
 from tests.support.wire import BINARY, CONTINUATION, KEY, PING, PONG, TEXT, Frame, request, take_frames
 
-TLS = pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
 HELLO = Frame(TEXT, b"hello")
 EARLY = [
     Frame(BINARY, b"x" * 200),
@@ -53,7 +53,7 @@ def assert_answered(client: RawClient) -> None:
     assert frames == ANSWERS
 
 
-@TLS
+@PLAIN_AND_TLS
 def test_promise_10_one_segment(default_daemon: Daemon, tls: bool) -> None:
     """All frames that come in the same segment as the upgrade are served."""
     with RawClient(default_daemon, None, tls=tls) as client:
@@ -61,7 +61,7 @@ def test_promise_10_one_segment(default_daemon: Daemon, tls: bool) -> None:
         assert_answered(client)
 
 
-@TLS
+@PLAIN_AND_TLS
 def test_promise_10_every_split(default_daemon: Daemon, turns: RawClient, tls: bool) -> None:
     """Wherever the request and its frames are split in two, all frames are served."""
     for at in range(1, len(FIRST_FLIGHT)):
@@ -70,7 +70,7 @@ def test_promise_10_every_split(default_daemon: Daemon, turns: RawClient, tls: b
             assert_answered(client)
 
 
-@TLS
+@PLAIN_AND_TLS
 @pytest.mark.parametrize("size", [1, 7, 100])
 def test_promise_10_many_pieces(default_daemon: Daemon, turns: RawClient, tls: bool, size: int) -> None:
     """So they are where it all comes in small pieces, down to single bytes."""
@@ -79,7 +79,7 @@ def test_promise_10_many_pieces(default_daemon: Daemon, turns: RawClient, tls: b
         assert_answered(client)
 
 
-@TLS
+@PLAIN_AND_TLS
 def test_promise_10_large_first_frame(default_daemon: Daemon, tls: bool) -> None:
     """A first frame that is far larger than a segment comes back whole."""
     large = Frame(BINARY, bytes(range(256)) * 20_000)
@@ -88,7 +88,7 @@ def test_promise_10_large_first_frame(default_daemon: Daemon, tls: bool) -> None
         client.echo(HELLO)
 
 
-@TLS
+@PLAIN_AND_TLS
 def test_promise_10_behind_other_requests(default_daemon: Daemon, tls: bool) -> None:
     """An upgrade behind pages on the same connection, all in one segment, is served with its frames."""
     page = b"GET /nothing HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -160,7 +160,7 @@ REFUSED = {
 }
 
 
-@TLS
+@PLAIN_AND_TLS
 @pytest.mark.parametrize("data", REFUSED.values(), ids=REFUSED)
 def test_promise_10_refused(default_daemon: Daemon, data: bytes, tls: bool) -> None:
     """What is missing, doubled or does not belong there: 400, and the frame behind it is nothing."""
@@ -169,7 +169,7 @@ def test_promise_10_refused(default_daemon: Daemon, data: bytes, tls: bool) -> N
     assert b"hello" not in response.body
 
 
-@TLS
+@PLAIN_AND_TLS
 @pytest.mark.parametrize("version", ["0", "7", "8", "12", "14", "130", "013", "13, 8", "8, 13", "x", "", "-13", "13.0"])
 def test_promise_10_versions(default_daemon: Daemon, version: str, tls: bool) -> None:
     """Any version other than 13: 426, and the answer names 13."""
@@ -216,7 +216,7 @@ def test_promise_10_what_is_right(default_daemon: Daemon) -> None:
 # -- one Host on any request ------------------------------------------------------------------------------------------
 
 
-@TLS
+@PLAIN_AND_TLS
 @pytest.mark.parametrize("hosts", [b"", HOST * 2, HOST + b"Host: other.test\r\n", HOST + b"X: y\r\nhost:localhost\r\n"])
 @pytest.mark.parametrize("method", [b"GET", b"HEAD", b"POST", b"OPTIONS", b"BREW"])
 def test_promise_10_one_host(default_daemon: Daemon, method: bytes, hosts: bytes, tls: bool) -> None:

@@ -10,12 +10,12 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.promises.conftest import PLAIN_AND_TLS
 from tests.support.daemon import WITH_TLS, Daemon, Start
 from tests.support.patience import PATIENCE
 from tests.support.raw import RawClient
 from tests.support.wire import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, Frame, close, close_code, take_frames
 
-TLS = pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
 HELLO = Frame(TEXT, b"hello")
 FLOOD = Frame(BINARY, bytes(60_000)).masked() * 16
 CLOSE_WAIT = 8  # what the kernel says of a connection whose peer sent FIN, and no reset (linux/tcp_states.h)
@@ -79,7 +79,7 @@ def state_of(connection: socket.socket) -> int:
 # -- the client ends it -----------------------------------------------------------------------------------------------
 
 
-@TLS
+@PLAIN_AND_TLS
 @pytest.mark.parametrize("path", ["/echo", "/echo-assemble", "/echo-broadcast", "/log"])
 @pytest.mark.parametrize(("end", "code"), CLIENT_ENDS.values(), ids=CLIENT_ENDS)
 def test_promise_11_client_ends(server: Daemon, path: str, end: Frame, code: int, tls: bool) -> None:
@@ -90,7 +90,7 @@ def test_promise_11_client_ends(server: Daemon, path: str, end: Frame, code: int
         assert close_code(last) == code
 
 
-@TLS
+@PLAIN_AND_TLS
 def test_promise_11_client_ends_with_answers_unread(server: Daemon, tls: bool) -> None:
     """Who sends 2 MB and Close before reading anything gets all of it back, then Close, then the end."""
     with RawClient(server, tls=tls, receive_buffer=1 << 16) as client:
@@ -112,7 +112,7 @@ def test_promise_11_half_close(server: Daemon) -> None:
 # -- the daemon ends it -----------------------------------------------------------------------------------------------
 
 
-@TLS
+@PLAIN_AND_TLS
 @pytest.mark.parametrize("in_flight", [False, True], ids=["nothing more", "data in flight"])
 @pytest.mark.parametrize(("wrong", "code"), FAILURES.values(), ids=FAILURES)
 def test_promise_11_failures(server: Daemon, wrong: bytes, code: int, in_flight: bool, tls: bool) -> None:
@@ -130,7 +130,7 @@ def test_promise_11_failures(server: Daemon, wrong: bytes, code: int, in_flight:
         assert code == 1008 or frames[0] == HELLO, "what was right before is answered"
 
 
-@TLS
+@PLAIN_AND_TLS
 def test_promise_11_shutdown(tls_daemon: Callable[..., Daemon], tls: bool) -> None:
     """SIGTERM: every WebSocket gets 1001, whether it is silent, sends or does not read; then the daemon ends well."""
     server = tls_daemon()
@@ -156,7 +156,7 @@ def test_promise_11_shutdown(tls_daemon: Callable[..., Daemon], tls: bool) -> No
     assert server.process.wait(PATIENCE) == 0
 
 
-@TLS
+@PLAIN_AND_TLS
 def test_promise_11_slow_member(server: Daemon, tls: bool) -> None:
     """A member of a broadcast that does not read leaves with 1013, behind all that was sent to it before."""
     with RawClient(server, "/echo-broadcast", tls=tls, receive_buffer=1 << 14) as member:
@@ -188,7 +188,7 @@ def keep_sending(client: RawClient, data: bytes) -> None:
         client.send(data)
 
 
-@TLS
+@PLAIN_AND_TLS
 def test_promise_11_client_sends_after_its_close(server: Daemon, tls: bool) -> None:
     """Who sends more behind its Close frame, though it must not, still gets the answer and no reset."""
     for _ in range(20):  # the reset is a matter of who is first

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.promises.conftest import Figure
+from tests.promises.conftest import PLAIN_AND_TLS, Figure
 from tests.support.daemon import WITH_TLS, Daemon, Start
 from tests.support.http_client import Response, request, take_response
 from tests.support.patience import Stopwatch
@@ -20,7 +20,6 @@ from tests.support.raw import RawClient
 
 SECRET = b"nobody outside may read this"
 CONTENT = bytes(range(256)) * 400
-TLS = pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +119,7 @@ NOT_THERE = [
 ]  # fmt: skip
 
 
-@TLS
+@PLAIN_AND_TLS
 def test_promise_13_wall(server: Daemon, figure: Figure, tls: bool) -> None:
     """However a way out, a hidden name or what is no file is spelled: a 404 that tells nothing, within 50 ms."""
     milliseconds = []

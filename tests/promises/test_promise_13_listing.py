@@ -17,7 +17,7 @@ from urllib.parse import urljoin, urlsplit
 
 import pytest
 
-from tests.promises.conftest import Figure
+from tests.promises.conftest import PLAIN_AND_TLS, Figure
 from tests.support.daemon import WITH_TLS, Daemon, Start
 from tests.support.http_client import request
 from tests.support.patience import PATIENCE
@@ -25,7 +25,6 @@ from tests.support.raw import RawClient
 from tests.support.wire import TEXT, Frame
 from wsdaemon.tls import AUTO_FILE
 
-TLS = pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
 MANY = 10_000
 BOUND = 50  # milliseconds
 NAMES = [
@@ -81,7 +80,7 @@ class Links(HTMLParser):
             self.found.append((href, text + data))
 
 
-@TLS
+@PLAIN_AND_TLS
 def test_promise_13_names(server: Daemon, folder: Path, tls: bool) -> None:
     """Every name is listed as text, its link leads to it, and what comes is its content, in folders of any name too."""
     connection: http.client.HTTPConnection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE)
@@ -160,7 +159,7 @@ def undisturbed() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("undisturbed")
-@TLS
+@PLAIN_AND_TLS
 @pytest.mark.parametrize(("kind", "fetchers"), [("files", 1), ("links", 1), ("files", 10)])
 def test_promise_13_many_entries(server: Daemon, figure: Figure, kind: str, fetchers: int, tls: bool) -> None:
     """While a folder of 10,000 entries is listed again and again, an echo never waits longer than 50 ms.

@@ -10,6 +10,7 @@ from urllib.parse import urljoin, urlsplit
 
 import pytest
 
+from tests.promises.conftest import PLAIN_AND_TLS
 from tests.support.daemon import ROOT, WITH_TLS, Daemon, Start
 from tests.support.http_client import Response, request, take_response
 from tests.support.patience import wait_until
@@ -17,7 +18,6 @@ from tests.support.raw import RawClient
 from tests.support.wire import KEY
 from tests.support.wire import request as handshake
 
-TLS = pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
 VERSION = re.compile(r"twisted|autobahn|python|openssl|wsdaemon|\b\d+\.\d+(\.\d+)?\b", re.IGNORECASE)
 INI = f"""{WITH_TLS}
 [server]
@@ -111,7 +111,7 @@ def assert_strict(policy: str | None) -> None:
 # -- every kind of response -------------------------------------------------------------------------------------------
 
 
-@TLS
+@PLAIN_AND_TLS
 @pytest.mark.parametrize("kind", KINDS)
 def test_promise_14_headers(server: Daemon, kind: str, tls: bool) -> None:
     """Every response forbids guessing its type and tells no version; a page of ours has a strict policy."""
@@ -146,7 +146,7 @@ def test_promise_14_statuses() -> None:
     }  # fmt: skip
 
 
-@TLS
+@PLAIN_AND_TLS
 def test_promise_14_no_room(tls_daemon: Callable[..., Daemon], tls: bool) -> None:
     """So it is with a 503 and a 421."""
     server = tls_daemon("[server]\nmax_connections = 1\nhost_names = site.test\n")
@@ -223,7 +223,7 @@ def test_promise_14_redirect_is_found(server: Daemon) -> None:
         assert ask(server, request(response["location"] or "")).status == 200
 
 
-@TLS
+@PLAIN_AND_TLS
 def test_promise_14_host_is_not_believed(server: Daemon, tls: bool) -> None:
     """No Host comes back in a header."""
     for host in ("evil.example", "evil.example:80", "site.test@evil.example", "[::1]", "a/b"):

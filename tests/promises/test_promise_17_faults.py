@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.daemon import Daemon
+from tests.promises.conftest import PLAIN_AND_TLS
+from tests.support.daemon import Start
 from tests.support.faults import Faults
 from tests.support.http_client import Response, Server, failures, request, take_response, wait
 from tests.support.patience import PATIENCE
@@ -21,7 +22,6 @@ from tests.support.serving import ask, ask_on, assert_serves, stop_and_check
 PAGE = b"a page"
 BIG = b"".join(number.to_bytes(4, "big") for number in range(1 << 18)) * 4  # nothing in it looks like our own words
 SECRET = b"nobody outside may read this"
-Start = Callable[..., Daemon]
 
 
 @pytest.fixture
@@ -36,22 +36,6 @@ def docroot(docroot: Path, tmp_path: Path) -> Path:
     (tmp_path / "outside").write_bytes(SECRET)
     (docroot / "link").symlink_to(tmp_path / "outside")
     return docroot
-
-
-@pytest.fixture
-def faults(tmp_path: Path) -> Faults:
-    return Faults(tmp_path / "faults")
-
-
-@pytest.fixture
-def faulty(daemon: Start, docroot: Path, faults: Faults) -> Start:
-    """A factory of daemons that `faults` strike: `faulty("[websocket]\\n...")`."""
-
-    def start(ini: str = "", *arguments: str) -> Daemon:
-        tls = "[tls]\nenabled = yes\nport = 0\ncertificate = auto\n"
-        return daemon(*arguments, ini=f"[server]\ndocroot = {docroot}\n{tls}{ini}", environment=faults.environment)
-
-    return start
 
 
 # -- files --------------------------------------------------------------------------------------------------------
@@ -142,7 +126,7 @@ def rest_of(client: RawClient, target: str) -> list[Response]:
 
 
 @pytest.mark.parametrize("headers", [(), ("Range: bytes=100-3999999",), ("Range: bytes=0-9,100-3999999",)], ids=len)
-@pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
+@PLAIN_AND_TLS
 def test_promise_17_reading_fails_half_way(
     faulty: Start, faults: Faults, docroot: Path, headers: tuple[str, ...], tls: bool
 ) -> None:

@@ -6,13 +6,12 @@ import errno
 import os
 import socket
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.promises.conftest import Figure
-from tests.support.daemon import Daemon
+from tests.promises.conftest import PLAIN_AND_TLS, Figure
+from tests.support.daemon import Start
 from tests.support.faults import Faults
 from tests.support.raw import RawClient
 from tests.support.serving import assert_serves, cpu_share, stop_and_check
@@ -20,24 +19,6 @@ from tests.support.wire import BINARY, TEXT, Frame, request
 
 HELLO = Frame(TEXT, b"hello")
 TWISTD = Path(sys.executable).with_name("twistd")
-Start = Callable[..., Daemon]
-
-
-@pytest.fixture
-def faults(tmp_path: Path) -> Faults:
-    return Faults(tmp_path / "faults")
-
-
-@pytest.fixture
-def faulty(tls_daemon: Start, docroot: Path, faults: Faults) -> Start:
-    """A factory of daemons that `faults` strike."""
-    (docroot / "page.html").write_text("a page")
-    (docroot / "big.bin").write_bytes(bytes(4 << 20))
-
-    def start(ini: str = "", *arguments: str) -> Daemon:
-        return tls_daemon(f"[server]\ndocroot = {docroot}\n{ini}", *arguments, environment=faults.environment)
-
-    return start
 
 
 # -- accept -------------------------------------------------------------------------------------------------------
@@ -46,11 +27,7 @@ SCARCE = [errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM]
 GONE = [errno.ECONNABORTED, errno.EPERM, errno.EPROTO, errno.ENETDOWN]
 
 
-def shown(code: int) -> str:
-    return errno.errorcode[code]
-
-
-@pytest.mark.parametrize("code", [*SCARCE, *GONE, errno.EIO], ids=shown)
+@pytest.mark.parametrize("code", [*SCARCE, *GONE, errno.EIO], ids=errno.errorcode.get)
 def test_promise_17_accept_fails_once(faulty: Start, faults: Faults, code: int) -> None:
     """One failure is one line in the log, and whoever comes next, or waits, is served."""
     daemon = faulty()
@@ -68,7 +45,7 @@ def test_promise_17_accept_fails_once(faulty: Start, faults: Faults, code: int) 
     assert stop_and_check(daemon) == [f"warn     cannot accept a connection: {os.strerror(code).lower()}"]
 
 
-@pytest.mark.parametrize("code", [*SCARCE[:2], *GONE[:2], errno.EIO], ids=shown)
+@pytest.mark.parametrize("code", [*SCARCE[:2], *GONE[:2], errno.EIO], ids=errno.errorcode.get)
 def test_promise_17_accept_fails_always(faulty: Start, faults: Faults, figure: Figure, code: int) -> None:
     """As long as nothing can be accepted there is no spinning and one line; then those that waited are let in."""
     daemon = faulty()
@@ -107,8 +84,8 @@ def test_promise_17_stops_while_accept_fails(faulty: Start, faults: Faults) -> N
 CUTS = [errno.EPIPE, errno.ECONNRESET, errno.EIO, errno.ENOMEM, errno.ETIMEDOUT]
 
 
-@pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
-@pytest.mark.parametrize("code", CUTS, ids=shown)
+@PLAIN_AND_TLS
+@pytest.mark.parametrize("code", CUTS, ids=errno.errorcode.get)
 @pytest.mark.parametrize("call", ["send", "recv"])
 def test_promise_17_a_websocket_that_fails(faulty: Start, faults: Faults, call: str, code: int, tls: bool) -> None:
     """A connection that the system fails ends, with its one line in the log; all others go on."""
@@ -128,8 +105,8 @@ def test_promise_17_a_websocket_that_fails(faulty: Start, faults: Faults, call: 
     assert daemon.output.count("connection 2 from") == 2
 
 
-@pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
-@pytest.mark.parametrize("code", CUTS, ids=shown)
+@PLAIN_AND_TLS
+@pytest.mark.parametrize("code", CUTS, ids=errno.errorcode.get)
 def test_promise_17_a_download_that_fails(faulty: Start, faults: Faults, code: int, tls: bool) -> None:
     """A download that the system fails ends short, and nothing else does."""
     daemon = faulty()
@@ -145,8 +122,8 @@ def test_promise_17_a_download_that_fails(faulty: Start, faults: Faults, code: i
     assert stop_and_check(daemon) == []
 
 
-@pytest.mark.parametrize("code", [errno.EAGAIN, errno.ENOBUFS, errno.EINTR], ids=shown)
-@pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
+@pytest.mark.parametrize("code", [errno.EAGAIN, errno.ENOBUFS, errno.EINTR], ids=errno.errorcode.get)
+@PLAIN_AND_TLS
 def test_promise_17_what_cannot_be_sent_yet(faulty: Start, faults: Faults, code: int, tls: bool) -> None:
     """What the system does not take at once is sent later, whole and in order."""
     daemon = faulty()

@@ -63,7 +63,6 @@ class Raises(Connection):
 @pytest.fixture
 def raising(daemon: Callable[..., Daemon], docroot: Path, tmp_path: Path) -> Daemon:
     """A daemon with another package's subprotocol that raises."""
-    (docroot / "page.html").write_text("a page")
     folder = tmp_path / "packages"
     info = folder / "wsdaemon_raises-1.0.dist-info"
     info.mkdir(parents=True)

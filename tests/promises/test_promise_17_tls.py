@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.certificates import Identity
-from tests.support.daemon import Daemon
+from tests.support.daemon import Start
 from tests.support.faults import Faults
 from tests.support.patience import PATIENCE
 from tests.support.raw import RawClient
@@ -24,28 +24,6 @@ from tests.support.wire import TEXT, Frame
 
 HELLO = Frame(TEXT, b"hello")
 TWISTD = Path(sys.executable).with_name("twistd")
-Start = Callable[..., Daemon]
-
-
-@pytest.fixture
-def faults(tmp_path: Path) -> Faults:
-    return Faults(tmp_path / "faults")
-
-
-@pytest.fixture
-def faulty(tls_daemon: Start, docroot: Path, faults: Faults) -> Start:
-    """A factory of daemons that `faults` strike."""
-    (docroot / "page.html").write_text("a page")
-    (docroot / "big.bin").write_bytes(bytes(4 << 20))
-
-    def start(ini: str = "", *arguments: str) -> Daemon:
-        return tls_daemon(f"[server]\ndocroot = {docroot}\n{ini}", *arguments, environment=faults.environment)
-
-    return start
-
-
-def shown(code: int) -> str:
-    return errno.errorcode[code]
 
 
 def start_in_vain(folder: Path, ini: str, environment: dict[str, str] | None = None) -> str:
@@ -88,7 +66,7 @@ def test_promise_17_a_tls_file_that_is_half_written(identities: Path, option: st
 
 
 @pytest.mark.parametrize("option", FILES_OF_TLS)
-@pytest.mark.parametrize("code", [errno.EACCES, errno.EIO, errno.EMFILE], ids=shown)
+@pytest.mark.parametrize("code", [errno.EACCES, errno.EIO, errno.EMFILE], ids=errno.errorcode.get)
 def test_promise_17_a_tls_file_that_cannot_be_read(identities: Path, faults: Faults, option: str, code: int) -> None:
     """A file that the system does not give is one line with option, file and reason."""
     path = identities / FILES_OF_TLS[option]
@@ -99,7 +77,7 @@ def test_promise_17_a_tls_file_that_cannot_be_read(identities: Path, faults: Fau
     assert os.strerror(code).lower() in line.lower()
 
 
-@pytest.mark.parametrize("code", [errno.EACCES, errno.ENOSPC, errno.EROFS], ids=shown)
+@pytest.mark.parametrize("code", [errno.EACCES, errno.ENOSPC, errno.EROFS], ids=errno.errorcode.get)
 def test_promise_17_an_own_certificate_that_cannot_be_kept(tmp_path: Path, faults: Faults, code: int) -> None:
     """Where `certificate = auto` has no place for its file, one line says where and why."""
     faults.arm("open", code, times=1, match=".pem")
