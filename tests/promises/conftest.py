@@ -1,4 +1,4 @@
-"""The figures of the promises: each is held to its bound, and shown at the end of the run."""
+"""Figures and daemons of the promises. Each figure is held to its bound and shown at the end of the run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PLAIN_AND_TLS = pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls
 
 @pytest.fixture
 def figure(tell: Callable[[str], None]) -> Figure:
-    """A function that notes a figure and holds it to its bound: `figure(5, "p99", 3.1, "ms", 100)`."""
+    """A function that reports a figure and asserts its bound: `figure(5, "p99", 3.1, "ms", 100)`."""
 
     def note(promise: int, what: str, value: float, unit: str, at_most: float) -> None:
         line = f"promise {promise:2}: {what}: {value:.4g} {unit} (at most {at_most:g})"
@@ -29,7 +29,7 @@ def figure(tell: Callable[[str], None]) -> Figure:
 
 @pytest.fixture
 def tls_daemon(daemon: Start) -> Start:
-    """A factory as `daemon`, of daemons that serve TLS too: `tls_daemon("[websocket]\\n...")`."""
+    """A factory of daemons that also serve TLS: `tls_daemon("[websocket]\\n...")`."""
 
     def start(ini: str = "", *arguments: str, **options: Any) -> Daemon:
         return daemon(*arguments, ini=WITH_TLS + ini, **options)
@@ -55,13 +55,13 @@ def docroot(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def faults(tmp_path: Path) -> Faults:
-    """Failures of system calls, which strike the daemons of `faulty` once they are armed."""
+    """System calls that fail in the daemons of `faulty` once they are armed."""
     return Faults(tmp_path / "faults")
 
 
 @pytest.fixture
 def faulty(tls_daemon: Start, docroot: Path, faults: Faults) -> Start:
-    """A factory of daemons that `faults` strike: `faulty("[websocket]\\n...")`."""
+    """A factory of daemons in which `faults` make system calls fail: `faulty("[websocket]\\n...")`."""
 
     def start(ini: str = "", *arguments: str) -> Daemon:
         return tls_daemon(f"[server]\ndocroot = {docroot}\n{ini}", *arguments, environment=faults.environment)

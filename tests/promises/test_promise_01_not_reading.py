@@ -24,7 +24,7 @@ FLOODS = {
 @PLAIN_AND_TLS
 @pytest.mark.parametrize("flood", FLOODS)
 def test_promise_1_memory(tls_daemon: Callable[..., Daemon], figure: Figure, flood: str, tls: bool) -> None:
-    """For as long as the flood goes on the daemon grows by at most 8 MB."""
+    """The daemon grows by at most 8 MB during the flood."""
     daemon = tls_daemon()
     with RawClient(daemon, tls=tls) as other:
         other.echo(Frame(TEXT, b"warm"))
@@ -36,7 +36,7 @@ def test_promise_1_memory(tls_daemon: Callable[..., Daemon], figure: Figure, flo
 
 @PLAIN_AND_TLS
 def test_promise_1_stall_timeout(tls_daemon: Callable[..., Daemon], figure: Figure, tls: bool) -> None:
-    """It is aborted after `stall_timeout`, with a reason in the log."""
+    """The client is aborted after `stall_timeout`, and the log says why."""
     daemon = tls_daemon("[websocket]\nstall_timeout = 1\n")
     with RawClient(daemon, tls=tls) as client:
         client.flood(FLOODS["64 KiB messages"], 0.5)
@@ -49,7 +49,7 @@ def test_promise_1_stall_timeout(tls_daemon: Callable[..., Daemon], figure: Figu
 def test_promise_1_pipelined_requests(
     tls_daemon: Callable[..., Daemon], docroot: Path, figure: Figure, first: str, tls: bool
 ) -> None:
-    """So it is with requests whose answers nobody reads, also behind a download that stands still."""
+    """The same holds for pipelined requests whose responses are not read, also behind a stalled download."""
     with (docroot / "large").open("wb") as file:
         file.truncate(1 << 28)
     daemon = tls_daemon("", f"--docroot={docroot}")

@@ -1,4 +1,4 @@
-"""Promise 2: a member of a broadcast that does not read costs little, leaves with 1013, and holds nobody up."""
+"""Promise 2: a broadcast member that does not read costs little, is closed with 1013, and delays nobody."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NAME = "echo-broadcast"
 
 
 async def _chat(daemon: Daemon) -> list[list[str]]:
-    """Have one member send and `FAST` listen; returns what each of them heard."""
+    """Let one member send and `FAST` listen; returns what each received."""
     members = [
         await connect(daemon.ws, subprotocols=[Subprotocol(NAME)], compression=None, max_queue=None)
         for _ in range(FAST)
@@ -46,7 +46,7 @@ async def _chat(daemon: Daemon) -> list[list[str]]:
 
 
 def test_promise_2_stalled_reader(daemon: Callable[..., Daemon], figure: Figure) -> None:
-    """The daemon grows by at most 16 MB, the fast hear all in order, and the stalled one a prefix, then 1013."""
+    """The daemon grows by at most 16 MB; fast members get all in order, the stalled one a prefix, then 1013."""
     served = daemon(ini=f"[subprotocol:echo-broadcast]\nqueue_limit = {QUEUE}\nclose_timeout = 60\n")
     with RawClient(served, "/", subprotocols=NAME, receive_buffer=1 << 18) as stalled:
         before = served.rss()

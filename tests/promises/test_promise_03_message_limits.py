@@ -1,4 +1,4 @@
-"""Promise 3: too large a message ends with 1009 before anything of it is held, one that never ends with 1008."""
+"""Promise 3: a message over the limit ends with 1009 before it is buffered, an unfinished one with 1008."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ COLLECTING = ["echo-assemble", "echo-fragment", "echo-broadcast", "echo-broadcas
 @pytest.mark.parametrize("name", COLLECTING)
 @pytest.mark.parametrize("announced", [(64 << 10) + 1, 1 << 30, (1 << 63) - 1])
 def test_promise_3_announced(default_daemon: Daemon, figure: Figure, name: str, announced: int) -> None:
-    """A header that announces more than the limit is answered 1009 though none of its payload was sent."""
+    """A frame header that announces more than the limit is answered with 1009, before any payload arrives."""
     with RawClient(default_daemon, f"/{name}") as client:
         before = default_daemon.rss()
         client.send(b"\x82\xff" + announced.to_bytes(8, "big") + os.urandom(4))
@@ -28,7 +28,7 @@ def test_promise_3_announced(default_daemon: Daemon, figure: Figure, name: str, 
 
 @pytest.mark.parametrize("name", COLLECTING)
 def test_promise_3_fragments(default_daemon: Daemon, figure: Figure, name: str) -> None:
-    """So is a message that grows over the limit in small fragments."""
+    """A message that exceeds the limit in small fragments is answered with 1009."""
     with RawClient(default_daemon, f"/{name}") as client:
         before = default_daemon.rss()
         pieces = [Frame(TEXT, b"x" * 100, fin=False), *[Frame(CONTINUATION, b"x" * 100, fin=False)] * 700]
@@ -39,7 +39,7 @@ def test_promise_3_fragments(default_daemon: Daemon, figure: Figure, name: str) 
 
 @PLAIN_AND_TLS
 def test_promise_3_unfinished(tls_daemon: Callable[..., Daemon], tls: bool) -> None:
-    """A message that is not finished within `message_timeout` is answered 1008, also where it grows all the while."""
+    """A message not finished within `message_timeout` is answered with 1008, even if it keeps growing."""
     served = tls_daemon("[websocket]\nmessage_timeout = 1\n")
     with RawClient(served, "/echo-assemble", tls=tls) as silent, RawClient(served, "/echo-assemble", tls=tls) as slow:
         silent.send(Frame(BINARY, b"x", fin=False))

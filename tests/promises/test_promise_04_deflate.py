@@ -1,4 +1,4 @@
-"""Promise 4: a deflate bomb costs little and ends with 1009; streams that end (BFINAL) are followed by new ones."""
+"""Promise 4: a deflate bomb costs little and ends with 1009; after a BFINAL block a new stream begins."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_promise_4_bomb(daemon: Callable[..., Daemon], figure: Figure, path: str
 
 @pytest.mark.parametrize("path", ["/echo", "/echo-assemble"])
 def test_promise_4_bfinal(daemon: Callable[..., Daemon], path: str) -> None:
-    """A message whose stream ends, and those that follow, with and without an end, all come back right."""
+    """Messages with and without BFINAL, in any order, are echoed correctly."""
     with RawClient(daemon(), path, extensions=DEFLATE) as client:
         back, plain = zlib.decompressobj(wbits=-15), zlib.compressobj(wbits=-15)
         for number in range(20):
@@ -71,7 +71,7 @@ def test_promise_4_bfinal(daemon: Callable[..., Daemon], path: str) -> None:
 
 
 def test_promise_4_bfinal_traffic(daemon: Callable[..., Daemon], figure: Figure) -> None:
-    """100 MB of messages whose streams end grow the daemon by at most 8 MB."""
+    """100 MB of messages with BFINAL grow the daemon by at most 8 MB."""
     source = random.Random(4)
     messages = [source.randbytes(20_000).hex().encode() for _ in range(4)]
     frames = [Frame(BINARY, _ended(message), rsv=4).masked() for message in messages]

@@ -1,4 +1,4 @@
-"""Promise 5: fragments cost their bytes alone, and a flood of tiny frames delays nobody else."""
+"""Promise 5: fragments cost only their bytes, and a flood of tiny frames delays nobody else."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_promise_5_fragments(daemon: Callable[..., Daemon], figure: Figure, path
 @pytest.mark.parametrize("path", ["/echo", "/log"])
 @pytest.mark.parametrize("frames", FLOODS)
 def test_promise_5_latency(daemon: Callable[..., Daemon], figure: Figure, frames: str, path: str) -> None:
-    """While one client sends tiny frames as fast as they are taken, others' echoes take at most 100 ms (p99)."""
+    """While one client floods with tiny frames, echoes to others take at most 100 ms (p99)."""
     served = daemon()
     with RawClient(served) as other, flood(served.port, path, *FLOODS[frames]):
         times = [other.echo(Frame(TEXT, b"x" * 64)) for _ in range(ECHOES)]

@@ -1,4 +1,4 @@
-"""Promise 6: what an idle connection costs: 10 KiB plain, 64 KiB with TLS, 64 KiB with deflate that was used."""
+"""Promise 6: an idle connection costs 10 KiB plain, 64 KiB with TLS, 64 KiB once it has used deflate."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _open(served: Daemon, tls: bool, extensions: str) -> RawClient:
 def test_promise_6_idle(
     tls_daemon: Callable[..., Daemon], figure: Figure, what: str, tls: bool, extensions: str, bound: float
 ) -> None:
-    """Right after they were opened and used, each of many connections costs at most so much."""
+    """Each of many connections costs at most this much right after it was opened and used."""
     served = tls_daemon()
     with ExitStack() as clients:
         for _ in range(40):

@@ -1,4 +1,4 @@
-"""Promise 7: every state ends. By default within 10 s (30 s, 60 s); here with shorter times, so as not to wait."""
+"""Promise 7: every state has a deadline: 10 s, 30 s or 60 s by default, shorter in these tests."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ping_interval = 1
 ping_timeout = 1
 """
 SLACK = 0.7
-"""What timers, and the ticks by which a stall is noticed, may add, in seconds."""
+"""Seconds that timers, and the interval at which stalls are checked, may add."""
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,7 @@ def hasty(tmp_path_factory: pytest.TempPathFactory, served: Start) -> Daemon:
 
 
 def test_promise_7_defaults() -> None:
-    """The defaults are those that are promised."""
+    """The defaults are as promised."""
     websocket, server = WebSocketSettings(), ServerSettings()
     assert websocket.handshake_timeout <= 10
     assert websocket.close_timeout <= 10
@@ -52,7 +52,7 @@ def test_promise_7_defaults() -> None:
 @PLAIN_AND_TLS
 @pytest.mark.parametrize("start", [b"", b"GET / HTTP/1.1\r\nHost: x\r\n"], ids=["nothing", "half a request"])
 def test_promise_7_slow_headers(hasty: Daemon, figure: Figure, start: bytes, tls: bool) -> None:
-    """Headers that come at a byte now and then end by the same deadline as those that never come."""
+    """Headers that arrive byte by byte have the same deadline as headers that never arrive."""
     with RawClient(hasty, None, tls=tls) as client:
         watch = Stopwatch(hasty)
         client.socket.settimeout(0.1)
@@ -72,7 +72,7 @@ def test_promise_7_slow_headers(hasty: Daemon, figure: Figure, start: bytes, tls
 
 
 def test_promise_7_tls_handshake(hasty: Daemon, figure: Figure) -> None:
-    """So does a TLS handshake, whether nothing of it comes or a part."""
+    """So does a TLS handshake, whether nothing or a part of it arrives."""
     hello = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(32)
     for sent in (b"", hello):
         with socket.create_connection(("127.0.0.1", hasty.tls_port), timeout=PATIENCE) as client:
@@ -86,7 +86,7 @@ def test_promise_7_tls_handshake(hasty: Daemon, figure: Figure) -> None:
 @PLAIN_AND_TLS
 @pytest.mark.parametrize("kind", ["violation", "mute", "floods", "http"])
 def test_promise_7_closing(hasty: Daemon, figure: Figure, kind: str, tls: bool) -> None:
-    """A connection that is closing is gone, whether its peer is mute, goes on sending, or never ends its side."""
+    """A closing connection is gone by its deadline, whether the peer is mute, keeps sending, or never ends its side."""
     with RawClient(hasty, None if kind == "http" else "/echo", tls=tls) as client:
         if kind == "http":
             client.send(request("/nothing").replace(b"Upgrade: websocket\r\nConnection: Upgrade", b"Connection: close"))
@@ -103,7 +103,7 @@ def test_promise_7_closing(hasty: Daemon, figure: Figure, kind: str, tls: bool) 
 
 
 def _wait_until_gone(served: Daemon, client: RawClient) -> None:
-    """Wait until the daemon holds no socket any more whose other end is this client's."""
+    """Wait until the daemon has closed its socket of this client's connection."""
     port = client.socket.getsockname()[1]
     state = f":{port:04X} "
 
@@ -118,7 +118,7 @@ def _wait_until_gone(served: Daemon, client: RawClient) -> None:
 
 @PLAIN_AND_TLS
 def test_promise_7_download(hasty: Daemon, figure: Figure, tls: bool) -> None:
-    """A download of which nothing is read is dropped; one that is read slowly goes on for longer than that."""
+    """A stalled download is dropped; one that is read slowly outlives the deadline."""
     with RawClient(hasty, None, tls=tls, receive_buffer=4096) as stalled:
         stalled.send(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
         figure(7, "download that stands still (of 1 s)", stalled.wait_until_cut(), "s", 1.1 + SLACK)
@@ -134,7 +134,7 @@ def test_promise_7_download(hasty: Daemon, figure: Figure, tls: bool) -> None:
 @PLAIN_AND_TLS
 @pytest.mark.parametrize("kind", ["silent", "sends", "wrong pong"])
 def test_promise_7_dead_peer(hasty: Daemon, figure: Figure, kind: str, tls: bool) -> None:
-    """A peer that sends no right pong is cut within ping_interval + ping_timeout, also if it sends all the while."""
+    """A peer that sends no matching pong is aborted within ping_interval + ping_timeout, even if it keeps sending."""
     with RawClient(hasty, "/log", tls=tls) as client:
         watch = Stopwatch(hasty)
         client.socket.settimeout(0.05)
@@ -148,7 +148,7 @@ def test_promise_7_dead_peer(hasty: Daemon, figure: Figure, kind: str, tls: bool
 
 
 def test_promise_7_live_peer(hasty: Daemon) -> None:
-    """One that answers its pings stays."""
+    """A peer that answers its pings stays connected."""
     with RawClient(hasty, "/log") as client:
         for _ in range(4):
             ping = client.frame()
@@ -160,7 +160,7 @@ def test_promise_7_live_peer(hasty: Daemon) -> None:
 
 @PLAIN_AND_TLS
 def test_promise_7_stalled_websocket(tls_daemon: Callable[..., Daemon], tls: bool) -> None:
-    """A WebSocket whose peer reads slowly is not dropped, however long that takes, and gets everything."""
+    """A WebSocket whose peer reads slowly is not dropped and receives everything."""
     served = tls_daemon("[websocket]\nstall_timeout = 2\n")
     count = 400
     message = Frame(TEXT, b"x" * 10_000)

@@ -1,4 +1,4 @@
-"""Promise 8: caps on all connections together, those of one address, and new ones a second."""
+"""Promise 8: caps on all connections, on those of one address, and on new ones per second."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.wire import TEXT, Frame, request
 
 
 def _refusal(daemon: Daemon, source: str = "127.0.0.1") -> bytes:
-    """Return what a connection from that address gets, whatever it sends."""
+    """Return what a new connection from that address receives."""
     with socket.create_connection(("127.0.0.1", daemon.port), timeout=PATIENCE, source_address=(source, 0)) as client:
         with contextlib.suppress(ConnectionError):
             client.sendall(request("/echo"))
@@ -30,7 +30,7 @@ def _refusal(daemon: Daemon, source: str = "127.0.0.1") -> bytes:
 
 
 def test_promise_8_total(daemon: Callable[..., Daemon]) -> None:
-    """HTTP and WebSocket count together; beyond the cap a clear 503, and a place that is given back is free."""
+    """HTTP and WebSocket connections count together; beyond the cap comes a 503, and a freed slot can be taken."""
     served = daemon(ini="[server]\nmax_connections = 4\n")
     with RawClient(served) as echo, RawClient(served, "/log"), RawClient(served, None):
         with RawClient(served, None):
@@ -44,12 +44,12 @@ def test_promise_8_total(daemon: Callable[..., Daemon]) -> None:
 
 
 def _wait_for_place(served: Daemon) -> None:
-    """Take a place, once the daemon has seen that it is free."""
+    """Connect as soon as the daemon has noticed the free slot."""
     wait_until(lambda: _refusal(served).startswith(b"HTTP/1.1 101 "), "the place that is free is not given to another")
 
 
 def test_promise_8_per_address(daemon: Callable[..., Daemon]) -> None:
-    """One address has its cap, and another is served meanwhile."""
+    """One address has reached its cap; another is still served."""
     served = daemon(ini="[server]\nmax_per_address = 2\n")
     with RawClient(served), RawClient(served):
         assert _refusal(served).startswith(b"HTTP/1.1 503 ")
@@ -57,7 +57,7 @@ def test_promise_8_per_address(daemon: Callable[..., Daemon]) -> None:
 
 
 def test_promise_8_new_per_second(daemon: Callable[..., Daemon]) -> None:
-    """A burst from one address gets so many in and no more; another address is served meanwhile."""
+    """A burst from one address is limited; another address is still served."""
     served = daemon(ini="[server]\nmax_new_per_second = 5\n")
     answers = [_refusal(served)[:13] for _ in range(50)]
     assert 5 <= answers.count(b"HTTP/1.1 101 ") <= 15
@@ -67,7 +67,7 @@ def test_promise_8_new_per_second(daemon: Callable[..., Daemon]) -> None:
 
 @pytest.mark.parametrize("kept", [0, 100])
 def test_promise_8_flood_of_refused(daemon: Callable[..., Daemon], kept: int) -> None:
-    """Refused connections that stay hold no places and fill no log: one line, however many come."""
+    """Refused connections that stay open take no slots and cause one log line, however many there are."""
     served = daemon(ini="[server]\nmax_connections = 1\n")
     with RawClient(served) as inside, ExitStack() as stack:
         for _ in range(300):

@@ -1,4 +1,4 @@
-"""Promise 8, a part: running out of file descriptors neither spins nor stops the daemon."""
+"""Promise 8: running out of file descriptors neither makes the daemon spin nor stops it."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ def docroot(docroot: Path) -> Path:
 
 
 def limit(daemon: Daemon, descriptors: int) -> None:
-    """Say how many descriptors the daemon may have from now on."""
+    """Limit how many descriptors the daemon may have open."""
     _, hard = resource.prlimit(daemon.process.pid, resource.RLIMIT_NOFILE)
     resource.prlimit(daemon.process.pid, resource.RLIMIT_NOFILE, (descriptors, hard))
 
 
 @contextlib.contextmanager
 def crowd(port: int, count: int = MANY) -> Iterator[list[socket.socket]]:
-    """Connections that are held and do nothing; what the daemon does with them is its own affair."""
+    """Idle connections, whatever the daemon does with them."""
     held: list[socket.socket] = []
     try:
         held.extend(socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) for _ in range(count))
@@ -52,7 +52,7 @@ def crowd(port: int, count: int = MANY) -> Iterator[list[socket.socket]]:
 
 
 def is_closed(connection: socket.socket) -> bool:
-    """Say whether the daemon closes a connection soon, and not only because it says nothing."""
+    """Whether the daemon closes a connection, before its handshake deadline."""
     connection.settimeout(PATIENCE)
     try:
         return connection.recv(1) == b""
@@ -87,7 +87,7 @@ def test_promise_8_at_the_limit(tls_daemon: Callable[..., Daemon], docroot: Path
 
 
 def test_promise_8_flood_at_the_limit(daemon: Callable[..., Daemon], docroot: Path, figure: Figure) -> None:
-    """Connections that come and go at the limit, thousands of them, leave a handful of log lines."""
+    """Thousands of connections that come and go at the limit cause a handful of log lines."""
     server = daemon(ini=INI.format(docroot))
     limit(server, LIMIT)
     with RawClient(server) as inside, crowd(server.port):
@@ -127,7 +127,7 @@ def test_promise_8_beyond_the_limit(daemon: Callable[..., Daemon], docroot: Path
 
 @pytest.mark.parametrize("target", ["/page.html", "/sub/", "/"])
 def test_promise_8_a_file_at_the_limit(daemon: Callable[..., Daemon], docroot: Path, target: str) -> None:
-    """A file or folder that cannot be opened is a 503 that says when to come again, not a hang, also the very first."""
+    """A file or folder that cannot be opened is answered with 503 and Retry-After, even on the first request."""
     server = daemon(ini=INI.format(docroot))
     limit(server, LIMIT)
     with RawClient(server, None) as asking, RawClient(server, None) as again:
@@ -141,7 +141,7 @@ def test_promise_8_a_file_at_the_limit(daemon: Callable[..., Daemon], docroot: P
 
 
 def test_promise_8_an_upgrade_at_the_limit(daemon: Callable[..., Daemon], docroot: Path) -> None:
-    """A connection that is in becomes a WebSocket, as it needs no descriptor more."""
+    """An accepted connection can still upgrade, as that needs no further descriptor."""
     server = daemon(ini=INI.format(docroot))
     limit(server, LIMIT)
     with RawClient(server, None) as client, crowd(server.port):

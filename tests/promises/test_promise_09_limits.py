@@ -1,4 +1,4 @@
-"""Promise 9: headers over 16 KiB, a body where none belongs, and a thousand clients at once are all answered."""
+"""Promise 9: headers over 16 KiB, unexpected bodies, and a thousand clients at once are all answered."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def with_headers(size: int, count: int) -> bytes:
 
 
 def pour(client: RawClient, data: bytes) -> None:
-    """Send all of `data`, as far as it is taken."""
+    """Send as much of `data` as the daemon takes."""
     with contextlib.suppress(ConnectionError, ssl.SSLError):
         client.send(data)
 
@@ -64,7 +64,7 @@ def test_promise_9_headers(default_daemon: Daemon, data: bytes, tls: bool) -> No
 @PLAIN_AND_TLS
 @pytest.mark.parametrize("count", [1, 99])
 def test_promise_9_headers_below_the_limit(default_daemon: Daemon, count: int, tls: bool) -> None:
-    """One of nearly 16 KiB is served."""
+    """A header block of nearly 16 KiB is served."""
     with RawClient(default_daemon, None, tls=tls) as client:
         client.send(with_headers(KIB16 - 300, count))
         assert client.read_head().startswith(b"HTTP/1.1 200 ")
@@ -74,7 +74,7 @@ def test_promise_9_headers_below_the_limit(default_daemon: Daemon, count: int, t
 
 
 class Footprint:
-    """What a daemon holds: memory at its peak, bytes written to files, and files in its temporary folder."""
+    """Resources of a daemon: peak memory, bytes written to files, and files in its temporary folder."""
 
     def __init__(self, daemon: Daemon, temporary: Path) -> None:
         self._proc = Path(f"/proc/{daemon.process.pid}")
@@ -83,15 +83,15 @@ class Footprint:
         self._memory, self._written = self._peak(), self._bytes_written()
 
     def grown(self) -> int:
-        """Return by how much the memory grew, at its peak."""
+        """Return by how much peak memory grew."""
         return self._peak() - self._memory
 
     def written(self) -> int:
-        """Return how many bytes were written; what goes into sockets is not counted, the log is."""
+        """Return how many bytes were written to files, the log included."""
         return self._bytes_written() - self._written
 
     def temporary_files(self) -> list[str]:
-        """Return the files in the temporary folder, and those that are open but have no name there any more."""
+        """Return the files in the temporary folder, including open ones that were unlinked."""
         links = [os.readlink(each) for each in (self._proc / "fd").iterdir() if each.is_symlink()]
         return [*map(str, self._temporary.iterdir()), *(link for link in links if str(self._temporary) in link)]
 
@@ -136,7 +136,7 @@ def daemon_with_folder(temporary: Path, tmp_path_factory: pytest.TempPathFactory
 @PLAIN_AND_TLS
 @pytest.mark.parametrize("kind", HUGE)
 def test_promise_9_body(daemon_with_folder: Daemon, temporary: Path, figure: Figure, kind: str, tls: bool) -> None:
-    """A body is answered 413, and neither memory nor disk takes anything of it however much comes."""
+    """A body is answered with 413, and is kept neither in memory nor on disk, however long it is."""
     daemon = daemon_with_folder
     with RawClient(daemon, tls=tls) as other, RawClient(daemon, None, tls=tls) as client:
         other.echo(Frame(TEXT, b"warm"))
@@ -161,7 +161,7 @@ def test_promise_9_body(daemon_with_folder: Daemon, temporary: Path, figure: Fig
 
 @pytest.fixture
 def many_files() -> Iterator[None]:
-    """Let this process, and those that it starts, open enough files."""
+    """Raise the limit of open files for this process and its children."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 8192), hard))
     yield
@@ -170,7 +170,7 @@ def many_files() -> Iterator[None]:
 
 @pytest.fixture
 def crowd() -> Iterator[list[socket.socket]]:
-    """Sockets that do not block, not connected yet."""
+    """Non-blocking sockets, not connected yet."""
     sockets = [socket.socket() for _ in range(CROWD)]
     for each in sockets:
         each.setblocking(False)
@@ -212,7 +212,7 @@ def test_promise_9_crowd(daemon: Callable[..., Daemon], figure: Figure, crowd: l
 
 
 def wait_until_connected(sockets: list[socket.socket], watch: Stopwatch) -> float:
-    """Return when the last of them is connected."""
+    """Return the seconds until the last of them is connected."""
     with selectors.DefaultSelector() as waiting:
         for each in sockets:
             waiting.register(each, selectors.EVENT_WRITE)

@@ -1,4 +1,4 @@
-"""Promise 10: no frame is lost behind the upgrade, and a request that is not plainly right is no WebSocket."""
+"""Promise 10: frames behind the upgrade are not lost, and a malformed request never becomes a WebSocket."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ FIRST_FLIGHT = request("/echo") + b"".join(frame.masked() for frame in EARLY)
 
 @pytest.fixture
 def turns(default_daemon: Daemon) -> Iterator[RawClient]:
-    """Another connection, by which to know that the daemon has read what was sent before."""
+    """Another connection, whose echo shows that the daemon has read what was sent before."""
     with RawClient(default_daemon) as other:
         yield other
 
@@ -55,7 +55,7 @@ def assert_answered(client: RawClient) -> None:
 
 @PLAIN_AND_TLS
 def test_promise_10_one_segment(default_daemon: Daemon, tls: bool) -> None:
-    """All frames that come in the same segment as the upgrade are served."""
+    """Frames in the same segment as the upgrade request are processed."""
     with RawClient(default_daemon, None, tls=tls) as client:
         client.send(FIRST_FLIGHT)
         assert_answered(client)
@@ -63,7 +63,7 @@ def test_promise_10_one_segment(default_daemon: Daemon, tls: bool) -> None:
 
 @PLAIN_AND_TLS
 def test_promise_10_every_split(default_daemon: Daemon, turns: RawClient, tls: bool) -> None:
-    """Wherever the request and its frames are split in two, all frames are served."""
+    """Wherever request and frames are split in two, all frames are processed."""
     for at in range(1, len(FIRST_FLIGHT)):
         with RawClient(default_daemon, None, tls=tls) as client:
             send_apart(client, [FIRST_FLIGHT[:at], FIRST_FLIGHT[at:]], turns)
@@ -73,7 +73,7 @@ def test_promise_10_every_split(default_daemon: Daemon, turns: RawClient, tls: b
 @PLAIN_AND_TLS
 @pytest.mark.parametrize("size", [1, 7, 100])
 def test_promise_10_many_pieces(default_daemon: Daemon, turns: RawClient, tls: bool, size: int) -> None:
-    """So they are where it all comes in small pieces, down to single bytes."""
+    """So they are if everything arrives in small pieces, down to single bytes."""
     with RawClient(default_daemon, None, tls=tls) as client:
         send_apart(client, [FIRST_FLIGHT[at : at + size] for at in range(0, len(FIRST_FLIGHT), size)], turns)
         assert_answered(client)
@@ -81,7 +81,7 @@ def test_promise_10_many_pieces(default_daemon: Daemon, turns: RawClient, tls: b
 
 @PLAIN_AND_TLS
 def test_promise_10_large_first_frame(default_daemon: Daemon, tls: bool) -> None:
-    """A first frame that is far larger than a segment comes back whole."""
+    """A first frame far larger than a segment is echoed whole."""
     large = Frame(BINARY, bytes(range(256)) * 20_000)
     with RawClient(default_daemon, tls=tls, early=large.masked()) as client:
         assert client.frame() == large
@@ -90,7 +90,7 @@ def test_promise_10_large_first_frame(default_daemon: Daemon, tls: bool) -> None
 
 @PLAIN_AND_TLS
 def test_promise_10_behind_other_requests(default_daemon: Daemon, tls: bool) -> None:
-    """An upgrade behind pages on the same connection, all in one segment, is served with its frames."""
+    """An upgrade pipelined behind page requests, all in one segment, is served with its frames."""
     page = b"GET /nothing HTTP/1.1\r\nHost: localhost\r\n\r\n"
     with RawClient(default_daemon, None, tls=tls) as client:
         client.send(page + page + FIRST_FLIGHT)
@@ -163,7 +163,7 @@ REFUSED = {
 @PLAIN_AND_TLS
 @pytest.mark.parametrize("data", REFUSED.values(), ids=REFUSED)
 def test_promise_10_refused(default_daemon: Daemon, data: bytes, tls: bool) -> None:
-    """What is missing, doubled or does not belong there: 400, and the frame behind it is nothing."""
+    """Missing, duplicate or misplaced headers: 400, and the frame behind them is ignored."""
     response = last_answer(default_daemon, data + HELLO.masked(), tls=tls)
     assert response.status == 400
     assert b"hello" not in response.body
@@ -172,7 +172,7 @@ def test_promise_10_refused(default_daemon: Daemon, data: bytes, tls: bool) -> N
 @PLAIN_AND_TLS
 @pytest.mark.parametrize("version", ["0", "7", "8", "12", "14", "130", "013", "13, 8", "8, 13", "x", "", "-13", "13.0"])
 def test_promise_10_versions(default_daemon: Daemon, version: str, tls: bool) -> None:
-    """Any version other than 13: 426, and the answer names 13."""
+    """Any version other than 13: 426, and the response names 13."""
     data = RIGHT.replace(VERSION, f"Sec-WebSocket-Version: {version}\r\n".encode())
     response = last_answer(default_daemon, data + HELLO.masked(), tls=tls)
     assert response.status == 426
@@ -186,7 +186,7 @@ PLACES = {"a header of no matter": b"X: a%sb", "the Origin": b"Origin: http://a%
 
 @pytest.mark.parametrize("place", PLACES)
 def test_promise_10_control_bytes(default_daemon: Daemon, place: str) -> None:
-    """Any control or C1 byte in a header: 400, so that nothing behind it is taken for a header of its own."""
+    """Any control or C1 byte in a header: 400, so that what follows is not taken for another header."""
     for control in CONTROLS:
         line = PLACES[place] % bytes((control,))
         data = RIGHT[:-2] + line + b"Sec-WebSocket-Protocol: echo\r\n\r\n"
@@ -196,7 +196,7 @@ def test_promise_10_control_bytes(default_daemon: Daemon, place: str) -> None:
 
 
 def test_promise_10_controls_at_the_edges(default_daemon: Daemon) -> None:
-    """So it is at the start and at the end of a value, and in the request's target."""
+    """The same at the start and the end of a value, and in the request target."""
     for control in CONTROLS:
         byte = bytes((control,))
         for line in (b"X: " + byte + b"a\r\n", b"X: a" + byte + b"\r\n", b"X:" + byte + b"\r\n"):
@@ -205,7 +205,7 @@ def test_promise_10_controls_at_the_edges(default_daemon: Daemon) -> None:
 
 
 def test_promise_10_what_is_right(default_daemon: Daemon) -> None:
-    """A tab, any letter of Latin-1 or UTF-8 without C1 bytes, an empty body and one Origin are nothing wrong."""
+    """A tab, Latin-1 or UTF-8 text without C1 bytes, an empty body and one Origin are accepted."""
     for line in (b"X: a\tb", b"X: \xa0\xe9\xff", b"X: \xc3\xa9", b"Content-Length: 0", b"Origin: http://localhost"):
         with RawClient(default_daemon, None) as client:
             client.send(RIGHT[:-2] + line + b"\r\n\r\n" + HELLO.masked())
@@ -220,7 +220,7 @@ def test_promise_10_what_is_right(default_daemon: Daemon) -> None:
 @pytest.mark.parametrize("hosts", [b"", HOST * 2, HOST + b"Host: other.test\r\n", HOST + b"X: y\r\nhost:localhost\r\n"])
 @pytest.mark.parametrize("method", [b"GET", b"HEAD", b"POST", b"OPTIONS", b"BREW"])
 def test_promise_10_one_host(default_daemon: Daemon, method: bytes, hosts: bytes, tls: bool) -> None:
-    """A missing or doubled Host: 400, whatever is asked; by HTTP/1.0 it may be missing, not doubled."""
+    """A missing or duplicate Host: 400 for any request; HTTP/1.0 may omit it."""
     for target in (b"/", b"/nothing", b"http://localhost/"):
         line = b"%s %s HTTP/1.1\r\n" % (method, target)
         assert last_answer(default_daemon, line + hosts + b"\r\n", tls=tls).status == 400
@@ -229,7 +229,7 @@ def test_promise_10_one_host(default_daemon: Daemon, method: bytes, hosts: bytes
 
 
 def last_answer(daemon: Daemon, data: bytes, *, tls: bool = False) -> Response:
-    """Send bytes, and return the only response, which must end the connection."""
+    """Send bytes and return the only response, which must end the connection."""
     with RawClient(daemon, None, tls=tls) as client:
         client.send(data)
         taken = take_response(client.read_to_end(), ended=True)

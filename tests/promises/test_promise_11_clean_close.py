@@ -1,4 +1,4 @@
-"""Promise 11: whoever ends it and why, the Close frame arrives, then the end of TLS, then FIN and never a reset."""
+"""Promise 11: whoever closes and why, the Close frame arrives, then close_notify, then FIN, never a reset."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def server(served: Start) -> Daemon:
 
 
 def read_ending(client: RawClient) -> list[Frame]:
-    """Read all that comes; the stream must end as it should, and after whole frames. Then end it from here too."""
+    """Read to the stream's clean end, behind whole frames; then end our side."""
     received = bytearray()
     connection = client.socket
     if isinstance(connection, ssl.SSLSocket):
@@ -83,7 +83,7 @@ def state_of(connection: socket.socket) -> int:
 @pytest.mark.parametrize("path", ["/echo", "/echo-assemble", "/echo-broadcast", "/log"])
 @pytest.mark.parametrize(("end", "code"), CLIENT_ENDS.values(), ids=CLIENT_ENDS)
 def test_promise_11_client_ends(server: Daemon, path: str, end: Frame, code: int, tls: bool) -> None:
-    """A Close is answered with the same code, and the stream ends."""
+    """A Close is answered with the same code, then the stream ends."""
     with RawClient(server, path, tls=tls) as client:
         client.send(end)
         *_, last = read_ending(client)
@@ -92,7 +92,7 @@ def test_promise_11_client_ends(server: Daemon, path: str, end: Frame, code: int
 
 @PLAIN_AND_TLS
 def test_promise_11_client_ends_with_answers_unread(server: Daemon, tls: bool) -> None:
-    """Who sends 2 MB and Close before reading anything gets all of it back, then Close, then the end."""
+    """A client that sends 2 MB and Close before it reads gets everything back, then Close, then FIN."""
     with RawClient(server, tls=tls, receive_buffer=1 << 16) as client:
         client.send(FLOOD * 2 + close(1000).masked())
         *echoes, last = read_ending(client)
@@ -101,7 +101,7 @@ def test_promise_11_client_ends_with_answers_unread(server: Daemon, tls: bool) -
 
 
 def test_promise_11_half_close(server: Daemon) -> None:
-    """Who sends Close and at once the end of its own side reads the answers and the end all the same."""
+    """A client that sends Close and ends its side at once still reads the replies and the end."""
     with RawClient(server) as client:
         client.send(HELLO.masked() + close(1000).masked())
         client.socket.shutdown(socket.SHUT_WR)
@@ -116,7 +116,7 @@ def test_promise_11_half_close(server: Daemon) -> None:
 @pytest.mark.parametrize("in_flight", [False, True], ids=["nothing more", "data in flight"])
 @pytest.mark.parametrize(("wrong", "code"), FAILURES.values(), ids=FAILURES)
 def test_promise_11_failures(server: Daemon, wrong: bytes, code: int, in_flight: bool, tls: bool) -> None:
-    """What is wrong is answered with its code, and the stream ends; also while the client goes on sending."""
+    """A violation is answered with its code and the stream ends, even while the client keeps sending."""
     with RawClient(server, "/echo-assemble", tls=tls) as client:
         client.send(HELLO)
         client.send(wrong)
@@ -132,7 +132,7 @@ def test_promise_11_failures(server: Daemon, wrong: bytes, code: int, in_flight:
 
 @PLAIN_AND_TLS
 def test_promise_11_shutdown(tls_daemon: Callable[..., Daemon], tls: bool) -> None:
-    """SIGTERM: every WebSocket gets 1001, whether it is silent, sends or does not read; then the daemon ends well."""
+    """SIGTERM: every WebSocket gets 1001, whether it is idle, sends or does not read; then the daemon exits with 0."""
     server = tls_daemon()
     with (
         RawClient(server, tls=tls) as silent,
@@ -158,7 +158,7 @@ def test_promise_11_shutdown(tls_daemon: Callable[..., Daemon], tls: bool) -> No
 
 @PLAIN_AND_TLS
 def test_promise_11_slow_member(server: Daemon, tls: bool) -> None:
-    """A member of a broadcast that does not read leaves with 1013, behind all that was sent to it before."""
+    """A broadcast member that does not read gets 1013 behind everything sent to it before."""
     with RawClient(server, "/echo-broadcast", tls=tls, receive_buffer=1 << 14) as member:
         with RawClient(server, "/echo-broadcast", tls=tls) as speaker:
             for number in range(200):
@@ -190,7 +190,7 @@ def keep_sending(client: RawClient, data: bytes) -> None:
 
 @PLAIN_AND_TLS
 def test_promise_11_client_sends_after_its_close(server: Daemon, tls: bool) -> None:
-    """Who sends more behind its Close frame, though it must not, still gets the answer and no reset."""
+    """A client that wrongly sends more behind its Close frame still gets the answer and no reset."""
     for _ in range(20):  # the reset is a matter of who is first
         with RawClient(server, tls=tls) as client:
             client.send(close(1000).masked() + FLOOD)
@@ -199,7 +199,7 @@ def test_promise_11_client_sends_after_its_close(server: Daemon, tls: bool) -> N
 
 
 def test_promise_11_half_close_behind_a_failure(server: Daemon) -> None:
-    """Who ends its own side at once reads the answers to what it sent before, and why it failed, all the same."""
+    """A client that ends its side at once still reads the replies to what it sent before, and why it failed."""
     for wrong, answers in ((Frame(TEXT, b"\xff"), [HELLO, close(1007)]), (Frame(PONG), [HELLO])):
         for _ in range(20):
             with RawClient(server) as client:

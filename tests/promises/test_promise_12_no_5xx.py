@@ -46,7 +46,7 @@ def target(tree: Tree) -> Iterator[Target]:
 
 
 def seeded(test: Callable[..., Any]) -> Callable[..., Any]:
-    """Have the test try all seeds first."""
+    """Try all seeds first."""
     return functools.reduce(lambda seeded, seed: example(stream=seed)(seeded), SEEDS.values(), test)
 
 
@@ -65,28 +65,28 @@ def test_promise_12_any_connection(target: Target, stream: bytes) -> None:
     method=st.sampled_from(("GET", "GET", "HEAD")),
 )
 def test_promise_12_ranges_and_conditions(target: Target, name: str, fields: list[bytes], method: str) -> None:
-    """Any Range and any condition, of files from nothing to many pieces."""
+    """Any Range and any condition, for files of any size."""
     target.one_input(request("/" + name, *fields, method=method) + request("/one"))
 
 
 @examples(max_examples=400)
 @given(path=strategies.targets, method=st.sampled_from(("GET", "HEAD", "PUT")))
 def test_promise_12_paths(target: Target, path: bytes, method: str) -> None:
-    """Any target: escapes of everything, dots, slashes, NUL, what is no UTF-8, whole URLs."""
+    """Any target: escapes, dots, slashes, NUL, invalid UTF-8, absolute URLs."""
     target.one_input(request(path, method=method) + request("/one"))
 
 
 @examples(max_examples=300)
 @given(stream=strategies.websockets())
 def test_promise_12_upgrades(target: Target, stream: bytes) -> None:
-    """Any upgrade, and frames in the same packet."""
+    """Any upgrade, with frames in the same segment."""
     target.one_input(stream)
 
 
 @examples(max_examples=200)
 @given(stream=st.binary(max_size=200))
 def test_promise_12_any_bytes(target: Target, stream: bytes) -> None:
-    """What is no HTTP at all, alone and where a header should be."""
+    """Bytes that are not HTTP, alone and in place of a header."""
     target.one_input(stream)
     target.one_input(b"GET / HTTP/1.1\r\nHost: x\r\n" + stream + b"\r\n\r\n")
 
@@ -98,7 +98,7 @@ def corpus() -> dict[str, bytes]:
 
 
 def test_promise_12_corpus(target: Target) -> None:
-    """Every input that was worth keeping, one after the other; none of them leaves a file open."""
+    """Every input of the corpus, one after the other; none leaves a file open."""
     inputs = corpus()
     open_before = os.listdir("/proc/self/fd")
     for name, data in inputs.items():
@@ -110,7 +110,7 @@ def test_promise_12_corpus(target: Target) -> None:
 
 
 def test_promise_12_real_daemon(daemon: Callable[..., Daemon], tree: Tree, target: Target) -> None:
-    """The same inputs over sockets: the daemon logs no error, leaves nothing open, and goes on serving."""
+    """The same inputs over sockets: the daemon logs no error, leaves nothing open, and keeps serving."""
     started = daemon(ini=INI.replace("[server]", f"[server]\ndocroot = {tree.root}"))
     listening = open_sockets(started)
     for name, data in corpus().items():
@@ -135,7 +135,7 @@ def test_promise_12_real_daemon(daemon: Callable[..., Daemon], tree: Tree, targe
 
 
 def converse(daemon: Daemon, stream: bytes) -> bytes:
-    """Send a stream in its packets, hang up, and return what came."""
+    """Send a stream in its packets, hang up, and return what was received."""
     received = bytearray()
     with RawClient(daemon, path=None) as client, contextlib.suppress(ConnectionError):  # the daemon may end it first
         for packet in stream.split(CUT):

@@ -1,4 +1,4 @@
-"""Promise 13: the docroot is a wall, and a no is quick; ranges never give more than there is; types are not guessed."""
+"""Promise 13: nothing outside the docroot is served, a 404 is quick, ranges are exact, types are not guessed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CONTENT = bytes(range(256)) * 400
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A docroot between neighbours that are none of anyone's business."""
+    """A docroot beside folders that must not be served."""
     base = tmp_path_factory.mktemp("site")
     root, outside = base / "docroot", base / "docroot-not"
     for each in (root / "sub" / "deep", root / ".hidden", outside):
@@ -57,7 +57,7 @@ def server(folder: Path, served: Start) -> Daemon:
 
 
 class Asker:
-    """A client that asks again and again on one connection. `seconds` are the times that the answers took."""
+    """A client that sends requests on one connection. `seconds` has the time of each response."""
 
     def __init__(self, server: Daemon, *, tls: bool = False) -> None:
         self._server = server
@@ -121,7 +121,7 @@ NOT_THERE = [
 
 @PLAIN_AND_TLS
 def test_promise_13_wall(server: Daemon, figure: Figure, tls: bool) -> None:
-    """However a way out, a hidden name or what is no file is spelled: a 404 that tells nothing, within 50 ms."""
+    """However a path out, a hidden name or a special file is spelled: a 404 that reveals nothing, within 50 ms."""
     milliseconds = []
     with Asker(server, tls=tls) as asker:
         for target in [*TARGETS, *NOT_THERE * 5]:
@@ -141,7 +141,7 @@ def test_promise_13_wall(server: Daemon, figure: Figure, tls: bool) -> None:
 
 @pytest.mark.parametrize("target", ["/null", "/zero", "/full", "/random", "/urandom", "/tty", "/ptmx", "/fd/0"])
 def test_promise_13_devices(served_devices: Daemon, target: str) -> None:
-    """A device in the docroot itself is not there."""
+    """A device in the docroot is not found."""
     with Asker(served_devices) as asker:
         assert asker.ask(target).status == 404
 
@@ -152,7 +152,7 @@ def served_devices(served: Start) -> Daemon:
 
 
 def test_promise_13_fifo_holds_nobody_up(server: Daemon, asker: Asker) -> None:
-    """The daemon never opens a FIFO: one with a writer that waits stays as it is."""
+    """The daemon never opens a FIFO: its writer keeps waiting."""
     with Asker(server) as other:
         for target in ("/fifo", "/fifo?x", "/%66ifo", "/fifo/"):
             assert asker.ask(target).status == 404
@@ -160,7 +160,7 @@ def test_promise_13_fifo_holds_nobody_up(server: Daemon, asker: Asker) -> None:
 
 
 def test_promise_13_inside(asker: Asker) -> None:
-    """What is inside is there, by links that stay inside and by any spelling of its name."""
+    """Files inside are served, through links that stay inside and by any spelling of their name."""
     for target in ("/link-inside", "/sub/deep/file.txt", "/%73ub/d%65ep/file.txt?/../../secret.txt", "/link-inside?"):
         assert asker.ask(target).body == b"deep down", target
 
@@ -179,7 +179,7 @@ RANGES = [
 
 @pytest.mark.parametrize("ranges", RANGES, ids=lambda each: each[:30])
 def test_promise_13_ranges(asker: Asker, ranges: str) -> None:
-    """At most five ranges are answered, in parts that together are no more bytes than the file; each part is right."""
+    """At most five ranges are answered, in correct parts that together do not exceed the file."""
     response = asker.ask("/file", f"Range: {ranges}")
     parts = parts_of(response)
     assert len(parts) <= 5
@@ -216,7 +216,7 @@ def parts_of(response: Response) -> list[tuple[int, bytes]]:
 
 
 def first_of(content_range: str | None, length: int) -> int:
-    """Return where a part begins; it must say so rightly."""
+    """Return where a part begins, as its Content-Range says."""
     assert content_range is not None
     span, _, size = content_range.removeprefix("bytes ").partition("/")
     first, _, last = span.partition("-")
@@ -225,7 +225,7 @@ def first_of(content_range: str | None, length: int) -> int:
 
 
 def test_promise_13_tags(asker: Asker, folder: Path) -> None:
-    """A tag stays while the file does; If-Range and If-None-Match hold for this tag alone, and for no changed file."""
+    """An ETag changes only with its file; If-Range and If-None-Match match only the current tag."""
     path = folder / "changing"
     path.write_bytes(b"first content")
     first = asker.ask("/changing")
@@ -250,7 +250,7 @@ def test_promise_13_tags(asker: Asker, folder: Path) -> None:
 
 @pytest.mark.parametrize("name", ["noending", "a.unheard-of", "html", "a.", "a.html.x", "caf\udce9.\udcff"])
 def test_promise_13_types(asker: Asker, folder: Path, name: str) -> None:
-    """What has no known type is application/octet-stream, also where it looks like a page."""
+    """A file of unknown type is application/octet-stream, even if it looks like a page."""
     (folder / name).write_bytes(b"<!DOCTYPE html><script>alert(1)</script>")
     target = b"/" + b"".join(b"%%%02x" % byte for byte in os.fsencode(name))
     assert asker.ask(target)["content-type"] == "application/octet-stream"

@@ -1,4 +1,4 @@
-"""Promise 13: any name is listed and downloads right, and a folder of 10,000 entries holds nobody up."""
+"""Promise 13: any file name is listed and can be downloaded, and a folder of 10,000 entries delays nobody."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ NAMES = [
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A docroot with names of all kinds, and with many of them."""
+    """A docroot with many names of all kinds."""
     root = tmp_path_factory.mktemp("site") / "docroot"
     for each in ("names", "files", "links"):
         (root / each).mkdir(parents=True)
@@ -59,7 +59,7 @@ def server(folder: Path, served: Start) -> Daemon:
 
 
 class Links(HTMLParser):
-    """The links of a page, with the text of each; a tag that is none of ours fails."""
+    """The links of a page and their texts; any other tag fails."""
 
     TAGS = frozenset(["html", "meta", "title", "style", "h1", "table", "thead", "tbody", "tr", "th", "td", "a", "bdi"])
 
@@ -82,7 +82,7 @@ class Links(HTMLParser):
 
 @PLAIN_AND_TLS
 def test_promise_13_names(server: Daemon, folder: Path, tls: bool) -> None:
-    """Every name is listed as text, its link leads to it, and what comes is its content, in folders of any name too."""
+    """Every name is listed as text and its link leads to its content, in folders of any name too."""
     connection: http.client.HTTPConnection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE)
     if tls:
         context = ssl.create_default_context(cafile=server.folder / AUTO_FILE)
@@ -112,7 +112,7 @@ def test_promise_13_names(server: Daemon, folder: Path, tls: bool) -> None:
 
 
 class Fetcher:
-    """A client that asks for a listing again and again, and reads whatever comes."""
+    """A client that requests a listing again and again."""
 
     def __init__(self, server: Daemon, target: str, *, tls: bool) -> None:
         self._client = RawClient(server, None, tls=tls)
@@ -131,7 +131,7 @@ class Fetcher:
         self.socket.setblocking(False)
 
     def read(self, buffer: bytearray) -> None:
-        """Read some of what there is."""
+        """Read some of what has arrived."""
         try:
             count = self.socket.recv_into(buffer)
         except ssl.SSLWantReadError:
@@ -152,7 +152,7 @@ class Fetcher:
 
 @pytest.fixture
 def undisturbed() -> Iterator[None]:
-    """This process does not look for garbage: its pauses are not the daemon's."""
+    """No garbage collection in this process: its pauses are not the daemon's."""
     gc.disable()
     yield
     gc.enable()

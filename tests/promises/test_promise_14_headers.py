@@ -1,4 +1,4 @@
-"""Promise 14: no answer lets a browser guess a type, run a script of ours, know a version, or be led elsewhere."""
+"""Promise 14: no response lets a browser sniff a type, run a script, learn a version, or leave the site."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def ask(server: Daemon, data: bytes, *, tls: bool = False) -> Response:
 
 
 def assert_says_nothing_of_versions(response: Response) -> None:
-    """No header names software or a version; dates, tags, lengths and the like are none."""
+    """No header names software or a version; dates, tags and lengths may look like one."""
     telling = ("server", "x-powered-by", "via", "x-served-by", "x-generator")
     harmless = ("date", "last-modified", "etag", "content-length", "sec-websocket-accept", "sec-websocket-version")
     for name, value in response.headers:
@@ -97,7 +97,7 @@ def assert_says_nothing_of_versions(response: Response) -> None:
 
 
 def assert_strict(policy: str | None) -> None:
-    """A policy forbids whatever it does not allow, all scripts among it, and being framed or led elsewhere."""
+    """A policy denies by default; scripts, framing and form targets elsewhere are forbidden."""
     assert policy is not None
     directives = {name: values for name, *values in map(str.split, policy.split(";"))}
     assert directives["default-src"] in (["'none'"], ["'self'"])
@@ -114,7 +114,7 @@ def assert_strict(policy: str | None) -> None:
 @PLAIN_AND_TLS
 @pytest.mark.parametrize("kind", KINDS)
 def test_promise_14_headers(server: Daemon, kind: str, tls: bool) -> None:
-    """Every response forbids guessing its type and tells no version; a page of ours has a strict policy."""
+    """Every response forbids sniffing and tells no version; generated pages have a strict policy."""
     status, data = KINDS[kind]
     response = ask(server, data, tls=tls)
     assert response.status == status
@@ -129,7 +129,7 @@ def test_promise_14_headers(server: Daemon, kind: str, tls: bool) -> None:
 
 @pytest.mark.parametrize("kind", [kind for kind, (_, data) in KINDS.items() if data.startswith(b"GET /f")] + OURS[2:4])
 def test_promise_14_head(server: Daemon, kind: str) -> None:
-    """HEAD gives no less."""
+    """HEAD has the same headers."""
     status, data = KINDS[kind]
     response = ask(server, data.replace(b"GET ", b"HEAD ", 1))
     assert response.status == (200 if status in (206, 416) else status)
@@ -140,7 +140,7 @@ def test_promise_14_head(server: Daemon, kind: str) -> None:
 
 
 def test_promise_14_statuses() -> None:
-    """The table holds every status that is answered but for 421, 500 and 503."""
+    """The table covers every status except 421, 500 and 503."""
     assert {status for status, _ in KINDS.values()} == {
         101, 200, 206, 301, 304, 400, 403, 404, 405, 408, 413, 416, 426, 431,
     }  # fmt: skip
@@ -148,7 +148,7 @@ def test_promise_14_statuses() -> None:
 
 @PLAIN_AND_TLS
 def test_promise_14_no_room(tls_daemon: Callable[..., Daemon], tls: bool) -> None:
-    """So it is with a 503 and a 421."""
+    """The same for a 503 and a 421."""
     server = tls_daemon("[server]\nmax_connections = 1\nhost_names = site.test\n")
     other = ask(server, request("/", host="other.test"), tls=tls)
     with ExitStack() as connections:
@@ -169,7 +169,7 @@ def test_promise_14_no_room(tls_daemon: Callable[..., Daemon], tls: bool) -> Non
 @pytest.mark.parametrize(("header", "status"), [("", 200), ("Range: bytes=0-0", 206), ("If-None-Match: *", 304)])
 @pytest.mark.parametrize("path", sorted((ROOT / "static").glob("[!.]*.*")), ids=lambda path: str(path.name))
 def test_promise_14_own_pages(default_daemon: Daemon, path: Path, header: str, status: int) -> None:
-    """The pages that come with wsdaemon have a strict policy too, as have their parts and what was not changed."""
+    """wsdaemon's own pages have a strict policy too, also in partial and 304 responses."""
     response = ask(default_daemon, request(f"/{path.name}", *filter(None, [header])))
     assert response.status == status
     assert response["x-content-type-options"] == "nosniff"
@@ -200,7 +200,7 @@ ELSEWHERE = [
 @pytest.mark.parametrize("upgrade", [False, True], ids=["page", "upgrade"])
 @pytest.mark.parametrize("target", ELSEWHERE)
 def test_promise_14_redirects(server: Daemon, target: str, upgrade: bool) -> None:
-    """Whatever is asked, no answer leads off the site, as a browser reads it, or has a header that came from it."""
+    """No redirect leads off the site, as a browser reads it, and no header is injected, whatever the request."""
     more = ("Upgrade: websocket", "Connection: Upgrade") if upgrade else ()
     response = ask(server, request(target, "X-Forwarded-Host: evil.example", *more))
     assert response.status in ((400,) if upgrade else (200, 301, 400, 404))
@@ -216,7 +216,7 @@ def test_promise_14_redirects(server: Daemon, target: str, upgrade: bool) -> Non
 
 
 def test_promise_14_redirect_is_found(server: Daemon) -> None:
-    """There are redirects in that table, and they lead to the folder."""
+    """The table has redirects, and they lead to the folder."""
     for name in ("folder", "evil.example", "%5Cevil.example"):
         response = ask(server, request(f"/{name}?x=%0d%0a"))
         assert (response.status, response["location"]) == (301, f"/{name}/?x=%0d%0a")
@@ -225,7 +225,7 @@ def test_promise_14_redirect_is_found(server: Daemon) -> None:
 
 @PLAIN_AND_TLS
 def test_promise_14_host_is_not_believed(server: Daemon, tls: bool) -> None:
-    """No Host comes back in a header."""
+    """The Host is never reflected in a header."""
     for host in ("evil.example", "evil.example:80", "site.test@evil.example", "[::1]", "a/b"):
         response = ask(server, request("/folder", host=host), tls=tls)
         assert response.status in (301, 400)

@@ -1,4 +1,4 @@
-"""Promise 15: whose pages may connect where, and by which name of this server."""
+"""Promise 15: which origins may connect to what, and by which host names."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ WELCOME = [
 
 @pytest.fixture(scope="module")
 def guarded(served: Start) -> Daemon:
-    """A daemon that knows its names and the chat's origins."""
+    """A daemon with configured host names and origins for the chat."""
     return served(INI)
 
 
@@ -79,20 +79,20 @@ def _status(served: Daemon, origin: str | None, host: str, path: str = "/echo-br
 
 @pytest.mark.parametrize(("origin", "host"), HOSTILE)
 def test_promise_15_hostile(guarded: Daemon, origin: str, host: str) -> None:
-    """The chat is closed to them."""
+    """The chat refuses hostile origins."""
     assert _status(guarded, origin, host) in (400, 403, 421)
 
 
 @pytest.mark.parametrize(("origin", "host"), WELCOME)
 def test_promise_15_welcome(guarded: Daemon, origin: str | None, host: str) -> None:
-    """It is open to its own pages, to those that are listed, and to what is no browser."""
+    """It accepts its own pages, listed origins, and clients that are not browsers."""
     assert _status(guarded, origin, host) == 101
 
 
 @pytest.mark.parametrize("path", ["/echo", "/echo-assemble", "/echo-fragment", "/log"])
 @pytest.mark.parametrize("origin", ["http://evil.example", "null", None])
 def test_promise_15_echo(guarded: Daemon, path: str, origin: str | None) -> None:
-    """What concerns nobody else takes any page, but only by a name of this server."""
+    """Other subprotocols accept any origin, but only by a configured host name."""
     assert _status(guarded, origin, SITE, path) == 101
     assert _status(guarded, origin, "evil.example", path) == 421
 
@@ -100,7 +100,7 @@ def test_promise_15_echo(guarded: Daemon, path: str, origin: str | None) -> None
 @pytest.mark.parametrize("target", ["/", "http://evil.example/", "/nothing"])
 @pytest.mark.parametrize("host", ["evil.example", SITE, "evil.example:80", "", "chat.example."])
 def test_promise_15_plain_requests(guarded: Daemon, host: str, target: str) -> None:
-    """A page is served by no other name either, wherever in the request that stands."""
+    """Pages too are served only by a configured name, wherever the request states it."""
     with RawClient(guarded, None) as client:
         client.send(f"GET {target} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
         status = int(client.read_head().split(b" ")[1])
@@ -109,7 +109,7 @@ def test_promise_15_plain_requests(guarded: Daemon, host: str, target: str) -> N
 
 
 def test_promise_15_without_names(daemon: Callable[..., Daemon]) -> None:
-    """Where no names are configured any Host will do, and the chat takes the origin of that Host."""
+    """Without configured names any Host is accepted, and the chat accepts the origin of that Host."""
     served = daemon()
     assert _status(served, "http://any.example:8080", "any.example:8080") == 101
     assert _status(served, "http://any.example:8081", "any.example:8080") == 403

@@ -1,4 +1,4 @@
-"""Promise 17: each failure of the daemon's own calls is logged, answered and survived."""
+"""Promise 17: each failure of the daemon's system calls is logged, answered and survived."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SECRET = b"nobody outside may read this"
 
 @pytest.fixture
 def docroot(docroot: Path, tmp_path: Path) -> Path:
-    """A folder with a page, a large file, a folder, and a link that leads out."""
+    """A docroot with a page, a large file, a folder, and a link that leads out."""
     (docroot / "page.html").write_bytes(PAGE)
     (docroot / "other.html").write_bytes(PAGE)
     (docroot / "big.bin").write_bytes(BIG)
@@ -114,7 +114,7 @@ def test_promise_17_files(
 
 
 def rest_of(client: RawClient, target: str) -> list[Response]:
-    """Ask one last time on a connection, and return all responses that come over it."""
+    """Send a last request on a connection and return all responses that arrive."""
     client.send(request(target, "Connection: close"))
     data, responses = client.read_to_end(), []
     while data:
@@ -130,7 +130,7 @@ def rest_of(client: RawClient, target: str) -> list[Response]:
 def test_promise_17_reading_fails_half_way(
     faulty: Start, faults: Faults, docroot: Path, headers: tuple[str, ...], tls: bool
 ) -> None:
-    """A body that cannot be read to its end ends the connection, lest it be taken for whole; the log says why."""
+    """A body that cannot be read to its end ends the connection, so that nobody takes it for whole; it is logged."""
     daemon = faulty()
     faults.arm("read", errno.EIO, "big.bin", skip=5)
     for _ in range(3):
@@ -151,7 +151,7 @@ def test_promise_17_reading_fails_half_way(
 
 
 def test_promise_17_a_link_that_cannot_be_read_once(faulty: Start, faults: Faults) -> None:
-    """A link out of the docroot that the system fails to show for one is not taken for a file inside."""
+    """A link out of the docroot is not served, even if reading the link fails."""
     daemon = faulty()
     for _ in range(5):
         faults.arm("lstat", errno.EIO, "link", times=1)
@@ -202,7 +202,7 @@ def impatient() -> Iterator[None]:
 def test_promise_17_changes_before_it_is_opened(
     docroot: Path, monkeypatch: pytest.MonkeyPatch, change: Callable[[Path], None]
 ) -> None:
-    """A file that is gone, or is none any more, once that it is opened is not there; nothing is waited for."""
+    """A file that has vanished or is no regular file any more when it is opened is a 404; nothing blocks."""
     real = os.open
 
     def open_late(path: str, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
@@ -220,7 +220,7 @@ def test_promise_17_changes_before_it_is_opened(
 
 
 def test_promise_17_replaced_while_it_is_opened(docroot: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is said of a file and what is sent of it are of the same file, whatever has its name meanwhile."""
+    """Headers and body are of the same file, even if its name has been reused meanwhile."""
     real = os.fstat
 
     def fstat_and_replace(descriptor: int) -> os.stat_result:
@@ -235,7 +235,7 @@ def test_promise_17_replaced_while_it_is_opened(docroot: Path, monkeypatch: pyte
 
 
 def test_promise_17_shrinks_before_it_is_sent(docroot: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file that has become empty before its first byte is read is a 500 with a page, not a promise that is broken."""
+    """A file truncated before its first byte is read gets a 500, not a short body."""
     real = os.fstat
 
     def fstat_and_shrink(descriptor: int) -> os.stat_result:
@@ -251,7 +251,7 @@ def test_promise_17_shrinks_before_it_is_sent(docroot: Path, monkeypatch: pytest
 
 
 def test_promise_17_leaves_while_the_folder_cannot_be_read(docroot: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A failure that nobody waits for any more is no trouble."""
+    """A failure after the client has left is not logged."""
     server = Server(docroot)
     asked: list[object] = []
 
@@ -271,7 +271,7 @@ def test_promise_17_leaves_while_the_folder_cannot_be_read(docroot: Path, monkey
 
 
 def test_promise_17_a_listing_that_fails_in_our_own_code(docroot: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is no fault of the system's is a 500 too, with one traceback in the log."""
+    """A bug in our own code is a 500 too, with one traceback in the log."""
     server = Server(docroot)
 
     def broken(*_: object) -> bytes:

@@ -1,4 +1,4 @@
-"""Promise 17, the calls on connections: accept, send and receive."""
+"""Promise 17: failures of accept, send and recv."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ GONE = [errno.ECONNABORTED, errno.EPERM, errno.EPROTO, errno.ENETDOWN]
 
 @pytest.mark.parametrize("code", [*SCARCE, *GONE, errno.EIO], ids=errno.errorcode.get)
 def test_promise_17_accept_fails_once(faulty: Start, faults: Faults, code: int) -> None:
-    """One failure is one line in the log, and whoever comes next, or waits, is served."""
+    """One failure is one log line; the next client, or one that waits, is served."""
     daemon = faulty()
     with RawClient(daemon) as inside:
         faults.arm("accept", code, times=1)
@@ -47,7 +47,7 @@ def test_promise_17_accept_fails_once(faulty: Start, faults: Faults, code: int) 
 
 @pytest.mark.parametrize("code", [*SCARCE[:2], *GONE[:2], errno.EIO], ids=errno.errorcode.get)
 def test_promise_17_accept_fails_always(faulty: Start, faults: Faults, figure: Figure, code: int) -> None:
-    """As long as nothing can be accepted there is no spinning and one line; then those that waited are let in."""
+    """While accept fails the daemon does not spin and logs one line; afterwards waiting clients are accepted."""
     daemon = faulty()
     with RawClient(daemon) as inside:
         daemon.wait_for("connection 1 from")
@@ -69,7 +69,7 @@ def test_promise_17_accept_fails_always(faulty: Start, faults: Faults, figure: F
 
 
 def test_promise_17_stops_while_accept_fails(faulty: Start, faults: Faults) -> None:
-    """It ends as it should also while nothing can be accepted."""
+    """The daemon stops cleanly even while accept fails."""
     daemon = faulty("[websocket]\nclose_timeout = 1\n")
     with RawClient(daemon):  # which does not answer the Close, so that the end takes its time
         faults.arm("accept", errno.ENFILE)
@@ -88,7 +88,7 @@ CUTS = [errno.EPIPE, errno.ECONNRESET, errno.EIO, errno.ENOMEM, errno.ETIMEDOUT]
 @pytest.mark.parametrize("code", CUTS, ids=errno.errorcode.get)
 @pytest.mark.parametrize("call", ["send", "recv"])
 def test_promise_17_a_websocket_that_fails(faulty: Start, faults: Faults, call: str, code: int, tls: bool) -> None:
-    """A connection that the system fails ends, with its one line in the log; all others go on."""
+    """A connection whose call fails ends, with its one log line; all others continue."""
     daemon = faulty()
     with RawClient(daemon, tls=tls) as inside, RawClient(daemon, tls=tls) as hit:
         hit.echo(HELLO)
@@ -108,7 +108,7 @@ def test_promise_17_a_websocket_that_fails(faulty: Start, faults: Faults, call: 
 @PLAIN_AND_TLS
 @pytest.mark.parametrize("code", CUTS, ids=errno.errorcode.get)
 def test_promise_17_a_download_that_fails(faulty: Start, faults: Faults, code: int, tls: bool) -> None:
-    """A download that the system fails ends short, and nothing else does."""
+    """A download whose send fails ends short; nothing else is affected."""
     daemon = faulty()
     with RawClient(daemon, tls=tls) as inside, RawClient(daemon, None, tls=tls, receive_buffer=4096) as hit:
         faults.arm("send", code, str(hit.socket.getsockname()[1]), skip=3)
@@ -125,7 +125,7 @@ def test_promise_17_a_download_that_fails(faulty: Start, faults: Faults, code: i
 @pytest.mark.parametrize("code", [errno.EAGAIN, errno.ENOBUFS, errno.EINTR], ids=errno.errorcode.get)
 @PLAIN_AND_TLS
 def test_promise_17_what_cannot_be_sent_yet(faulty: Start, faults: Faults, code: int, tls: bool) -> None:
-    """What the system does not take at once is sent later, whole and in order."""
+    """What could not be sent at once is sent later, whole and in order."""
     daemon = faulty()
     with RawClient(daemon, tls=tls) as client:
         faults.arm("send", code, str(client.socket.getsockname()[1]), times=5)

@@ -1,4 +1,4 @@
-"""Promise 17, what is not the system's fault: whatever a subprotocol raises; and a log that cannot be written."""
+"""Promise 17: exceptions raised by a subprotocol, and a log that cannot be written."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ import builtins
 from wsdaemon.websocket.connection import Connection
 
 class Raises(Connection):
-    """Raises what it is told to, where it is told to."""
+    """Raises the exception that it is told to, in the hook that it is told to."""
 
     names = ("raises",)
 
@@ -62,7 +62,7 @@ class Raises(Connection):
 
 @pytest.fixture
 def raising(daemon: Callable[..., Daemon], docroot: Path, tmp_path: Path) -> Daemon:
-    """A daemon with another package's subprotocol that raises."""
+    """A daemon with a third-party subprotocol that raises."""
     folder = tmp_path / "packages"
     info = folder / "wsdaemon_raises-1.0.dist-info"
     info.mkdir(parents=True)
@@ -78,7 +78,7 @@ RAISED = ["MemoryError", "RecursionError", "ValueError", "OSError", "KeyError", 
 
 @pytest.mark.parametrize("kind", RAISED)
 def test_promise_17_a_subprotocol_that_raises(raising: Daemon, kind: str) -> None:
-    """Whatever a subprotocol raises ends its own connection, is in the log once, and concerns nobody else."""
+    """Whatever a subprotocol raises ends its own connection, is logged once, and affects nobody else."""
     with RawClient(raising, "/raises") as inside, RawClient(raising, "/raises") as hit:
         inside.echo(HELLO)
         hit.echo(HELLO)
@@ -95,7 +95,7 @@ def test_promise_17_a_subprotocol_that_raises(raising: Daemon, kind: str) -> Non
 
 @pytest.mark.parametrize("where", ["opened", "pong", "closed"])
 def test_promise_17_a_subprotocol_that_raises_elsewhere(raising: Daemon, where: str) -> None:
-    """So it is where it raises as the connection opens, at a pong, or when it is gone."""
+    """The same if it raises when the connection opens, at a pong, or when the connection is gone."""
     with RawClient(raising, "/raises") as inside, RawClient(raising, None) as hit:
         inside.echo(HELLO)
         hit.send(request(f"/raises?{where}"))
@@ -203,7 +203,7 @@ def wait_for_port(process: subprocess.Popen[bytes], port: int) -> None:
 
 
 def ask_often(port: int) -> None:
-    """Have a thousand lines logged."""
+    """Cause a thousand log lines."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
     for _ in range(1000):
         connection.request("GET", "/nothing")

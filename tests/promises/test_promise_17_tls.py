@@ -27,7 +27,7 @@ TWISTD = Path(sys.executable).with_name("twistd")
 
 
 def start_in_vain(folder: Path, ini: str, environment: dict[str, str] | None = None) -> str:
-    """Start a daemon that cannot start, and return the one line that it says."""
+    """Start a daemon that cannot start; returns the one line that it prints."""
     (folder / "ws.ini").write_text(ini)
     command = [str(TWISTD), "--nodaemon", "--pidfile=", "wsdaemon", "--config=ws.ini", "--port=0"]
     result = subprocess.run(
@@ -58,7 +58,7 @@ def identities(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("option", FILES_OF_TLS)
 @pytest.mark.parametrize("left", [0, 0.5, 0.97], ids=["empty", "half", "all but the end"])
 def test_promise_17_a_tls_file_that_is_half_written(identities: Path, option: str, left: float) -> None:
-    """Half a file is no certificate and no key: one line names option and file, and nothing is started."""
+    """A truncated certificate or key: one line names option and file, and the daemon does not start."""
     path = identities / FILES_OF_TLS[option]
     path.write_bytes(path.read_bytes()[: int(left * path.stat().st_size)])
     line = start_in_vain(identities, FILES_INI)
@@ -68,7 +68,7 @@ def test_promise_17_a_tls_file_that_is_half_written(identities: Path, option: st
 @pytest.mark.parametrize("option", FILES_OF_TLS)
 @pytest.mark.parametrize("code", [errno.EACCES, errno.EIO, errno.EMFILE], ids=errno.errorcode.get)
 def test_promise_17_a_tls_file_that_cannot_be_read(identities: Path, faults: Faults, option: str, code: int) -> None:
-    """A file that the system does not give is one line with option, file and reason."""
+    """A file that cannot be read: one line with option, file and reason."""
     path = identities / FILES_OF_TLS[option]
     faults.arm("io.open", code, path.name)
     line = start_in_vain(identities, FILES_INI, faults.environment)
@@ -79,7 +79,7 @@ def test_promise_17_a_tls_file_that_cannot_be_read(identities: Path, faults: Fau
 
 @pytest.mark.parametrize("code", [errno.EACCES, errno.ENOSPC, errno.EROFS], ids=errno.errorcode.get)
 def test_promise_17_an_own_certificate_that_cannot_be_kept(tmp_path: Path, faults: Faults, code: int) -> None:
-    """Where `certificate = auto` has no place for its file, one line says where and why."""
+    """If `certificate = auto` cannot save its file, one line says where and why."""
     faults.arm("open", code, times=1, match=".pem")
     faults.arm("open", code, "")
     line = start_in_vain(tmp_path, TLS + "certificate = auto\n", faults.environment)
@@ -125,7 +125,7 @@ def half_a_hello(client: socket.socket) -> None:
 
 @pytest.mark.parametrize("way", [garbage, random_record, nothing, distrust, old_version, half_a_hello])
 def test_promise_17_a_tls_handshake_that_fails(faulty: Start, way: Callable[[socket.socket], None]) -> None:
-    """It ends that connection at once, without a traceback, and twenty of them are no flood of lines."""
+    """The connection ends at once, without a traceback, and twenty of them do not flood the log."""
     daemon = faulty()
     with RawClient(daemon, tls=True) as inside:
         lines = daemon.output.count("\n")

@@ -1,4 +1,4 @@
-"""Promise 18: under load, churn and faults the daemon keeps nothing; here for some seconds, minutes by `make soak`."""
+"""Promise 18: under load, churn and faults the daemon leaks nothing; seconds here, minutes in `make soak`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ it has after a minute. What may be left once all are gone is counted in descript
 
 
 def test_promise_18_short_soak(tmp_path: Path, figure: Figure) -> None:
-    """150 connections of every kind, good and bad: no error, no descriptor, no object and no memory left at its end."""
+    """150 connections of every kind, good and bad: no errors, and no descriptors, objects or memory left at the end."""
     figures = tmp_path / "figures.json"
     load = ["--connections=150", "--seconds=10", "--life=4", "--deadlines=1", f"--growth={GROWTH}"]
     command = [sys.executable, "-m", "tests.soak", *load, f"--json={figures}"]

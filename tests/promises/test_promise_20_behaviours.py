@@ -1,4 +1,4 @@
-"""Promise 20: behaviours that URLs choose are held to the same bounds, whatever a stranger asks them for."""
+"""Promise 20: behaviours chosen by URL keep the same bounds, whatever a client asks for."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ FLOODS = {
 
 @pytest.mark.parametrize("flood", FLOODS)
 def test_promise_20_memory(daemon: Callable[..., Daemon], figure: Figure, flood: str) -> None:
-    """Four clients that flood and never read cost at most 8 MB each; what is in the peer's hands is the peer's."""
+    """Four clients that flood and never read cost at most 8 MB each."""
     own = daemon()
     with RawClient(own) as other:
         other.echo(Frame(TEXT, b"warm"))
@@ -70,7 +70,7 @@ def test_promise_20_memory(daemon: Callable[..., Daemon], figure: Figure, flood:
 
 
 READ = 512 << 20
-"""How much is read of a message that is longer: what its end needs more of, half a gigabyte needs too."""
+"""How much of a longer message is read: a leak would show in half a gigabyte too."""
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ READ = 512 << 20
     ids=["4 GiB, 64k", "4 GiB, one frame", "128 MiB, 64k", "128 MiB, one frame"],
 )
 def test_promise_20_bytes(daemon: Callable[..., Daemon], figure: Figure, size: int, frame: str) -> None:
-    """Gigabytes are sent in constant memory, and are what their pattern and digest say; others are served meanwhile."""
+    """Gigabytes are sent in constant memory and match their pattern and digest; others are served meanwhile."""
     own = daemon()
     with RawClient(own) as other:
         other.echo(Frame(TEXT, b"warm"))
@@ -117,7 +117,7 @@ def _count(size: int, frame: str) -> int:
 
 
 def _read(client: RawClient, size: int, frame: str, own: Daemon, before: int) -> int:
-    """Read the message, or the first of it, which must be right; returns by how much the daemon grew meanwhile."""
+    """Read the message, or its first `READ` bytes, and check them; returns by how much the daemon grew meanwhile."""
     length = size if frame == "0" else 1 << 16
     growth = 0
     for at in range(0, min(size, READ), 1 << 16):
