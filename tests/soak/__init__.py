@@ -1,1 +1,1 @@
-"""The soak: a daemon under many connections of every kind, good and bad, for minutes; nothing of it may stay behind."""
+"""The soak: minutes of connections of every kind, good and bad, after which the daemon must have leaked nothing."""

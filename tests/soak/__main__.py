@@ -1,4 +1,4 @@
-"""`python -m tests.soak`: run it, show its figures, and end with 1 where the daemon did not stand it."""
+"""`python -m tests.soak`: run the soak, print its figures, and exit with 1 if the daemon failed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.soak.watched import DaemonGone
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Do what the command line says; returns the exit code."""
+    """Run as the command line says; returns the exit code."""
     options = _parse(arguments)
     wanted: int = options.connections
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -1,4 +1,4 @@
-"""Clients that do nothing wrong, by a library that nobody here wrote: every answer is looked at."""
+"""Well-behaved clients on a third-party library; every reply is checked."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.soak.world import Unexpected, Visit
 from tests.support.patience import PATIENCE
 
 LIMIT = 64 << 10
-"""The message limit of the subprotocols that collect."""
+"""Message limit of the subprotocols that collect whole messages."""
 
 Message = str | bytes
 
@@ -40,7 +40,7 @@ class Open(connect):
 
 
 async def echo(visit: Visit) -> None:
-    """Messages of all sizes, whole and in fragments, one by one and many at once, come back as they went."""
+    """Messages of all sizes, whole and fragmented, one by one and in batches, are echoed unchanged."""
     async with _open(visit, "echo") as socket:
         while not visit.over:
             if visit.rng.random() < 0.1:
@@ -86,7 +86,7 @@ async def fragment(visit: Visit) -> None:
 
 
 async def log(visit: Visit) -> None:
-    """What is only logged is not answered, but for the pings behind it."""
+    """Logged messages get no reply; the pings behind them do."""
     async with _open(visit, "log") as socket:
         while not visit.over:
             message = _message(visit, 1 << 20)
@@ -101,7 +101,7 @@ async def log(visit: Visit) -> None:
 
 
 async def idle(visit: Visit) -> None:
-    """Who says nothing but answers the daemon's pings stays connected."""
+    """An idle client that answers the daemon's pings stays connected."""
     async with _open(visit, visit.rng.choice(["echo", "echo-fragment", "log"])) as socket:
         while not visit.over:
             await visit.think(1.5)
@@ -110,17 +110,17 @@ async def idle(visit: Visit) -> None:
 
 
 async def broadcast(visit: Visit) -> None:
-    """A member of the room hears all that is said, in the same order as the others."""
+    """A member receives every message of the room, in the same order as the others."""
     await _member(visit, "echo-broadcast")
 
 
 async def broadcast_ping(visit: Visit) -> None:
-    """The same in the same room, with the daemon's pings in between."""
+    """The same with the daemon's pings in between."""
     await _member(visit, "echo-broadcast-ping")
 
 
 class Member:
-    """A member of the room: it listens all the time, and what it says is said once it has heard it itself."""
+    """A member of the room: always receiving; a message counts as sent when it comes back."""
 
     def __init__(self, visit: Visit, socket: ClientConnection, name: str) -> None:
         self._visit = visit
@@ -131,7 +131,7 @@ class Member:
         self._heard = asyncio.Event()
 
     async def say(self, padding: str, *, binary: bool = False) -> None:
-        """Say something and wait until it comes back."""
+        """Send a message and wait until it comes back."""
         self._said += 1
         self._awaited = f"{self._name}:{self._said}"
         self._heard.clear()
@@ -139,7 +139,7 @@ class Member:
         await self._heard.wait()
 
     async def listen(self) -> None:
-        """Hear the room until the connection ends; raises `OutOfOrder`."""
+        """Receive until the connection ends; raises `OutOfOrder`."""
         ear = Ear(self._visit.world.ledger)
         async for message in self._socket:
             self._visit.world.tally.note(1, len(message))
@@ -175,7 +175,7 @@ def _open(visit: Visit, name: str, *, deflate: float = 0.4) -> Open:
 
 
 def _size(visit: Visit, largest: int) -> int:
-    """Return 0 now and then, mostly something small, and seldom up to `largest`."""
+    """Return a random size: sometimes 0, mostly small, rarely up to `largest`."""
     chance = visit.rng.random()
     if chance < 0.1:
         return 0
@@ -195,7 +195,7 @@ def _message(visit: Visit, largest: int) -> Message:
 
 
 def _fragments(visit: Visit, message: Message) -> list[Any]:
-    """Return the message in one to five pieces of any length, also none."""
+    """Return the message in one to five pieces, possibly empty."""
     borders = sorted(visit.rng.randint(0, len(message)) for _ in range(visit.rng.randint(0, 4)))
     return [message[start:end] for start, end in zip([0, *borders], [*borders, len(message)], strict=True)]
 

@@ -1,4 +1,4 @@
-"""A subprotocol that says what the daemon's process holds: memory that grows too little to be seen has its objects."""
+"""Subprotocol that reports the objects of the daemon's process, where a leak shows that is too small for its memory."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Census(Connection):
     names = ("census",)
 
     def message_received(self, message: bytes, is_binary: bool) -> None:
-        """Count, after all that is only waiting for the collector is gone."""
+        """Count after a garbage collection."""
         gc.collect()
         blocks = sys.getallocatedblocks()
         kinds = [type(each) for each in gc.get_objects()]

@@ -1,4 +1,4 @@
-"""Faults of many: too many connections at once, and a member of a room that holds up the others if it can."""
+"""Faults of several connections: too many at once, and a room's member that does not read."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SLOW_MESSAGES = 160
 
 
 async def burst(visit: Visit) -> None:
-    """Connects more often at once than one address may: exactly the cap is let in, the others hear 503."""
+    """Exceeds the cap of one address: exactly the cap is accepted, the others get 503."""
     cap = visit.world.ini.getint("server", "max_per_address")
     extra = visit.rng.randint(1, 20)
     visit.address = f"127.9.{visit.number // 250 % 250}.{visit.number % 250 + 1}"  # one that nobody else has
@@ -44,7 +44,7 @@ async def burst(visit: Visit) -> None:
 
 
 async def slow_member(visit: Visit) -> None:
-    """Does not read what is said in the room, while another member reads all of it: out with 1013, or cut."""
+    """Does not read in the room while another member does: closed with 1013, or aborted."""
     async with (
         await RawPeer.upgrade(visit, "/echo-broadcast", buffer=SMALL, segment=600) as slow,
         Open(visit, "/echo-broadcast") as socket,

@@ -1,4 +1,4 @@
-"""Seeing that a connection was cut without reading from it."""
+"""Notices the end of a connection without reading from it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import select
 
 
 class CutWatch:
-    """Waits for ends of connections that nobody reads, where an event loop would see only what is unread."""
+    """Waits for the end of connections that are not read, where an event loop would only see unread data."""
 
     def __init__(self) -> None:
         self._epoll = select.epoll()
@@ -15,7 +15,7 @@ class CutWatch:
         asyncio.get_running_loop().add_reader(self._epoll.fileno(), self._look)
 
     async def __call__(self, descriptor: int, *, reset: bool = False) -> None:
-        """Return once the peer has ended the stream, or with `reset` cut the connection.
+        """Return when the peer has ended the stream, or with `reset` aborted the connection.
 
         The caller keeps the descriptor open and gives it a bound.
         """
@@ -29,7 +29,7 @@ class CutWatch:
             del self._waiting[descriptor]
 
     def close(self) -> None:
-        """Watch nothing more."""
+        """Stop watching."""
         asyncio.get_running_loop().remove_reader(self._epoll.fileno())
         self._epoll.close()
 

@@ -1,4 +1,4 @@
-"""Clients that do what no client should. Each knows how the daemon must meet it, and by when."""
+"""Misbehaving clients. Each knows how the daemon must react, and by when."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _bomb() -> bytes:
 
 @contextlib.asynccontextmanager
 async def due(seconds: float, what: str) -> AsyncIterator[None]:
-    """Hold the daemon to a deadline, but for what a busy machine adds."""
+    """Hold the daemon to a deadline, with slack for a busy machine."""
     try:
         async with asyncio.timeout(seconds + SLACK):
             yield
@@ -60,7 +60,7 @@ async def due(seconds: float, what: str) -> AsyncIterator[None]:
 
 
 async def flooder(visit: Visit) -> None:
-    """Sends and sends and reads nothing of what comes back: cut after the stall time, which begins once all is full."""
+    """Floods and reads nothing: aborted after the stall time, which begins when all buffers are full."""
     tls, flood = visit.rng.random() < 0.4, visit.rng.choice(_floods())
     # Short segments make for short buffers: a second of work for each flood is nothing to learn from.
     async with (
@@ -72,7 +72,7 @@ async def flooder(visit: Visit) -> None:
 
 
 async def stalled_download(visit: Visit) -> None:
-    """Asks for a large file and reads nothing: cut after the stall time."""
+    """Requests a large file and reads nothing: aborted after the stall time."""
     async with await RawPeer.connect(visit, buffer=SMALL, segment=600) as peer:
         peer.stop_reading()
         await peer.send(b"GET /large.bin HTTP/1.1\r\nHost: localhost\r\n\r\n")
@@ -82,7 +82,7 @@ async def stalled_download(visit: Visit) -> None:
 
 
 async def dead_peer(visit: Visit) -> None:
-    """Answers no ping: cut after the time for the pong."""
+    """Answers no ping: aborted after the pong timeout."""
     async with await RawPeer.upgrade(visit, visit.rng.choice(["/echo", "/log"]), tls=visit.rng.random() < 0.3) as peer:
         seconds = visit.world.seconds("ping_interval") + visit.world.seconds("ping_timeout")
         async with due(seconds, "cut for not answering pings"):
@@ -90,7 +90,7 @@ async def dead_peer(visit: Visit) -> None:
 
 
 async def unfinished_message(visit: Visit) -> None:
-    """Begins a message and never ends it: 1008."""
+    """Never finishes a message: 1008."""
     async with await RawPeer.upgrade(visit, visit.rng.choice(["/echo-assemble", "/echo-broadcast"])) as peer:
         await peer.send(HALF_MESSAGE)
         async with due(visit.world.seconds("message_timeout"), "closed for an unfinished message"):
@@ -98,7 +98,7 @@ async def unfinished_message(visit: Visit) -> None:
 
 
 async def mute(visit: Visit) -> None:
-    """Is sent a Close frame, and neither answers it nor ends the connection: cut after the close time."""
+    """Does not answer a Close frame and does not end the connection: aborted after the close timeout."""
     async with await RawPeer.upgrade(visit, "/echo") as peer:
         await peer.send(Frame(3))
         code = await peer.close_code()
@@ -130,7 +130,7 @@ async def slow_headers(visit: Visit) -> None:
 
 
 async def unfinished_tls(visit: Visit) -> None:
-    """Connects to the TLS port and makes no handshake, or a part of one: cut when it takes too long."""
+    """Makes no TLS handshake, or a part of one: aborted after its deadline."""
     began = visit.rng.choice([b"", b"\x16", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(100)])
     async with await RawPeer.connect(visit, port=visit.world.daemon.tls_port) as peer:
         await peer.send(began)
@@ -141,7 +141,7 @@ async def unfinished_tls(visit: Visit) -> None:
 
 
 async def idle_http(visit: Visit) -> None:
-    """Asks for a file and then for nothing more: ended after the idle time."""
+    """Requests a file and then nothing: ended after the idle timeout."""
     async with await RawPeer.connect(visit, tls=visit.rng.random() < 0.4) as peer:
         await peer.send(b"GET /small.txt HTTP/1.1\r\nHost: localhost\r\n\r\n")
         status = await peer.status()
@@ -154,7 +154,7 @@ async def idle_http(visit: Visit) -> None:
 
 
 async def mid_frame(visit: Visit) -> None:
-    """Goes in the middle of a frame."""
+    """Leaves in the middle of a frame."""
     path = visit.rng.choice(["/echo", "/echo-assemble", "/echo-fragment", "/log", "/echo-broadcast"])
     async with await RawPeer.upgrade(visit, path, tls=visit.rng.random() < 0.3) as peer:
         if visit.rng.random() < 0.5:
@@ -166,14 +166,14 @@ async def mid_frame(visit: Visit) -> None:
 
 
 async def reset(visit: Visit) -> None:
-    """Talks, and cuts the connection with a reset."""
+    """Echoes, then resets the connection."""
     async with await RawPeer.upgrade(visit, "/echo", tls=visit.rng.random() < 0.4) as peer:
         await _talk(visit, peer)
         peer.reset()
 
 
 async def vanish(visit: Visit) -> None:
-    """Talks, and ends the connection without a Close frame, or without having heard the answer."""
+    """Echoes, then ends the connection without a Close frame, or before the answer to it."""
     async with await RawPeer.upgrade(visit, "/echo", tls=visit.rng.random() < 0.4) as peer:
         await _talk(visit, peer)
         if visit.rng.random() < 0.5:
@@ -181,7 +181,7 @@ async def vanish(visit: Visit) -> None:
 
 
 async def half_close(visit: Visit) -> None:
-    """Ends its own side alone: the daemon ends the other."""
+    """Ends its own side only: the daemon ends the other."""
     async with await RawPeer.upgrade(visit, "/echo") as peer:
         await _talk(visit, peer)
         peer.end_sending()
@@ -191,7 +191,7 @@ async def half_close(visit: Visit) -> None:
 
 
 async def abandoned_download(visit: Visit) -> None:
-    """Goes in the middle of a large file."""
+    """Leaves in the middle of a download."""
     async with await RawPeer.connect(visit, tls=visit.rng.random() < 0.4) as peer:
         await peer.send(b"GET /large.bin HTTP/1.1\r\nHost: localhost\r\n\r\n")
         visit.outcome(await peer.status(), "200")
@@ -203,7 +203,7 @@ async def abandoned_download(visit: Visit) -> None:
 
 
 async def invalid_frames(visit: Visit) -> None:
-    """Sends what RFC 6455 forbids: closed with the code that says so."""
+    """Violates RFC 6455: closed with the matching code."""
     code = visit.rng.choice(list(INVALID))
     path = visit.rng.choice(["/echo", "/echo-assemble", "/echo-fragment", "/log", "/echo-broadcast"])
     async with await RawPeer.upgrade(visit, path, tls=visit.rng.random() < 0.3) as peer:
@@ -212,7 +212,7 @@ async def invalid_frames(visit: Visit) -> None:
 
 
 async def bomb(visit: Visit) -> None:
-    """Sends a little that inflates to very much: 1009."""
+    """Sends a deflate bomb: 1009."""
     path = visit.rng.choice(["/echo", "/echo-assemble", "/echo-fragment", "/echo-assemble"])
     async with await RawPeer.upgrade(visit, path, extensions="permessage-deflate") as peer:
         await peer.send(_bomb())
@@ -220,7 +220,7 @@ async def bomb(visit: Visit) -> None:
 
 
 async def oversize(visit: Visit) -> None:
-    """Sends, or announces, more than a message may have: 1009."""
+    """Sends or announces a message over the limit: 1009."""
     path = visit.rng.choice(["/echo-assemble", "/echo-fragment", "/echo-broadcast"])
     limit = 64 << 10
     announced = b"\x82\xff" + (1 << 62).to_bytes(8, "big") + bytes(4)
@@ -231,7 +231,7 @@ async def oversize(visit: Visit) -> None:
 
 
 async def bad_handshake(visit: Visit) -> None:
-    """Sends a request that is none, or no right upgrade: refused with the status that says so."""
+    """Sends a malformed request or upgrade: refused with the matching status."""
     right = request("/echo")
     status, wrong = visit.rng.choice(
         [
@@ -248,7 +248,7 @@ async def bad_handshake(visit: Visit) -> None:
 
 
 async def wrong_origin(visit: Visit) -> None:
-    """Is a page of another site that wants into the room: 403."""
+    """Joins the room from another site's page: 403."""
     await _refused(visit, request("/echo-broadcast", more="Origin: https://elsewhere.example\r\n"), "403")
 
 
@@ -262,7 +262,7 @@ async def _refused(visit: Visit, sent: bytes, status: str) -> None:
 
 
 async def _talk(visit: Visit, peer: RawPeer) -> None:
-    """Say hello a few times, and hear it; pings of the daemon may come in between."""
+    """Echo a few messages; the daemon's pings may come in between."""
     for _ in range(visit.rng.randint(0, 3)):
         await peer.send(HELLO)
         while (frame := await peer.frame()) != HELLO:

@@ -1,4 +1,4 @@
-"""What was said in the broadcast room, in which order: every member that keeps up must hear the same, without a gap."""
+"""Ledger of the broadcast room: every member that keeps up must receive the same messages in order, without a gap."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import zlib
 
 
 class OutOfOrder(Exception):
-    """A member heard something else than the others did."""
+    """A member received something else than the others."""
 
 
 class Ledger:
-    """The messages of the room by their names, in the order in which the first member heard each."""
+    """The room's messages by name, in the order in which they were first received."""
 
     def __init__(self) -> None:
         self.order: list[str] = []
@@ -24,7 +24,7 @@ class Ledger:
         return text.encode() if binary else text
 
     def read(self, message: str | bytes) -> str:
-        """Return the name of a message; raises `OutOfOrder` where nobody sent it like that."""
+        """Return the name of a message; raises `OutOfOrder` if nobody sent it like that."""
         data = message if isinstance(message, bytes) else message.encode()
         name = data.partition(b"|")[0].decode("utf-8", "replace")
         if self._sums.get(name) != (type(message), zlib.crc32(data)):
@@ -33,14 +33,14 @@ class Ledger:
 
 
 class Ear:
-    """What one member hears: from its first message on, a part of the order without a gap, a change or a repetition."""
+    """What one member receives: from its first message on, the order without gaps, changes or repetitions."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
         self._next: int | None = None
 
     def hear(self, message: str | bytes) -> str:
-        """Take the next message, and return its name; raises `OutOfOrder`."""
+        """Check the next message and return its name; raises `OutOfOrder`."""
         name, ledger = self._ledger.read(message), self._ledger
         at = ledger.place.setdefault(name, len(ledger.order))
         if at == len(ledger.order):

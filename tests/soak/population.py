@@ -1,4 +1,4 @@
-"""A wanted number of connections, kept up: who goes is followed by the next, of kinds in a fixed mix."""
+"""A constant number of connections: each that leaves is replaced, in a fixed mix of kinds."""
 
 from __future__ import annotations
 
@@ -47,21 +47,21 @@ FAULTS = WAITS | BREACHES
 MIX = BEHAVED | FAULTS
 
 SLOTS_PER_ADDRESS = 50
-"""How many connections share a source address: half of what one may have, so that none is refused by mistake."""
+"""How many connections share a source address: half of its cap, so that none is refused by mistake."""
 
 RAMP = 100
 """How many more connections a second there are at the start: TLS handshakes take their time on both sides."""
 
 
 LONGEST = 120.0
-"""How much longer than a client's life it may take until all of its waits have come to an end, in seconds."""
+"""Seconds that a client's waits may last beyond its life."""
 
 WARM_UP = 0.5
-"""How long the first clients stay, in seconds."""
+"""Seconds that the first clients stay."""
 
 
 async def warm_up(world: World) -> None:
-    """Have a visit of each kind that takes no long time, so that what is loaded or made only once is there."""
+    """Run a short visit of each kind, so that everything loaded or made once is there."""
     async with asyncio.TaskGroup() as group:
         for client in BEHAVED | BREACHES:
             group.create_task(_visit(world, client, "127.0.0.1", WARM_UP))
@@ -76,7 +76,7 @@ class Population:
         self._slots = [asyncio.create_task(self._fill(slot)) for slot in range(size)]
 
     async def drain(self, seconds: float) -> None:
-        """Start no more clients and wait until all are gone; who is not after `seconds` counts as an error."""
+        """Start no more clients and wait until all are gone; each that remains after `seconds` is an error."""
         self._world.stopping = True
         _, late = await asyncio.wait(self._slots, timeout=seconds)
         for slot in late:

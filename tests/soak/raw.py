@@ -1,4 +1,4 @@
-"""A connection by hand, for what no library would do."""
+"""A connection by hand, for what no library does."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class RawPeer:
     async def connect(
         cls, visit: Visit, *, tls: bool = False, port: int = 0, buffer: int = 0, segment: int = 0
     ) -> RawPeer:
-        """Connect, and no more than that; with a receive buffer and largest segment of a size, if not 0."""
+        """Connect only; with sizes of the receive buffer and the largest segment, if not 0."""
         plain = socket.socket()
         plain.setblocking(False)
         try:
@@ -76,7 +76,7 @@ class RawPeer:
         await self._writer.drain()
 
     async def head(self) -> bytes:
-        """Return the next HTTP response's head; what the daemon said so far where it ends before."""
+        """Return the next HTTP response's head, or what was received if the stream ends before."""
         while b"\r\n\r\n" not in self._rest:
             if not await self._receive():
                 return self._rest
@@ -84,7 +84,7 @@ class RawPeer:
         return head
 
     async def status(self) -> str:
-        """Return the status of the next response, or `cut` where the connection ends without one."""
+        """Return the status of the next response, or `cut` if the connection ends without one."""
         try:
             head = await self.head()
         except ConnectionError:
@@ -106,7 +106,7 @@ class RawPeer:
                 self._rest = b""
 
     async def ending(self) -> str:
-        """Read to the end and return the code of the Close frame, or `end` or `cut` where there was none."""
+        """Read to the end and return the code of the Close frame, or `end` or `cut` if there was none."""
         code = ""
         try:
             while (frame := await self.frame()) is not None:
@@ -123,16 +123,16 @@ class RawPeer:
         raise Unexpected("the stream ended without a Close frame")
 
     def stop_reading(self) -> None:
-        """Read nothing from here on."""
+        """Stop reading."""
         self._transport.pause_reading()
 
     def read_again(self) -> None:
-        """Read again, and with a large buffer."""
+        """Read again, with a large buffer."""
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
         self._transport.resume_reading()
 
     async def flood(self, data: bytes) -> None:
-        """Send `data` for ever and read nothing; returns once the daemon has cut the connection."""
+        """Send `data` for ever and read nothing; returns when the daemon has aborted the connection."""
         self.stop_reading()
         with contextlib.suppress(ConnectionError):
             while True:
@@ -146,11 +146,11 @@ class RawPeer:
         await self._visit.world.cut(self._socket.fileno(), reset=reset)
 
     def end_sending(self) -> None:
-        """Half-close: say that nothing more comes, and stay."""
+        """Half-close: end our side only."""
         self._writer.write_eof()
 
     def reset(self) -> None:
-        """Cut with a reset."""
+        """Reset the connection."""
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._transport.abort()
 

@@ -1,4 +1,4 @@
-"""One soak from the daemon's start to its end, and all that is measured on the way."""
+"""One soak from the daemon's start to its end, with all measurements."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.soak.world import SLACK, World
 from tests.support.patience import PATIENCE
 
 DRAIN = 120.0
-"""How long the last clients may take to be gone, in seconds: every deadline of the daemon runs out in that time."""
+"""Seconds for the last clients to leave: longer than every deadline of the daemon."""
 
 SHORTEST = {
     "server": {"idle_timeout": 3, "stall_timeout": 3},
@@ -33,7 +33,7 @@ SHORTEST = {
         "message_timeout": 3,
     },
 }
-"""The daemon's deadlines in seconds: so short that they run out again and again."""
+"""The daemon's deadlines in seconds, so short that they expire again and again."""
 
 INI = """
 [server]
@@ -69,7 +69,7 @@ def make_ini(deadlines: float, overrides: Iterable[str] = ()) -> ConfigParser:
 
 
 async def soak(folder: Path, ini: ConfigParser, *, seed: int, connections: int, seconds: float, life: float) -> Run:
-    """Run a daemon in `folder` under load for so long, then drain it and stop it."""
+    """Run a daemon in `folder` under load for `seconds`, then drain and stop it."""
     docroot = folder / "docroot"
     docroot.mkdir()
     make_docroot(docroot, seed)
@@ -95,7 +95,7 @@ async def soak(folder: Path, ini: ConfigParser, *, seed: int, connections: int, 
 
 
 async def _load(world: World, connections: int, seconds: float) -> tuple[list[Sample], float]:
-    """Keep the population up for so long, and let it go; returns a sample for each second, and the longest lag."""
+    """Keep the population up for `seconds`, then drain it; returns a sample for each second, and the longest lag."""
     begun = time.monotonic()
     population = Population(world, connections)
     samples: list[Sample] = []
@@ -112,7 +112,7 @@ async def _load(world: World, connections: int, seconds: float) -> tuple[list[Sa
 
 
 async def _settle(world: World, descriptors: int) -> None:
-    """Wait until the daemon has no more descriptors open than that, or for as long as it may take."""
+    """Wait until the daemon has at most `descriptors` open, or the deadlines have passed."""
     until = time.monotonic() + world.seconds("close_timeout") + SLACK
     while world.daemon.descriptors() > descriptors and time.monotonic() < until:
         await asyncio.sleep(0.1)
@@ -126,7 +126,7 @@ async def _census(world: World) -> Census:
 
 
 def _show(world: World, samples: list[Sample]) -> None:
-    """Show on a terminal how it goes."""
+    """Show the progress on a terminal."""
     if not sys.stdout.isatty():
         return
     now, last = samples[-1], samples[-2] if len(samples) > 1 else samples[-1]

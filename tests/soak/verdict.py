@@ -1,4 +1,4 @@
-"""What a soak has shown: its figures, and what is wrong with them."""
+"""Verdict on a soak: its figures and what is wrong with them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.soak.world import Tally
 
 MB = 1e6
 WINDOW = 0.15
-"""The part of the load's time over which memory is taken, by its median, to say what it is at one moment."""
+"""Window for a memory reading, as a part of the load's time; the median counts."""
 
 START, MIDDLE, END = 0.2, 0.5, 1 - WINDOW
 """Where these windows begin; before the first, memory grows to what the load needs."""
@@ -27,7 +27,7 @@ BLOCKS = 2000
 
 @dataclass(frozen=True)
 class Census:
-    """What the daemon's process held: blocks of memory, and objects by class."""
+    """Memory blocks and objects by class in the daemon's process."""
 
     blocks: int
     objects: Mapping[str, int]
@@ -35,7 +35,7 @@ class Census:
 
 @dataclass(frozen=True)
 class Run:
-    """All that was measured."""
+    """All measurements."""
 
     wanted: int
     tally: Tally
@@ -49,7 +49,7 @@ class Run:
     lag: float  # the longest that the clients' process was late, in seconds
 
     def memory(self, begins: float) -> float:
-        """Return the memory in bytes, in the window that begins at this part of the load's time."""
+        """Return the memory in bytes in the window that begins at this part of the load's time."""
         count = len(self.load)
         first = int(begins * count)
         return median(sample.memory for sample in self.load[first : max(first + 1, round((begins + WINDOW) * count))])
@@ -61,7 +61,7 @@ class Run:
 
 
 def problems(run: Run, *, growth: float) -> Iterator[str]:
-    """Yield what is not as it must be; memory may grow by `growth` bytes from the middle of the run to its end."""
+    """Yield what is wrong; memory may grow by `growth` bytes from the middle of the run to its end."""
     tally, daemon = run.tally, run.daemon
     for kind, count in tally.errors.items():
         yield f"{count} errors of {kind}"
@@ -96,7 +96,7 @@ def _left(before: Census, after: Census) -> Iterator[str]:
 
 
 def figures(run: Run) -> dict[str, float]:
-    """Return the figures that a machine reads."""
+    """Return the figures for machines."""
     return {
         "seconds": run.load[-1].at,
         "connections": run.tally.connections.total(),
@@ -110,7 +110,7 @@ def figures(run: Run) -> dict[str, float]:
 
 
 def table(run: Run) -> Iterator[str]:
-    """Yield the lines that a person reads."""
+    """Yield the lines for people."""
     tally, load = run.tally, run.load
     yield f"{run.wanted} connections for {load[-1].at + 1:.0f} s"
     yield ""

@@ -1,4 +1,4 @@
-"""The daemon under soak, seen from outside: its log as counts, its memory, descriptors and CPU time from /proc."""
+"""The daemon under soak from outside: counts of its log, and memory, descriptors and CPU time from /proc."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from typing import Any
 from tests.support.daemon import ROOT, Daemon
 
 KEPT = 50
-"""How many odd lines of the log are kept to be shown; the rest is counted."""
+"""How many unexpected log lines are kept for display; the rest is counted."""
 
 
 PIPE = 1 << 20
-"""How many bytes of log may wait to be read, the most that Linux lets anyone have."""
+"""Size of the log's pipe: the maximum of Linux."""
 
 
 class DaemonGone(Exception):
@@ -26,7 +26,7 @@ class DaemonGone(Exception):
 
 @dataclass(frozen=True)
 class Sample:
-    """What the daemon held at one moment: `at` in seconds, memory in bytes, and its times in seconds."""
+    """Sample of the daemon: `at` in seconds, memory in bytes, times in seconds."""
 
     at: float
     memory: int
@@ -36,7 +36,7 @@ class Sample:
 
 
 class WatchedDaemon(Daemon):
-    """A daemon whose log may be endless: each line is counted by what it says, and only odd ones are kept."""
+    """A daemon with an endless log: lines are counted by event, and only unexpected ones are kept."""
 
     def __init__(self, config: Path) -> None:
         self.events: Counter[str] = Counter()
@@ -46,7 +46,7 @@ class WatchedDaemon(Daemon):
         super().__init__([f"--config={config}", "--port=0"], environment=_with_census(config.parent))
 
     def _read(self) -> None:
-        """Take all that is logged, in large pieces: the clients' own work must not hold the daemon up."""
+        """Read the log in large pieces, so that the clients' work does not block the daemon."""
         assert self.process.stdout is not None
         with self.process.stdout as pipe:
             fcntl.fcntl(pipe.fileno(), fcntl.F_SETPIPE_SZ, PIPE)
@@ -77,7 +77,7 @@ class WatchedDaemon(Daemon):
                 self._grown.notify_all()
 
     def sample(self, at: float) -> Sample:
-        """Look now; raises `DaemonGone`."""
+        """Take a sample now; raises `DaemonGone`."""
         if self.process.poll() is not None:
             raise DaemonGone("\n".join([f"the daemon is gone, with {self.process.returncode}", *self.odd]))
         ran, waited, _ = Path(f"/proc/{self.process.pid}/schedstat").read_text().split()
@@ -89,7 +89,7 @@ class WatchedDaemon(Daemon):
 
 
 def _with_census(folder: Path) -> dict[str, str]:
-    """Give the daemon one more subprotocol, in the way that any package does; returns the environment for it."""
+    """Install one more subprotocol by its entry point; returns the daemon's environment."""
     info = folder / "soak-1.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: soak\nVersion: 1\n")

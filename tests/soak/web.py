@@ -1,4 +1,4 @@
-"""Browsers of the docroot, by a library that nobody here wrote: one connection each that is used again and again."""
+"""HTTP clients of the docroot on a third-party library, each on one persistent connection."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ FOLDER = "folder"
 
 
 def make_docroot(root: Path, seed: int) -> None:
-    """Write the files to be fetched."""
+    """Write the files to fetch."""
     source = random.Random(seed)
     (root / FOLDER).mkdir()
     for name, size in SIZES.items():
@@ -24,7 +24,7 @@ def make_docroot(root: Path, seed: int) -> None:
 
 
 async def web(visit: Visit) -> None:
-    """Files come whole, in part or not again, and folders as listings."""
+    """Files are served whole, in part or as 304, and folders as listings."""
     tls = visit.rng.random() < 0.35
     base = f"http{'s' if tls else ''}://127.0.0.1:{visit.port(tls)}"
     # One connection: a request goes over the one before's.

@@ -1,4 +1,4 @@
-"""What all clients of a soak share, and what one of them knows of itself."""
+"""What all clients of a soak share, and the state of one client."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from tests.soak.watched import WatchedDaemon
 from tests.support.patience import PATIENCE
 
 SLACK = PATIENCE / 2
-"""How much later than promised a thing may happen, in seconds: this machine is busy, and that is not under test."""
+"""Seconds that something may be later than promised, as the machine is busy."""
 
 
 class Unexpected(Exception):
-    """The daemon did what it should not, or did not what it should."""
+    """The daemon did something wrong, or failed to do something."""
 
 
 @dataclass
 class Tally:
-    """What has happened so far."""
+    """Counts so far."""
 
     connections: Counter[str] = field(default_factory=Counter)  # by kind
     outcomes: defaultdict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))  # of faults
@@ -41,12 +41,12 @@ class Tally:
     begun: float = field(default_factory=time.monotonic)
 
     def note(self, messages: int, size: int) -> None:
-        """Count messages that went out or came in, and their bytes."""
+        """Count messages and their bytes."""
         self.messages += messages
         self.bytes += size
 
     def error(self, kind: str, text: str) -> None:
-        """Count an error; the first ones are kept to be shown."""
+        """Count an error; the first ones are kept for display."""
         self.errors[kind] += 1
         if len(self.shown) < 20:
             self.shown.append(f"{kind} after {time.monotonic() - self.begun:.0f} s: {text}")
@@ -83,7 +83,7 @@ class World:
 
 @dataclass
 class Visit:
-    """One client's life: a kind, a source address, and a randomness of its own that repeats with the soak's seed."""
+    """One client's life: its kind, source address, and random numbers that repeat with the soak's seed."""
 
     world: World
     kind: str
@@ -97,16 +97,16 @@ class Visit:
 
     @property
     def over(self) -> bool:
-        """Whether it is time to go."""
+        """Whether it is time to leave."""
         return self.world.stopping or time.monotonic() >= self.ends
 
     async def think(self, mean: float) -> None:
-        """Do nothing for a while, as people and programs do; no longer than it lives."""
+        """Pause for a while, at most until the end of this life."""
         left = self.ends - time.monotonic()
         await asyncio.sleep(max(0.0, min(self.rng.expovariate(1 / mean), 3 * mean, left)))
 
     def outcome(self, seen: str, *expected: str) -> None:
-        """Note how the daemon met a fault; raises `Unexpected` where that is none of `expected`."""
+        """Record how the daemon reacted to a fault; raises `Unexpected` if not as `expected`."""
         self.world.tally.outcomes[self.kind][seen] += 1
         if seen not in expected:
             raise Unexpected(f"{seen}, not {' or '.join(expected)}")

@@ -1,4 +1,4 @@
-"""Certificates for the tests: authorities, and what they sign."""
+"""Certificates for the tests: authorities and what they sign."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A client's connection in memory: over a string transport, with time by a Clock, and the server's part by hand."""
+"""A client's connection in memory: over a string transport, on a Clock, with the server's part by hand."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from wsdaemon.client.target import Target, parse_target
 
 @implementer(IStreamClientEndpoint)
 class MemoryEndpoint:
-    """Connects to a string transport at once, or when `release` is called, or fails with `error`."""
+    """Endpoint that connects to a string transport at once, on `release`, or fails with `error`."""
 
     def __init__(self, *, later: bool = False, error: Exception | None = None) -> None:
         self.transport = Transport()
@@ -52,7 +52,7 @@ class MemoryEndpoint:
 
 
 class Recorder(Listener):
-    """Notes everything that a connection tells."""
+    """Records everything that a connection reports."""
 
     def __init__(self, *, wants_frames: bool = False) -> None:
         self.wants_frames = wants_frames
@@ -155,7 +155,7 @@ def opened(target: str = "ws://localhost/", more: str = "", **options: Any) -> S
 
 
 def switching(request: str, more: str = "") -> bytes:
-    """Return the 101 for a request's key (RFC 6455 section 4.2.2)."""
+    """Return the 101 response to a request's key (RFC 6455 section 4.2.2)."""
     key = next(line.partition(": ")[2] for line in request.splitlines() if line.startswith("Sec-WebSocket-Key"))
     digest = hashlib.sha1(key.encode() + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11", usedforsecurity=False).digest()
     lines = ["HTTP/1.1 101 Switching Protocols", "Upgrade: websocket", "Connection: Upgrade"]

@@ -1,4 +1,4 @@
-"""A connection of ours and the oracle, which get the same bytes and have to tell the same."""
+"""One of our connections and the oracle: both get the same bytes and must report the same."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from wsdaemon.websocket.handshake import Handshake, Request
 from wsdaemon.websocket.hub import Hub
 
 LATE = 15
-"""A fault may show on one side with its first byte and on the other when a header and a byte of payload are there."""
+"""One side may notice a fault at its first byte, the other after a header and a byte of payload."""
 
 
 LOOKALIKE = b"\x81\x80\x82\x80"
-"""A masking key that looks like an empty message, to who has lost the place in the stream."""
+"""A masking key that looks like an empty message to a parser that has lost its place."""
 
 BAD_CODES = [0, 1, 999, 1004, 1005, 1006, 1014, 1015, 1016, 1100, 2000, 2999, 5000, 65535]
 """No Close frame may have one of these (RFC 6455 section 7.4), and 1014 is too young for either side."""
@@ -47,14 +47,14 @@ def octets(opcode: int, payload: bytes, key: bytes | None, *, fin: bool = True, 
 
 
 def cut(data: bytes, places: list[float]) -> list[bytes]:
-    """Return the data in pieces, some maybe empty."""
+    """Return the data in pieces, possibly empty ones."""
     borders = [0, *sorted(int(place * len(data)) for place in places), len(data)]
     return [data[start:end] for start, end in pairwise(borders)]
 
 
 @dataclass(frozen=True)
 class Split:
-    """How bytes are delivered: in pieces, the last ones with the next, maybe with no turn of the loop between."""
+    """How bytes are delivered: in pieces, some held back, with or without a turn of the loop between."""
 
     places: list[float]
     bytewise: bool
@@ -69,7 +69,7 @@ class Split:
 
 
 class NotingServer(EchoAssemble):
-    """Notes what it sees, and answers as its base does."""
+    """Records what it sees and behaves as its base does."""
 
     def opened(self) -> None:
         self.seen: list[Event] = []
@@ -115,19 +115,19 @@ class ServerSide:
         assert bool(self.extensions) == bool(offer)
 
     def seen(self) -> list[Event]:
-        """Return what happened, and how it ended."""
+        """Return the events and how the connection ended."""
         seen, closing = self.connection.seen, self.connection.closing
         if closing.state != CLOSED:
             return [*seen]
         return [*seen, ("close", closing.received) if closing.is_clean else ("fail", closing.sent)]
 
     def deliver(self, data: bytes) -> None:
-        """Hand bytes in, and leave what is put off to `settle`."""
+        """Deliver bytes; deferred work is left to `settle`."""
         if not self.transport.gone:
             self.transport.protocol.dataReceived(data)
 
     def settle(self) -> None:
-        """Have done what was put off to the next turn of the loop."""
+        """Do what was deferred to the next turn of the loop."""
         while any(call.getTime() <= self.clock.seconds() for call in self.clock.getDelayedCalls()):
             self.clock.advance(0)
 
@@ -140,7 +140,7 @@ class ServerSide:
 
     @staticmethod
     def answer_to(event: Event) -> Event | None:
-        """Return what the other end gets for what happened."""
+        """Return what the other end receives in reply to the events."""
         kind, value = event
         answers = {"ping": "pong", "pong": "", "fail": "close"}
         return (answers.get(kind, kind), value) if answers.get(kind, kind) else None
@@ -171,7 +171,7 @@ class ClientSide:
         self.deliver(early)
 
     def seen(self) -> list[Event]:
-        """Return what happened, and how it ended."""
+        """Return the events and how the connection ended."""
         events = [each if len(each) == 2 else ("binary" if each[1] else "text", each[0]) for each in self._happened]
         closing = self.connection.closing
         if closing.state == CLOSED and not closing.is_clean:
@@ -179,11 +179,11 @@ class ClientSide:
         return [*events, ("close", closing.received)] if closing.received is not None else events
 
     def deliver(self, data: bytes) -> None:
-        """Hand bytes in."""
+        """Deliver bytes."""
         self._server.send(data)
 
     def settle(self) -> None:
-        """Nothing is put off."""
+        """Nothing is deferred."""
 
     def sent(self) -> bytes:
         """Return what was sent since the last time."""
@@ -191,7 +191,7 @@ class ClientSide:
 
     @staticmethod
     def answer_to(event: Event) -> Event | None:
-        """Return what the other end gets for what happened."""
+        """Return what the other end receives in reply to the events."""
         kind, value = event
         answers = {"ping": "pong", "fail": "close", "close": "close"}
         return (answers[kind], value) if kind in answers else None
@@ -223,7 +223,7 @@ class Pair:
         self.compare()
 
     def deliver(self, data: bytes, split: Split) -> None:
-        """Deliver to both, and compare after each piece."""
+        """Deliver to both and compare after each piece."""
         whole = self.kept + data
         end = max(0, len(whole) - split.kept)
         self.kept = whole[end:]
@@ -237,20 +237,20 @@ class Pair:
                 self.compare()
 
     def close(self, code: int) -> None:
-        """Have our side begin to close, unless the connection has ended."""
+        """Start a close from our side, unless the connection has ended."""
         if not self.oracle.ended and not self.one_ended and not self.closing:
             self.closing = [*self.oracle.events, ("close", code)]
             self.ours.connection.close(code)
             self.compare()
 
     def finish(self) -> None:
-        """Deliver what is kept; and where one side has not seen the end yet, what it needs to see it."""
+        """Deliver what was held back, and what a side still needs to see the end."""
         self.deliver(b"", Split([], False, 0, True))
         if self.one_ended and not self.settled:
             self.deliver(bytes(LATE), Split([], True, 0, True))
 
     def compare(self) -> None:
-        """Both have seen the same, and if both have ended, by the same code."""
+        """Both saw the same and, if both ended, ended with the same code."""
         ours, theirs = self.ours.seen(), self.oracle.events
         our_end = ours.pop() if ours and ours[-1][0] in ("close", "fail") else None
         their_end = self.oracle.ended
@@ -265,7 +265,7 @@ class Pair:
         self.compare_answers(self.closing or [*ours, our_end])
 
     def may_differ(self, our_end: Event | None, their_end: Event | None) -> bool:
-        """Say whether the ends differ for a good reason."""
+        """Whether the ends differ for a known reason."""
         if self.closing and their_end is not None:
             # Who has begun to close looks only for the other's Close, not at the data before it (RFC 6455 section
             # 1.4: it is discarded); and has no second code to send.
@@ -276,7 +276,7 @@ class Pair:
         return bool(self.ours.extensions) and our_end == ("fail", 1009) and their_end is None
 
     def compare_answers(self, seen: Sequence[Event | None]) -> None:
-        """What we send is what the events ask for, to the oracle at the other end."""
+        """The oracle at the other end receives what the events require."""
         self.reader.feed(self.ours.sent())
         answers = [self.ours.answer_to(event) for event in seen if event]
         assert self.reader.events == [answer for answer in answers if answer]

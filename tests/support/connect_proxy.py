@@ -9,7 +9,7 @@ from types import TracebackType
 
 
 class ConnectProxy:
-    """Tunnels to wherever it is asked, or answers `refusal`; what it was asked is in `seen`, as lines."""
+    """Tunnels to any target, or answers `refusal`; `seen` has the lines of the requests."""
 
     def __init__(self, refusal: bytes = b"") -> None:
         self.seen: list[list[str]] = []

@@ -1,4 +1,4 @@
-"""Faults on demand in the daemon's own calls to the system, without a change to the daemon's code.
+"""System calls of the daemon that fail on demand, without a change to the daemon's code.
 
 A copy of this module, as `sitecustomize`, is imported by the daemon's Python before anything else. It puts itself
 before the calls below, which then fail as the control file says; that is read anew whenever it changes. So the tests
@@ -26,7 +26,7 @@ ALWAYS = 1 << 30
 
 
 class Faults:
-    """The tests' side: a folder for the daemon's PYTHONPATH, and what is to fail."""
+    """The tests' side: a folder for the daemon's PYTHONPATH, and which calls fail."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir()
@@ -40,22 +40,22 @@ class Faults:
         self.environment = {CONTROL: str(self._control), "PYTHONPATH": path}
 
     def arm(self, call: str, code: int, match: str = "", *, skip: int = 0, times: int = ALWAYS) -> None:
-        """Have `call` fail with an errno, where its path (or peer's port) ends with `match`; `skip` of them go well."""
+        """Make `call` fail with an errno if its path (or the peer's port) ends with `match`, after `skip` calls."""
         assert call in CALLS
         self._armed.append({"call": call, "errno": code, "match": match, "skip": skip, "times": times})
         self._write()
 
     def clear(self) -> None:
-        """Let everything go well."""
+        """Let all calls succeed."""
         self._armed = []
         self._write()
 
     def struck(self, call: str) -> int:
-        """Return how often a fault of `call` struck."""
+        """Return how often `call` has failed."""
         return self._struck.read_text().split("\n").count(call) if self._struck.exists() else 0
 
     def wait(self, call: str, times: int = 1) -> None:
-        """Wait until a fault of `call` has struck so often."""
+        """Wait until `call` has failed so often."""
         # Not atop: the daemon loads this module too, where there are no tests.
         from tests.support.patience import wait_until
 
@@ -78,7 +78,7 @@ class _Injector:
         self._struck = os.open(os.path.join(os.path.dirname(control), "struck"), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 
     def install(self) -> None:
-        """Put ourselves before the calls."""
+        """Replace the calls."""
         for name in ("open", "stat", "lstat", "scandir"):
             setattr(os, name, self._with_path(name, getattr(os, name)))
         scandir = os.scandir
@@ -111,7 +111,7 @@ class _Injector:
         setattr(threading.Thread, "start", faulty_start)  # noqa: B010
 
     def check(self, call: str, detail: Callable[[], str], filename: str | None = None) -> None:
-        """Raise where this call is to fail."""
+        """Raise if this call is to fail."""
         status = self._stat(self._control)
         version = (status.st_mtime_ns, status.st_ino)
         if version != self._version:

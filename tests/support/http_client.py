@@ -1,4 +1,4 @@
-"""An HTTP client that needs no socket: it drives the site in memory, on a Clock, and takes the responses apart.
+"""HTTP client without a socket: drives the site in memory, on a Clock, and parses the responses.
 
 Files and listings are sent by Twisted's own cooperator and threads, so `Peer.wait` lets the real reactor turn; all
 deadlines are on the Clock.
@@ -40,7 +40,7 @@ globalLogPublisher.addObserver(_note_failure)
 
 @dataclass(frozen=True)
 class Response:
-    """One response; `complete` says whether all of the body that was announced came."""
+    """One response; `complete` says whether the whole announced body arrived."""
 
     status: int
     headers: tuple[tuple[str, str], ...]
@@ -52,14 +52,14 @@ class Response:
         return [value for each, value in self.headers if each.lower() == name.lower()]
 
     def __getitem__(self, name: str) -> str | None:
-        """Return the value of a header that may be there once at most."""
+        """Return the value of a header that occurs at most once."""
         values = self.all(name)
         assert len(values) <= 1, f"{name} is there {len(values)} times"
         return values[0] if values else None
 
 
 def take_response(data: bytes, method: str = "GET", *, ended: bool = False) -> tuple[Response, bytes] | None:
-    """Return the first response in `data` and what follows it, or None while its head is not all there."""
+    """Return the first response in `data` and what follows it, or None if its head is incomplete."""
     head, end, rest = data.partition(b"\r\n\r\n")
     if not end:
         return None
@@ -78,13 +78,13 @@ def take_response(data: bytes, method: str = "GET", *, ended: bool = False) -> t
 
 
 def request(target: str | bytes = "/", *headers: str | bytes, method: str = "GET", host: str = "site.test") -> bytes:
-    """Return a request; texts may hold any of the bytes 0 to 255."""
+    """Return a request; strings may hold any byte as Latin-1."""
     first = b" ".join((method.encode(), _octets(target), b"HTTP/1.1"))
     return b"\r\n".join([first, b"Host: " + host.encode(), *map(_octets, headers), b"", b""])
 
 
 class Transport(StringTransport):
-    """A transport to a peer that may stop reading. `aborted` says that it was cut, `gone` that it is no more."""
+    """Transport to a peer that may stop reading. `aborted`: it was reset; `gone`: the connection is lost."""
 
     protocol: Any = None
     aborted = False
@@ -95,7 +95,7 @@ class Transport(StringTransport):
         super().__init__(peerAddress=IPv4Address("TCP", "192.0.2.7", 50000), lenient=True)
 
     def fill(self) -> None:
-        """The peer reads no more: from the next write on, the producer is told to wait, as a real transport does."""
+        """The peer stops reading: from the next write on the producer is paused, as by a real transport."""
         self._full = True
 
     def write(self, data: bytes) -> None:
@@ -110,13 +110,13 @@ class Transport(StringTransport):
         self.write(b"".join(data))
 
     def drain(self) -> None:
-        """The peer has read everything, and goes on."""
+        """The peer has read everything and reads on."""
         waiting, self._full, self._waiting = self._waiting, False, False
         if waiting and self.producer is not None:
             self.producer.resumeProducing()
 
     def unregisterProducer(self) -> None:
-        """Forget the producer; a real transport does not mind where there is none."""
+        """Forget the producer; as with a real transport, there need not be one."""
         self.producer = None
 
     def abortConnection(self) -> None:
@@ -156,14 +156,14 @@ class Peer:
             self._clock.advance(0)  # what is too much for one turn of the loop goes on in the next
 
     def take(self) -> bytes:
-        """Return all that came since the last time."""
+        """Return everything received since the last call."""
         data: bytes = self._rest + self.transport.value()
         self._rest = b""
         self.transport.clear()
         return data
 
     def response(self, method: str = "GET") -> Response:
-        """Return the next response, once it is complete or the connection ends."""
+        """Return the next response when it is complete or the connection ends."""
         found: list[tuple[Response, bytes]] = []
 
         def is_there() -> bool:
@@ -199,7 +199,7 @@ class Server:
         return Peer(self)
 
     def ask(self, target: str | bytes = "/", *headers: str | bytes, method: str = "GET") -> Response:
-        """Return the response to one request on a connection of its own, which must leave nothing behind it."""
+        """Return the response to one request on its own connection, which must leave nothing behind."""
         peer = self.connect()
         peer.send(request(target, *headers, method=method))
         response = peer.response(method)
@@ -211,7 +211,7 @@ class Server:
 
 
 def wait(condition: Callable[[], bool], seconds: float = PATIENCE) -> None:
-    """Let the real reactor turn until `condition` holds."""
+    """Run the real reactor until `condition` holds."""
     from twisted.internet import reactor
 
     turn: Callable[[float], None] = reactor.iterate
@@ -222,7 +222,7 @@ def wait(condition: Callable[[], bool], seconds: float = PATIENCE) -> None:
 
 
 def failures() -> list[str]:
-    """Return the tracebacks that were logged since the last time."""
+    """Return the tracebacks logged since the last call."""
     found = _failures[:]
     _failures.clear()
     return found

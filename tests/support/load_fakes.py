@@ -20,7 +20,7 @@ Reply = Callable[[bytes, bool], list[tuple[bytes, bool]]]
 
 
 def echo(payload: bytes, is_binary: bool) -> list[tuple[bytes, bool]]:
-    """Send back what came."""
+    """Echo the message."""
     return [(payload, is_binary)]
 
 
@@ -41,7 +41,7 @@ class FakeConnection:
             self.server.answer(self, reply, reply_is_binary)
 
     def close(self, code: int = 1000, reason: str = "") -> None:
-        """Begin the closing handshake."""
+        """Start the close handshake."""
         self.server.clock.callLater(self.server.close_seconds, self.end, code)
 
     def end(self, code: int | None = 1000) -> None:
@@ -60,7 +60,7 @@ class FakeServer:
         self.stall_from = self.stall_until = 0.0
         self.connect_seconds, self.close_seconds = 0.003, 0.0
         self.errors: list[ClientError | None] = []
-        """What the next attempts to connect end with; after them, all succeed."""
+        """Outcomes of the next connection attempts; later ones succeed."""
         self.connections: list[FakeConnection] = []
         self.open: list[FakeConnection] = []
         self.connected_at: list[float] = []
@@ -89,7 +89,7 @@ class FakeServer:
         return done
 
     def answer(self, connection: FakeConnection, payload: bytes, is_binary: bool) -> None:
-        """Send a message when the server is awake and has got to it."""
+        """Deliver a message as soon as the server is awake and has reached it."""
         at = self.clock.seconds() + self.latency
         if self.stall_from <= at < self.stall_until:
             at = self.stall_until
@@ -116,7 +116,7 @@ class Run:
         self.outcomes: list[Measurement] = []
 
     def start(self) -> Run:
-        """Begin."""
+        """Start the run."""
         self.runner.run().addCallback(self.outcomes.append)
         return self
 

@@ -1,4 +1,4 @@
-"""What `wsproto` makes of a stream: another implementation of RFC 6455 and 7692, by which ours is judged.
+"""Oracle on `wsproto`: another implementation of RFC 6455 and 7692 to compare ours with.
 
 `Oracle` tells the same events as `tests/memory/test_codec_oracle.py` notes on our side. Where wsproto is wrong, or
 looks later than it may, it is put right here, each time with the reason; what is not put right here has to be equal on
@@ -33,10 +33,10 @@ TOO_BIG = CloseReason.MESSAGE_TOO_BIG
 
 
 class Oracle:
-    """One end of a connection: bytes of the other end in, events out. Messages over `limit` bytes fail."""
+    """One end of a connection: bytes from the other end in, events out. Messages over `limit` bytes fail."""
 
     def __init__(self, *, client: bool = False, extensions: str = "", limit: int = 1 << 40) -> None:
-        """Begin with what was agreed on: the server's Sec-WebSocket-Extensions."""
+        """Start with the negotiated extensions: the server's Sec-WebSocket-Extensions."""
         self.events: list[Event] = []
         self.reason = ""
         self._limit = limit
@@ -55,7 +55,7 @@ class Oracle:
         return self.events[-1] if self.events and self.events[-1][0] in ("close", "fail") else None
 
     def feed(self, data: bytes) -> None:
-        """Take bytes of the other end; those behind the end of the connection mean nothing."""
+        """Take bytes from the other end; bytes behind the end of the connection are ignored."""
         if self.ended:
             return
         self._connection.receive_data(data)
@@ -72,11 +72,11 @@ class Oracle:
                 self.reason = event.reason or ""
 
     def send(self, event: WsprotoEvent) -> bytes:
-        """Return the bytes of a message, ping, pong or Close of its own."""
+        """Return the bytes of a message, ping, pong or Close to send."""
         return self._connection.send(event)
 
     def _room(self, opcode: Opcode) -> int:
-        """Return how long a frame of data may be; raises `ParseFailed` for one that is out of turn."""
+        """Return how long a data frame may be; raises `ParseFailed` for one out of turn."""
         if (self._messages.opcode is None) == (opcode is Opcode.CONTINUATION):
             raise ParseFailed("out of turn")
         return self._limit - len(self._message) - len(self._messages.held)
@@ -93,7 +93,7 @@ class Oracle:
 
 
 class LimitedFrameDecoder(FrameDecoder):
-    """Refuses a frame by its header where that can be.
+    """Refuses a frame by its header where possible.
 
     That is one over the limit, as a server may (RFC 6455 section 10.4): wsproto has none. And one out of turn (section
     5.4), of which wsproto would inflate the payload first, and fail with 1007 where it is not compressed.
@@ -124,7 +124,7 @@ class EagerMessageDecoder(MessageDecoder):
 
     @property
     def held(self) -> bytes:
-        """The part of a character that is there."""
+        """The incomplete character at the end."""
         return self.decoder.getstate()[0] if self.decoder else b""
 
     def process_frame(self, frame: Frame) -> Frame:
@@ -135,7 +135,7 @@ class EagerMessageDecoder(MessageDecoder):
 
 
 class Deflate(PerMessageDeflate):
-    """permessage-deflate with wsproto's faults put right."""
+    """permessage-deflate with wsproto's bugs fixed."""
 
     _in_control = False
 

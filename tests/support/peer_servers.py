@@ -1,4 +1,4 @@
-"""Servers for `wsping` to measure, which nobody here wrote, and the same deliberately broken.
+"""Third-party servers for `wsping` to measure, also in deliberately broken variants.
 
 Run as `python -m tests.support.peer_servers KIND [CERTIFICATE KEY [CLIENT_CA]]`; prints the port. KIND is `websockets`,
 `aiohttp`, or one of `BROKEN` or `RAW`.
@@ -57,7 +57,7 @@ async def fail(connection: ServerConnection) -> None:
 
 
 async def greet(connection: ServerConnection) -> None:
-    """Say something that nobody asked for."""
+    """Send a message unasked."""
     await connection.send("Request served by 1234")
     await echo(connection)
 
@@ -90,7 +90,7 @@ BROKEN: dict[str, Callable[[ServerConnection], Awaitable[None]]] = {
 
 
 async def garbage(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Answer with what is no HTTP."""
+    """Answer with something that is not HTTP."""
     await reader.readuntil(b"\r\n\r\n")
     writer.write(b"\x00\x01garbage\r\n\r\n")
     with contextlib.suppress(ConnectionError):
@@ -98,7 +98,7 @@ async def garbage(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
 
 
 async def silence(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Take everything and answer nothing."""
+    """Accept everything and answer nothing."""
     with contextlib.suppress(ConnectionError):
         while await reader.read(65536):
             pass
@@ -121,7 +121,7 @@ RAW = {"garbage": garbage, "silence": silence, "hints": hints}
 
 
 async def frames_of_garbage(connection: ServerConnection) -> None:
-    """After a right handshake and a right reply, send what are no frames."""
+    """After a correct handshake and reply, send bytes that are no frames."""
     await connection.send(await connection.recv())
     await connection.recv()
     connection.transport.write(b"\xff" * 64)
@@ -159,7 +159,7 @@ async def first(connection: ServerConnection) -> None:
 
 
 async def first_alone(_: ServerConnection, __: Any) -> None:
-    """Answer the first handshake, and the others only once that connection is gone."""
+    """Answer the first handshake, and others only when that connection is gone."""
     global attempts
     attempts += 1
     if attempts > 1:
@@ -172,7 +172,7 @@ REFUSING = {"refuse": refuse, "refuse-twice": refuse_twice, "first": first_alone
 
 
 def choose(connection: ServerConnection, offered: Any) -> Any:
-    """Choose the first subprotocol that is offered, whatever it is."""
+    """Choose the first offered subprotocol."""
     return offered[0] if offered else None
 
 

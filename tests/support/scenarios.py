@@ -1,4 +1,4 @@
-"""What each row of Jetty's table means on the wire, frame by frame: one table, run in memory and over a real socket."""
+"""Each row of Jetty's table on the wire, frame by frame: one table, run in memory and over a real socket."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a daemon is well: it serves, says nothing that it should not, logs what it should, and does not spin."""
+"""Checks of a daemon: it serves, reveals nothing internal, logs what it should, and does not spin."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def ask(daemon: Daemon, target: str, *headers: str, tls: bool = False) -> Respon
 
 
 def ask_on(client: RawClient, target: str, *headers: str) -> Response:
-    """Return the response to a last request on a connection."""
+    """Return the response to the last request on a connection."""
     client.send(request(target, *headers))
     taken = take_response(client.read_to_end(), ended=True)
     assert taken is not None, f"{target} was not answered"
@@ -35,26 +35,26 @@ def ask_on(client: RawClient, target: str, *headers: str) -> Response:
 
 
 def assert_serves(daemon: Daemon, *, tls: bool = False) -> None:
-    """It answers a new request, and a new WebSocket echoes."""
+    """The daemon answers a new request, and a new WebSocket echoes."""
     assert ask(daemon, "/page.html", tls=tls).status == 200
     with RawClient(daemon, tls=tls) as client:
         client.echo(Frame(TEXT, b"still here"))
 
 
 def troubles(daemon: Daemon) -> list[str]:
-    """Return what was logged above the level info, without the times."""
+    """Return the log lines above level info, without their times."""
     return re.findall(r"^[0-9-]+T[0-9:.]+Z ((?:warn|error|critical) .*)$", daemon.output, re.MULTILINE)
 
 
 def stop_and_check(daemon: Daemon) -> list[str]:
-    """End the daemon, which must go well, and return what was logged above the level info."""
+    """Stop the daemon, which must end with 0; returns the log lines above level info."""
     assert daemon.stop() == 0
     assert "Traceback" not in daemon.output
     return troubles(daemon)
 
 
 def cpu_share(daemon: Daemon, seconds: float) -> float:
-    """Return the share of one core that the daemon takes in the next seconds, in percent."""
+    """Return the share of one core that the daemon uses in the next seconds, in percent."""
     before, begun = _cpu(daemon), time.monotonic()
     time.sleep(seconds)  # what is measured is what happens in that time
     return 100 * (_cpu(daemon) - before) / (time.monotonic() - begun)

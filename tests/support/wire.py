@@ -1,4 +1,4 @@
-"""WebSocket bytes by hand: the frames that a client sends, and those that a server sent, taken apart."""
+"""WebSocket frames by hand: builds those of a client and parses those of a server."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ def close(code: int, reason: str = "") -> Frame:
 
 
 def close_code(frame: Frame) -> int:
-    """Return the code of a Close frame; 1005 where it has none (RFC 6455 section 7.1.5)."""
+    """Return the code of a Close frame, or 1005 if it has none (RFC 6455 section 7.1.5)."""
     assert frame.opcode == CLOSE, frame
     return int.from_bytes(frame.payload[:2], "big") if frame.payload else 1005
 
 
 def take_frames(data: bytes) -> tuple[list[Frame], bytes]:
-    """Return the whole frames that a server sent, and the rest. A masked frame or a longer length than needed fails."""
+    """Return a server's complete frames and the rest. A masked frame, or a length not in its shortest form, fails."""
     frames = []
     while len(data) >= 2:
         length, start = data[1] & 127, 2
