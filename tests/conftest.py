@@ -1,4 +1,4 @@
-"""What the tests share: the real daemon as a process of its own, and a real browser."""
+"""Fixtures of all tests: real daemons and a real browser; and what is told at the end of a run."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ hypothesis.settings.load_profile("house")
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionstart() -> None:
-    """Start no process that is traced, but where a test asks for it."""
+    """Take the coverage variables out of the environment, so that children are not traced by default."""
     TRACING.update({name: os.environ.pop(name) for name in list(os.environ) if name.startswith("COVERAGE_PROCESS_")})
 
 
 @pytest.fixture(autouse=True)
 def traced_where_marked(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Processes that a test marked `traced` starts count towards the coverage, where that is measured."""
+    """Trace the children of a test marked `traced`, where coverage is measured."""
     if request.node.get_closest_marker("traced"):
         for name, value in TRACING.items():
             monkeypatch.setenv(name, value)
@@ -34,12 +34,12 @@ def traced_where_marked(request: pytest.FixtureRequest, monkeypatch: pytest.Monk
 
 @pytest.fixture
 def daemon(tmp_path: Path) -> Iterator[Callable[..., Daemon]]:
-    """A factory of daemons: `daemon("--verbose", ini="", port=0)`; all are stopped at the test's end."""
+    """A factory of daemons: `daemon("--verbose", ini="", port=0)`; all are stopped after the test."""
     started: list[Daemon] = []
 
     def start(*arguments: str, ini: str = "", **options: Any) -> Daemon:
         config = tmp_path / f"ws{len(started)}.ini"
-        started.append(Daemon.configured(config, ini, *arguments, **options))
+        started.append(Daemon(config, ini, *arguments, **options))
         return started[-1]
 
     yield start
@@ -49,7 +49,7 @@ def daemon(tmp_path: Path) -> Iterator[Callable[..., Daemon]]:
 
 @pytest.fixture(scope="session")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Daemon]]:
-    """The daemons that tests share, by their INI: `served("[websocket]\\nclose_timeout = 1\\n")`.
+    """Daemons shared by INI text: `served("[websocket]\\nclose_timeout = 1\\n")`.
 
     Each is started when it is first asked for, and stopped at the end of the run, when all must have gone well. Tests
     that look at a daemon's log, memory or counters, or that stop it, start one of their own by `daemon`.
@@ -59,7 +59,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., D
     def serve(ini: str = "", *, traced: bool = False) -> Daemon:
         key = ini, traced
         if key not in running:
-            running[key] = Daemon.configured(tmp_path_factory.mktemp("served") / "ws.ini", ini, traced=traced)
+            running[key] = Daemon(tmp_path_factory.mktemp("served") / "ws.ini", ini, traced=traced)
         return running[key]
 
     yield serve
@@ -69,7 +69,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., D
 
 @pytest.fixture
 def tell(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
-    """A function that has a line shown at the end of the run, though the test passed: a result that was measured."""
+    """A function that reports a measured result: its line is shown at the end of the run."""
 
     def note(line: str) -> None:
         record_property("told", line)
@@ -78,7 +78,7 @@ def tell(record_property: Callable[[str, object], None]) -> Callable[[str], None
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Show what tests told."""
+    """Show the measured results."""
     reports = [each for some in terminalreporter.stats.values() for each in some if getattr(each, "when", "") == "call"]
     lines = sorted(str(line) for each in reports for name, line in each.user_properties if name == "told")
     if lines:
@@ -106,7 +106,7 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture(autouse=True)
 def no_page_left(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Close the pages of a test: one that plots goes on plotting, and takes a third of a core from all that follow."""
+    """Close the pages of a test: a page that plots takes a third of a core from all later tests."""
     if "browser" not in request.fixturenames:
         yield
         return
@@ -125,7 +125,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(trylast=True)  # behind what puts them into a random order
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Run the whole suite's tests with `--conformance` and no others, and never without it: they take half an hour."""
+    """With `--conformance` run only the whole Autobahn suite, which takes half an hour; without it everything else."""
     alone = bool(config.getoption("--conformance"))
     items[:] = [item for item in items if alone == (item.get_closest_marker("conformance") is not None)]
     items.sort(key=lambda item: "conformance" not in item.path.parts)  # the longest first, so that no core is left idle

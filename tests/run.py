@@ -31,11 +31,10 @@ class Step(NamedTuple):
         return subprocess.run([BIN / self.command[0], *self.command[1:]], cwd=ROOT).returncode
 
 
-def pytest(name: str, *arguments: str, alone: bool = False) -> Step:
-    """Return a run of tests, in a random order, on two cores but for what needs the machine for itself."""
-    spread = () if alone else ("--numprocesses=2", "--dist=worksteal")
-    command = ["python", "-m", "pytest", "--timeout=900", "-m", "alone" if alone else "not alone", *spread, *arguments]
-    return Step(name, command)
+def tests(*arguments: str) -> Step:
+    """Return a run of tests, in a random order on two cores; no test takes a quarter of an hour."""
+    spread = ("--numprocesses=2", "--dist=worksteal", "--timeout=900")
+    return Step("tests", ["python", "-m", "pytest", *spread, *arguments])
 
 
 LINT = [
@@ -46,6 +45,12 @@ LINT = [
     Step("layers", ["lint-imports"]),
     Step("news", ["towncrier", "build", "--draft", "--version", "next"]),
 ]
+CHECKED = [
+    "tests/unit",
+    "tests/memory",
+    "tests/library_facts/test_private_names.py",
+    "tests/packaging/test_house.py",
+]
 
 
 def steps_of(kind: str, more: list[str]) -> list[Step]:
@@ -53,13 +58,8 @@ def steps_of(kind: str, more: list[str]) -> list[Step]:
     if kind == "lint":
         return LINT
     if kind == "check":
-        return [*LINT, pytest("tests", "tests/unit", "tests/memory", "tests/packaging/test_house.py", *more)]
-    return [
-        *LINT,
-        pytest("tests", "--cov", "--cov-report=", "--durations=20", *more),
-        pytest("alone", *more, alone=True),
-        Step("coverage", ["coverage", "report"]),
-    ]
+        return [*LINT, tests(*CHECKED, *more)]
+    return [*LINT, tests("--cov", "--cov-report=", "--durations=20", *more), Step("coverage", ["coverage", "report"])]
 
 
 def main(kind: str, *more: str) -> int:

@@ -27,7 +27,7 @@ class Served:
         (folder / "pages/index.html").write_text("<p>over TLS</p>")
         ini = f"[server]\ndocroot = pages\n[tls]\nenabled = yes\nport = 0\n{ini}"
         self.folder = folder
-        self.daemon = Daemon.configured(folder / "ws.ini", ini)
+        self.daemon = Daemon(folder / "ws.ini", ini)
 
     def client(self, identity: str = "", *, trust: str = AUTO_FILE) -> ssl.SSLContext:
         """Return a client that trusts the daemon, and shows a certificate where `identity` names one."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import random
 import zlib
 from collections.abc import Callable
@@ -17,6 +18,7 @@ DEFLATE = "permessage-deflate"
 TOTAL = 100_000_000
 
 
+@functools.cache
 def _bomb(size: int) -> bytes:
     engine = zlib.compressobj(9, wbits=-15)
     return b"".join(engine.compress(bytes(1 << 20)) for _ in range(size >> 20)) + engine.flush(zlib.Z_SYNC_FLUSH)[:-4]

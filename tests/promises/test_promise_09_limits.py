@@ -128,7 +128,7 @@ def temporary(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def daemon_with_folder(temporary: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     config = tmp_path_factory.mktemp("daemon") / "ws.ini"
-    daemon = Daemon.configured(config, WITH_TLS, environment={"TMPDIR": str(temporary)})
+    daemon = Daemon(config, WITH_TLS, environment={"TMPDIR": str(temporary)})
     yield daemon
     daemon.stop_well()
 

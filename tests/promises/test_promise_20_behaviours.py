@@ -47,7 +47,7 @@ FLOODS = {
 @pytest.mark.parametrize("flood", FLOODS)
 def test_promise_20_memory(daemon: Callable[..., Daemon], figure: Figure, flood: str) -> None:
     """Four clients that flood and never read cost at most 8 MB each."""
-    own = daemon()
+    own = daemon(ini="[server]\nshutdown_timeout = 1\n")
     with RawClient(own) as other:
         other.echo(Frame(TEXT, b"warm"))
     path, data = FLOODS[flood]

@@ -43,7 +43,7 @@ class WatchedDaemon(Daemon):
         self.endings: Counter[str] = Counter()  # of WebSockets: the code that was sent, and the cause in words
         self.odd: list[str] = []  # what is no event, or worse than info
         self.odd_count = 0
-        super().__init__([f"--config={config}", "--port=0"], environment=_with_census(config.parent))
+        super().__init__(config, environment=_with_census(config.parent))
 
     def _read(self) -> None:
         """Read the log in large pieces, so that the clients' work does not block the daemon."""

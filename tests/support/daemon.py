@@ -1,4 +1,4 @@
-"""The real daemon as a process of its own, and where a real browser is."""
+"""The real daemon as a process, and the path of a real browser."""
 
 from __future__ import annotations
 
@@ -10,15 +10,14 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from tests.support.patience import PATIENCE
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 TRACING: dict[str, str] = {}
-"""What makes a child measure its coverage, which takes it twice the time; conftest takes it out of the environment."""
+"""Environment variables that make a child measure its coverage, at half its speed; conftest takes them out."""
 WITH_TLS = "[tls]\nenabled = yes\nport = 0\ncertificate = auto\n"
-"""INI text of a daemon that serves TLS too, by a certificate that it makes itself."""
+"""INI text of a daemon that also serves TLS, with a self-signed certificate."""
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
 CHROMIUM_FLAGS = [
     "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
@@ -27,23 +26,28 @@ CHROMIUM_FLAGS = [
 
 
 class Daemon:
-    """A `twistd -n wsdaemon` process that is ready: its ports, and all that it logged.
+    """A `twistd -n wsdaemon` process that is ready: its ports and its log.
 
-    With `traced`, it counts towards the coverage where that is measured, and runs at half its speed.
+    It is configured by the file `config`, which gets the text `ini` unless that is None. With `traced`, it counts
+    towards the coverage where that is measured, and runs at half its speed.
     """
 
     def __init__(
         self,
-        arguments: list[str],
-        *,
+        config: Path,
+        ini: str | None = None,
+        *arguments: str,
+        port: int = 0,
         cwd: Path | None = None,
         environment: dict[str, str] | None = None,
         traced: bool = False,
     ) -> None:
-        self.folder = cwd or Path.cwd()
+        if ini is not None:
+            config.write_text(ini)
+        self.folder = config.parent
         twistd = Path(sys.executable).with_name("twistd")
         self.process = subprocess.Popen(
-            [twistd, "--nodaemon", "--pidfile=", "wsdaemon", *arguments],
+            [twistd, "--nodaemon", "--pidfile=", "wsdaemon", f"--config={config}", f"--port={port}", *arguments],
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=cwd,
             env={**os.environ, **(TRACING if traced else {}), **(environment or {})},
         )  # fmt: skip
@@ -63,16 +67,8 @@ class Daemon:
         self.https = f"https://localhost:{self.tls_port}"
         self.wss = f"wss://localhost:{self.tls_port}"
 
-    @classmethod
-    def configured(cls, config: Path, ini: str = "", *arguments: str, port: int = 0, **options: Any) -> Daemon:
-        """Start a daemon by INI text, which is written to `config`; the text's relative paths start from its folder."""
-        config.write_text(ini)
-        daemon = cls([f"--config={config}", f"--port={port}", *arguments], **options)
-        daemon.folder = config.parent
-        return daemon
-
     def wait_for(self, pattern: str, seconds: float = PATIENCE) -> re.Match[str]:
-        """Return the first match of `pattern` in what is logged, now or later."""
+        """Return the first match of `pattern` in the log, now or later."""
         with self._grown:
             self._grown.wait_for(lambda: re.search(pattern, self.output) or not self._reader.is_alive(), seconds)
             match = re.search(pattern, self.output)
@@ -82,7 +78,7 @@ class Daemon:
         return match
 
     def stop(self) -> int:
-        """End it as the system does, with SIGTERM; returns the exit code."""
+        """Stop it by SIGTERM, as the system does; returns the exit code."""
         if self.process.poll() is None:
             self.process.terminate()
         code = self.process.wait(timeout=PATIENCE)
@@ -90,12 +86,12 @@ class Daemon:
         return code
 
     def stop_well(self) -> None:
-        """End it, and make sure that all went well: it ends with 0, and has logged no traceback."""
+        """Stop it; it must exit with 0 and have logged no traceback."""
         assert self.stop() == 0, self.output
         assert "Traceback" not in self.output
 
     def _read(self) -> None:
-        """Take all that is logged: a full pipe would hold the daemon up."""
+        """Read the log: a full pipe would block the daemon."""
         assert self.process.stdout is not None
         with self.process.stdout as pipe:
             for line in pipe:
@@ -116,7 +112,7 @@ class Daemon:
 
 
 Start = Callable[..., Daemon]
-"""What starts a daemon: the fixtures `daemon` and `served`."""
+"""Starts a daemon: the fixtures `daemon` and `served`."""
 
 
 def find_browser() -> str | None:

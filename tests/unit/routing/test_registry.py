@@ -77,7 +77,7 @@ def installed_example(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_example(installed_example: Path, tmp_path: Path) -> None:
     """An installed subprotocol is served by each of its names and by its path, with options from the INI file."""
     ini = "[subprotocol:shout]\nmarks = 3\n"
-    daemon = Daemon.configured(tmp_path / "ws.ini", ini, environment={"PYTHONPATH": str(installed_example)})
+    daemon = Daemon(tmp_path / "ws.ini", ini, environment={"PYTHONPATH": str(installed_example)})
     try:
         for path, offered in (("/", "shout.example.org"), ("/", "shout"), ("/shout", None)):
             with connect(daemon.ws + path, subprotocols=[offered] if offered else None) as client:  # type: ignore[list-item]
