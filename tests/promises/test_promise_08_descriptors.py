@@ -15,7 +15,16 @@ from tests.support.daemon import Daemon
 from tests.support.http_client import request
 from tests.support.patience import PATIENCE, wait_until
 from tests.support.raw import RawClient
-from tests.support.serving import ask, ask_on, assert_serves, cpu_share, descriptors, stop_and_check, troubles
+from tests.support.serving import (
+    ask,
+    ask_on,
+    assert_serves,
+    cpu_share,
+    descriptors,
+    log_lines,
+    stop_and_check,
+    troubles,
+)
 from tests.support.wire import TEXT, Frame
 from tests.support.wire import request as upgrade
 
@@ -71,13 +80,13 @@ def test_promise_8_at_the_limit(tls_daemon: Callable[..., Daemon], docroot: Path
     limit(daemon, LIMIT)
     with RawClient(daemon, tls=tls) as inside:
         inside.echo(HELLO)
-        lines = daemon.output.count("\n")
+        lines = len(log_lines(daemon))
         with crowd(daemon.tls_port if tls else daemon.port) as held:
             wait_until(lambda: descriptors(daemon) >= LIMIT - 1, "the limit is not reached")
             figure(8, f"one core, at the limit of descriptors, {kind}", cpu_share(daemon, 3), "%", 5)
             inside.echo(HELLO)
             assert is_closed(held[-1])
-            figure(8, f"log lines of {MANY} connections beyond, {kind}", daemon.output.count("\n") - lines, "", 10)
+            figure(8, f"log lines of {MANY} connections beyond, {kind}", len(log_lines(daemon)) - lines, "", 10)
         wait_until(lambda: descriptors(daemon) < LIMIT // 2, "the connections that left are not let go of")
         assert_serves(daemon, tls=tls)
         inside.echo(HELLO)
@@ -92,11 +101,11 @@ def test_promise_8_flood_at_the_limit(daemon: Callable[..., Daemon], docroot: Pa
     limit(server, LIMIT)
     with RawClient(server) as inside, crowd(server.port):
         wait_until(lambda: descriptors(server) >= LIMIT - 1, "the limit is not reached")
-        lines = server.output.count("\n")
+        lines = len(log_lines(server))
         for _ in range(8):
             with crowd(server.port, 200):
                 inside.echo(HELLO)
-        figure(8, "log lines of 1600 connections at the limit", server.output.count("\n") - lines, "", 10)
+        figure(8, "log lines of 1600 connections at the limit", len(log_lines(server)) - lines, "", 10)
         figure(8, "one core, after them", cpu_share(server, 2), "%", 5)
     wait_until(lambda: descriptors(server) < LIMIT // 2, "the connections that left are not let go of")
     assert_serves(server)
@@ -111,12 +120,12 @@ def test_promise_8_beyond_the_limit(daemon: Callable[..., Daemon], docroot: Path
     server = daemon(ini=INI.format(docroot))
     with RawClient(server) as inside, crowd(server.port, 20):
         wait_until(lambda: descriptors(server) >= 20, "they are not let in")
-        lines = server.output.count("\n")
+        lines = len(log_lines(server))
         limit(server, 4)
         with crowd(server.port, 5) as waiting:
             figure(8, "one core, beyond the limit", cpu_share(server, 3), "%", 5)
             inside.echo(HELLO)
-            figure(8, "log lines in 3 seconds beyond the limit", server.output.count("\n") - lines, "", 10)
+            figure(8, "log lines in 3 seconds beyond the limit", len(log_lines(server)) - lines, "", 10)
             limit(server, 1000)
             # Those that wait are let in; a new one comes behind them.
             assert_serves(server)

@@ -14,7 +14,7 @@ from tests.promises.conftest import PLAIN_AND_TLS, Figure
 from tests.support.daemon import Start
 from tests.support.faults import Faults
 from tests.support.raw import RawClient
-from tests.support.serving import assert_serves, cpu_share, stop_and_check
+from tests.support.serving import assert_serves, cpu_share, log_lines, stop_and_check
 from tests.support.wire import BINARY, TEXT, Frame, request
 
 HELLO = Frame(TEXT, b"hello")
@@ -52,12 +52,12 @@ def test_promise_17_accept_fails_always(faulty: Start, faults: Faults, figure: F
     with RawClient(daemon) as inside:
         daemon.wait_for("connection 1 from")
         faults.arm("accept", code)
-        lines = daemon.output.count("\n")
+        lines = len(log_lines(daemon))
         with RawClient(daemon, None) as waiting:
             faults.wait("accept")
             figure(17, f"one core, while accept fails with {errno.errorcode[code]}", cpu_share(daemon, 1), "%", 5)
             inside.echo(HELLO)
-            assert daemon.output.count("\n") - lines == 1
+            assert len(log_lines(daemon)) - lines == 1
             faults.clear()
             waiting.send(request("/echo"))
             assert waiting.read_head().startswith(b"HTTP/1.1 101 ")
