@@ -7,7 +7,7 @@ from typing import Any
 from tests.cases.vocabulary import GREETING, HERE, AtLeast, Case, Ping, Zeros, in_vain, like, replies, unanswered
 
 _MANY = Zeros(16 << 20)
-"""More than the kernel holds of a connection that nobody reads from."""
+"""More than the kernel buffers of a connection that nobody reads."""
 _NOT_TOLD: dict[str, Any] = {"wsproto": None, "websockets": None}  # they do not say what they still hold
 _PINGED = (Ping("p"), HERE)
 _CORRUPT = (HERE, f"{GREETING}, hello", bytes(4), bytes(4))

@@ -1,4 +1,4 @@
-"""The real daemon with real clients that nobody here wrote: Python `websockets`, Node `ws`."""
+"""The daemon with independent clients: Python's `websockets` and Node's `ws`."""
 
 from __future__ import annotations
 

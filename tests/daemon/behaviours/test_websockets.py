@@ -1,4 +1,4 @@
-"""What Python's `websockets` can be asked for and other clients cannot: its keep-alive, fragments, certificates."""
+"""What only `websockets` can be told to do: its keep-alive, fragmented messages, client certificates."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.support.daemon import Daemon
 from tests.support.loops import run
 
 MANY = 32 << 20
-"""More than the kernel holds of a connection that nobody reads from."""
+"""More than the kernel buffers of a connection that nobody reads."""
 GIVES_UP: dict[str, Any] = {"ping_interval": 0.2, "ping_timeout": 0.2, "close_timeout": 0.1}
 NO_PONG = (1006, Close(1011, "keepalive ping timeout"))
 

@@ -1,4 +1,4 @@
-"""/bytes: a message of any size, in frames of any size, in little memory. In memory, on a Clock."""
+"""/bytes: a message of any size in frames of any size, with bounded memory use. In memory, on a Clock."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def check_bytes(sent: bytes, size: int, frame: int, *, is_text: bool = False) ->
 @pytest.mark.parametrize("size", [0, 1, 125, 126, 127, 65535, 65536, 65537, 131073, 200_000])
 @pytest.mark.parametrize("frame", [0, 100, 125, 126, 65535, 65536, 65537, 150_000, 1 << 40])
 def test_bytes(size: int, frame: int) -> None:
-    """A message of any size in frames of any size, the last one shorter; then its size, frames and SHA-256."""
+    """A message of any size in frames of any size, the last one shorter; then a report: size, frames, SHA-256."""
     sent = MemorySite().open(f"/bytes?size={size}&frame={frame}").take()
     counter = bytes(range(256)) * (size // 256 + 1)
     assert check_bytes(sent, size, frame) == counter[:size]
@@ -52,7 +52,7 @@ def test_bytes_as_text(size: int, frame: int) -> None:
 
 @pytest.mark.parametrize("kind", ["binary", "text"])
 def test_bytes_random(kind: str) -> None:
-    """pattern=random: what the seed says, the same in every run; in a text, letters that can be printed."""
+    """pattern=random: bytes by the seed, the same in every run; in a text, printable ASCII."""
 
     def run(seed: str) -> bytes:
         sent = MemorySite().open(f"/bytes?type={kind}&size=70000&frame=64k&pattern=random{seed}").take()
@@ -67,7 +67,7 @@ def test_bytes_random(kind: str) -> None:
 @pytest.mark.usefixtures("slow")
 @pytest.mark.parametrize("frame", ["0", "64k", "1000", "100k"])
 def test_bytes_in_constant_memory(frame: str) -> None:
-    """As much is produced as is taken: a piece of 64 KiB at a time."""
+    """Data is produced only as the client reads: 64 KiB at a time."""
     peer = MemorySite().open(f"/bytes?size=1m&frame={frame}")
     sent = read_all(peer, (64 << 10) + 14 + 200)
     check_bytes(sent, 1 << 20, {"0": 0, "64k": 65536, "1000": 1000, "100k": 102_400}[frame])
@@ -77,7 +77,7 @@ def test_bytes_in_constant_memory(frame: str) -> None:
 @pytest.mark.parametrize("frame", ["0", "150k", "64k"])
 @pytest.mark.parametrize("query", ["", "&pong_delay=3", "&pongs=3", "&ping_rate=300", "&code=4000&messages=1"])
 def test_nothing_within_a_frame(frame: str, query: str) -> None:
-    """Nothing that is sent meanwhile breaks into a frame, and no text into the message."""
+    """Nothing is sent inside a frame, and no other message inside this one."""
     peer = MemorySite().open(f"/bytes?size=400k&frame={frame}{query}")
     sent = b""
     for number in range(30):
@@ -104,7 +104,7 @@ def test_nothing_within_a_frame(frame: str, query: str) -> None:
 @pytest.mark.usefixtures("slow")
 @pytest.mark.parametrize("frame", ["0", "64k"])
 def test_pong_behind_the_frame(frame: str) -> None:
-    """Pings that come within a frame are answered behind it, the last of them at least, and once."""
+    """Pings during a frame are answered after it: at least the last one, and each at most once."""
     peer = MemorySite().open(f"/bytes?size=150k&frame={frame}")
     peer.send(Frame(PING, b"1").masked() + Frame(PING, b"2").masked())
     sent = read_all(peer)
@@ -119,7 +119,7 @@ def test_pong_behind_the_frame(frame: str) -> None:
 
 
 def test_nothing_within_a_frame_between_turns() -> None:
-    """Nor does what comes by itself break into a frame that takes more than a turn of the loop."""
+    """Unasked pings and pongs are not sent inside a frame that takes several turns of the loop."""
     peer = MemorySite("[limits]\nturn_budget = 0.0001").connect()
     peer.transport.protocol.dataReceived(request("/bytes?size=1m&frame=0&pattern=random&pongs=3&ping_rate=300"))
     for _ in range(200):
@@ -133,7 +133,7 @@ def test_nothing_within_a_frame_between_turns() -> None:
 
 @pytest.mark.usefixtures("slow")
 def test_closed_between_frames() -> None:
-    """A Close of ours between two frames can be answered, though a message waits for its echo."""
+    """A Close sent between two frames can be answered, though a message still waits for its echo."""
     peer = MemorySite().open("/bytes?size=1m&frame=64k&after=100&code=4000")
     peer.send(Frame(TEXT, b"waits"))
     pass_time(peer.site.clock, 0.2)

@@ -1,4 +1,4 @@
-"""How a connection ends where its URL says so: the very bytes, and when. In memory, on a Clock."""
+"""/close: the bytes of the server's Close, when it is sent, and what follows it. In memory, on a Clock."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NORMAL = b"\x88\x02\x03\xe8"
     "code", [0, 1, 255, 256, 999, 1000, 1001, 1004, 1005, 1006, 1013, 1015, 2999, 3000, 4999, 5000, 65535]
 )
 def test_code(code: int) -> None:
-    """Any two bytes can be the code, also one that no frame may have; there is nothing else in the frame."""
+    """Any 16-bit number can be the code, reserved ones included, and the frame holds nothing else."""
     assert MemorySite().open(f"/close?code={code}").take() == b"\x88\x02" + code.to_bytes(2, "big")
 
 
@@ -45,7 +45,7 @@ def test_code(code: int) -> None:
     ],
 )
 def test_frame(query: str, sent: str) -> None:
-    """The Close frame has the code, the reason as UTF-8 or one byte of a code, byte for byte."""
+    """The Close frame, byte for byte: the code and the reason in UTF-8, or half a code."""
     assert MemorySite().open("/close" + query).take() == bytes.fromhex(sent)
 
 
@@ -62,7 +62,7 @@ def test_frame(query: str, sent: str) -> None:
     ],
 )
 def test_long_reason(reason: str, header: str) -> None:
-    """A reason is never cut: over 123 bytes the frame has a length of 16 bits, which no Close may have."""
+    """A reason is never truncated: over 123 bytes the frame has a 16-bit length, which no Close may have."""
     sent = MemorySite().open(f"/close?code=4000&reason={quote(reason)}").take()
     assert sent == bytes.fromhex(header) + b"\x0f\xa0" + reason.encode()
 
@@ -81,7 +81,7 @@ def test_after_is_bounded_by_max_wait() -> None:
 
 @pytest.mark.parametrize("after", [1, 50, 500, 60000])
 def test_after(after: int) -> None:
-    """The Close comes so many milliseconds behind the handshake, not before, and once; until then it is an echo."""
+    """The Close comes exactly that many milliseconds after the handshake, and once; until then it is an echo."""
     peer = MemorySite("[websocket]\nping_interval = 0").open(f"/close?code=1001&after={after}")
     peer.send(Frame(TEXT, b"hi"))
     assert peer.take() == b"\x81\x02hi"
@@ -96,7 +96,7 @@ def test_after(after: int) -> None:
 @pytest.mark.parametrize("together", [False, True])
 @pytest.mark.parametrize("count", [1, 2, 5])
 def test_messages(count: int, together: bool) -> None:
-    """The Close is right behind the Nth reply, and the next message gets none, in the same chunk or another."""
+    """The Close follows the Nth reply directly; later messages get no reply, whether in the same chunk or not."""
     peer = MemorySite().open(f"/close?code=4001&messages={count}")
     assert peer.take() == b""
     sent = [Frame(TEXT, b"%d" % number).masked() for number in range(count + 2)]
@@ -118,7 +118,7 @@ def test_messages_in_fragments_count_once() -> None:
 
 @pytest.mark.parametrize(("messages", "closes_at"), [(1, 0.1), (3, 0.25)])
 def test_whichever_comes_first(messages: int, closes_at: float) -> None:
-    """With `after` and `messages` the first of both counts, and the other does nothing any more."""
+    """With both `after` and `messages`, whichever comes first closes, and the other has no effect."""
     peer = MemorySite().open(f"/close?after=250&messages={messages}")
     pass_time(peer.site.clock, 0.1)
     peer.send(Frame(TEXT, b"1"))
@@ -154,7 +154,7 @@ def test_every_behaviour_can_end_so(path: str, sent: str) -> None:
 
 
 def test_delayed_replies_count_when_they_are_sent() -> None:
-    """`messages` counts replies, not messages: the Close is behind a delayed reply."""
+    """`messages` counts replies, not messages: the Close follows a delayed reply."""
     peer = MemorySite().open("/echo?delay=100&messages=2")
     peer.send(Frame(TEXT, b"1"))
     peer.send(Frame(TEXT, b"2"))
@@ -170,7 +170,7 @@ def test_delayed_replies_count_when_they_are_sent() -> None:
 @pytest.mark.parametrize("query", ["", "?code=none", "?code=1005", "?half_code", "?reason=" + "x" * 200])
 @pytest.mark.parametrize("answer", [close(1000), Frame(CLOSE), close(4999, "later")])
 def test_answered(query: str, answer: Frame) -> None:
-    """The client's Close ends it in good order, whatever was wrong with ours: no second Close, and no cut."""
+    """The client's Close ends the connection cleanly, whatever was wrong with ours: no second Close, no abort."""
     peer = MemorySite().open("/close" + query)
     assert peer.take()[0] == 0x88
     assert not peer.is_ended(), "the client has to have the time to answer"
@@ -183,7 +183,7 @@ def test_answered(query: str, answer: Frame) -> None:
 
 
 def test_nothing_behind_the_close() -> None:
-    """Behind the Close, messages and pings get no answer, and the client's own Close is found behind them."""
+    """After the Close, messages and pings get no answer, and the client's own Close is found after them."""
     peer = MemorySite().open("/close")
     assert peer.take() == NORMAL
     peer.send(Frame(TEXT, b"late"))
@@ -195,7 +195,7 @@ def test_nothing_behind_the_close() -> None:
 
 
 def test_unanswered() -> None:
-    """Who does not answer is cut after `close_timeout`, without a word."""
+    """A client that does not answer is disconnected after `close_timeout`; nothing more is sent."""
     peer = MemorySite("[websocket]\nclose_timeout = 3").open("/close")
     assert peer.take() == NORMAL
     pass_time(peer.site.clock, 2.9)
@@ -207,7 +207,7 @@ def test_unanswered() -> None:
 
 
 def test_keep_alive_goes_on_until_the_close() -> None:
-    """Before the Close the keep-alive is as ever; behind it no ping comes."""
+    """Keep-alive pings are sent until the Close, and none after it."""
     peer = MemorySite(KEEP_ALIVE + "close_timeout = 30").open("/close?after=2500")
     for _ in range(2):
         pass_time(peer.site.clock, 1)
@@ -222,7 +222,7 @@ def test_keep_alive_goes_on_until_the_close() -> None:
 
 
 def test_client_is_faster() -> None:
-    """A client that closes first gets the usual answer, and what was to come later never does."""
+    """A client that closes first gets the usual answer, and the Close that was scheduled is not sent."""
     peer = MemorySite().open("/close?code=1013&after=1000&reason=late")
     peer.send(close(4000, "first"))
     (frame,) = peer.frames()
@@ -234,7 +234,7 @@ def test_client_is_faster() -> None:
 
 @pytest.mark.parametrize("how", ["fin", "rst", "midframe", "close", "never"])
 def test_gone_before_its_time(how: str) -> None:
-    """A client that goes before leaves nothing behind."""
+    """A client that disconnects first leaves no timer and no connection behind."""
     peer = MemorySite().open(f"/close?how={how}&after=1000")
     peer.hang_up()
     assert peer.site.clock.getDelayedCalls() == []

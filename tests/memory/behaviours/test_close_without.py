@@ -1,4 +1,4 @@
-"""How a connection ends without a Close, where its URL says so, or with one at a pace. In memory, on a Clock."""
+"""/close without a Close frame: TCP ends, within a frame too, or nothing happens; and at a pace. On a Clock."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def until_end(peer: Peer, seconds: float = 5.0) -> bytes:
 
 
 def half_closes(monkeypatch: pytest.MonkeyPatch) -> list[Transport]:
-    """Let transports end one side alone, as TCP does; returns those that were told to."""
+    """Have transports support half-close, as TCP does; returns those that were half-closed."""
     told: list[Transport] = []
 
     def end(transport: Transport) -> None:
@@ -37,7 +37,7 @@ def half_closes(monkeypatch: pytest.MonkeyPatch) -> list[Transport]:
 )
 @pytest.mark.parametrize("when", ["", "&after=200", "&messages=2"])
 def test_no_close(how: str, sent: bytes, is_cut: bool, when: str) -> None:
-    """fin: TCP ends; rst: it is cut; midframe: it ends within a frame of 100 bytes. No Close frame in any of them."""
+    """fin: TCP ends; rst: it is reset; midframe: it ends inside a frame of 100 bytes. None sends a Close frame."""
     peer = MemorySite().open(f"/close?how={how}{when}")
     expected = sent
     if "messages" in when:
@@ -58,7 +58,7 @@ def test_no_close(how: str, sent: bytes, is_cut: bool, when: str) -> None:
 
 
 def test_half(monkeypatch: pytest.MonkeyPatch) -> None:
-    """half: our side ends without a Close and the other is read on, until the client ends it too."""
+    """half: the server ends its side without a Close, and reads until the client ends its side too."""
     told = half_closes(monkeypatch)
     peer = MemorySite().open("/close?how=half")
     assert told == [peer.transport]
@@ -85,7 +85,7 @@ def test_half_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("slow")
 def test_no_close_within_a_frame() -> None:
-    """Where a frame is half sent, no Close gets into its payload: the stream ends without one."""
+    """No Close is written into the payload of a half-sent frame: TCP ends without one."""
     peer = MemorySite().open("/bytes?size=200k&frame=0&after=10")
     pass_time(peer.site.clock, 0.02)
     sent = peer.take()
@@ -99,7 +99,7 @@ def test_no_close_within_a_frame() -> None:
 
 
 def test_never_answers() -> None:
-    """never: an echo, until the client's Close; then not a byte more, whatever comes, and a cut after `max_wait`."""
+    """never: an echo until the client's Close; then nothing is sent, and the connection is aborted after `max_wait`."""
     peer = MemorySite(KEEP_ALIVE + "[behaviours]\nmax_wait = 30").open("/close?how=never")
     peer.send(Frame(TEXT, b"hi"))
     peer.send(Frame(PING, b"p"))
@@ -120,7 +120,7 @@ def test_never_answers() -> None:
     "late", [Frame(PING, b"late").masked(), Frame(TEXT, b"late").masked(), close(1000).masked(), b"\xff" * 20]
 )
 def test_never_answers_what_came_with_the_close(late: bytes) -> None:
-    """What comes in the same chunk behind the client's Close gets no answer either."""
+    """Frames after the client's Close, in the same chunk, get no answer either."""
     peer = MemorySite().open("/close?how=never")
     peer.send(close(1000).masked() + late)
     pass_time(peer.site.clock, 1)
@@ -129,7 +129,7 @@ def test_never_answers_what_came_with_the_close(late: bytes) -> None:
 
 
 def test_never_ends_with_the_client() -> None:
-    """A client that ends the stream after its unanswered Close has it ended, still without a Close."""
+    """When the client ends TCP after its unanswered Close, the server does too, still without a Close."""
     peer = MemorySite().open("/close?how=never")
     peer.send(close(1000))
     peer.transport.protocol.readConnectionLost()
@@ -139,7 +139,7 @@ def test_never_ends_with_the_client() -> None:
 
 
 def test_shutdown_is_told_all_the_same() -> None:
-    """Where the server shuts down, it says so with 1001, and the client's Close ends it as everywhere."""
+    """A server that shuts down sends 1001 here too, and the client's Close ends the connection."""
     peer = MemorySite().open("/close?how=never")
     drained = peer.site.hub.drain(1001, "bye")
     assert peer.take() == b"\x88\x05\x03\xe9bye"
@@ -150,7 +150,7 @@ def test_shutdown_is_told_all_the_same() -> None:
 
 
 def test_shutdown_holds_nobody() -> None:
-    """Nor does it wait longer than `close_timeout` for one that is held, its Close unanswered."""
+    """A shutdown waits no longer than `close_timeout` for a client whose Close is left unanswered."""
     peer = MemorySite("[websocket]\nclose_timeout = 2").open("/close?how=never")
     peer.send(close(1000))
     drained = peer.site.hub.drain(1001, "bye")
@@ -168,7 +168,7 @@ def test_shutdown_holds_nobody() -> None:
     [("fin", b""), ("midframe", HALF_FRAME), ("close&code=1013&reason=slow", b"\x88\x06\x03\xf5slow")],
 )
 def test_slowly(pace: str, how: str, sent: bytes) -> None:
-    """What goes out at a pace is all out before the stream ends: the last reply and the Close, or half a frame."""
+    """Paced output is sent completely before TCP ends: the last reply and the Close, or half a frame."""
     peer = MemorySite().open(f"/close?messages=1&how={how}&{pace}")
     peer.send(Frame(TEXT, b"reply"))
     if how.startswith("close"):
@@ -181,7 +181,7 @@ def test_slowly(pace: str, how: str, sent: bytes) -> None:
 
 
 def test_nothing_behind_half_a_frame() -> None:
-    """While half a frame drips out, nothing else is put behind it, and nothing puts the end off."""
+    """While half a frame drips out, nothing is sent after it, and nothing delays the end."""
     peer = MemorySite().open("/close?how=midframe&after=10&drip=10&pongs=20&ping_rate=50")
     for _ in range(10):
         pass_time(peer.site.clock, 0.011)
@@ -192,7 +192,7 @@ def test_nothing_behind_half_a_frame() -> None:
 
 
 def test_client_close_at_a_pace() -> None:
-    """The answer to a client's Close drips out whole before the stream ends, behind what was still to come."""
+    """The queued replies and the answer to the client's Close drip out completely before TCP ends."""
     peer = MemorySite().open("/echo?drip=10")
     peer.send(Frame(TEXT, b"last").masked() + close(1000).masked())
     assert until_end(peer) == b"\x81\x04last\x88\x02\x03\xe8"

@@ -38,7 +38,7 @@ def one_reply(peer: Peer, message: bytes, opcode: int = TEXT) -> Frame:
 
 
 def inflated(payload: bytes, bits: int = 15) -> bytes:
-    """Return what a compressed message holds that refers to none before it, and no further back than the window is.
+    """Inflate a message that was compressed without context, with a window of that size.
 
     It is inflated a few bytes at a time: else zlib finds in its output what it does not have in its window any more.
     """
@@ -103,7 +103,7 @@ def deflated(message: bytes) -> bytes:
     ],
 )  # fmt: skip
 def test_agreed(query: str, offered: str, header: str) -> None:
-    """The answer says what the URL asks for, whatever was offered, and else what was."""
+    """The response says what the URL asks for, whatever was offered; the rest is as offered."""
     peer = MemorySite().open("/echo?" + query, extensions=offered)
     assert answered(peer) == header
     frame = one_reply(peer, TEXTS[0])
@@ -114,7 +114,7 @@ def test_agreed(query: str, offered: str, header: str) -> None:
 
 @pytest.mark.parametrize("query", ["compression=force", "compression=agree", "stream=bad", "server_max_window_bits=9"])
 def test_switched_off(query: str) -> None:
-    """Where the server is told to agree to none, no URL makes it."""
+    """With `compression = no`, no URL turns compression on."""
     peer = MemorySite("[websocket]\ncompression = no").open("/echo?" + query, extensions=DEFLATE)
     assert answered(peer) == ""
     assert one_reply(peer, TEXTS[0]) == Frame(TEXT, TEXTS[0])
@@ -122,7 +122,7 @@ def test_switched_off(query: str) -> None:
 
 @pytest.mark.parametrize("offered", ["", DEFLATE, BROWSER, DEFLATE + "; server_max_window_bits=10"])
 def test_agree_is_the_default(offered: str) -> None:
-    """compression=agree agrees as every echo here does."""
+    """compression=agree is what every echo does."""
     plain = MemorySite().open("/echo", extensions=offered)
     assert answered(MemorySite().open("/echo?compression=agree", extensions=offered)) == answered(plain)
     assert answered(MemorySite().open("/echo?delay=0", extensions=offered)) == answered(plain)
@@ -158,7 +158,7 @@ def test_server_context(takeover: str, alone: bool) -> None:
     ["client_no_context_takeover=yes", "client_max_window_bits=9", "client_max_window_bits=8", "compression=force"],
 )
 def test_client_is_understood(query: str) -> None:
-    """What the client compresses is understood, though it keeps to none of what the answer says of it."""
+    """A client that ignores the parameters of the response is understood all the same."""
     peer = MemorySite().open("/echo?" + query, extensions=BROWSER)
     for message in (bytes(range(256)) * 200, b"short"):
         peer.send(Frame(BINARY, deflated(message), rsv=4))
@@ -169,7 +169,7 @@ def test_client_is_understood(query: str) -> None:
 @pytest.mark.parametrize("query", ["compression=force", "server_no_context_takeover=yes", "server_max_window_bits=9"])
 @pytest.mark.parametrize("fragment", [1, 3])
 def test_right_stream(query: str, fragment: int) -> None:
-    """Another implementation takes all replies, in one frame or several."""
+    """wsproto reads all replies, in one frame or several."""
     peer = MemorySite().open(f"/echo?{query}&fragment={fragment}", extensions=DEFLATE)
     oracle = Oracle(client=True, extensions=answered(peer))
     for text in TEXTS:
@@ -192,7 +192,7 @@ def test_spoiled_text(spoil: tuple[str, bytes]) -> None:
 
 @pytest.mark.parametrize("stream", ["bad", "cut", "bfinal", "stored", "flagged"])
 def test_needs_deflate(stream: str) -> None:
-    """Where deflate is not agreed on, replies are as they are."""
+    """Without deflate, replies are sent as they are."""
     assert one_reply(MemorySite().open(f"/echo?stream={stream}"), b"hello") == Frame(TEXT, b"hello")
     peer = MemorySite().open(f"/echo?stream={stream}&compression=decline", extensions=DEFLATE)
     assert one_reply(peer, b"hello") == Frame(TEXT, b"hello")
@@ -201,7 +201,7 @@ def test_needs_deflate(stream: str) -> None:
 @pytest.mark.parametrize("message", TEXTS)
 @pytest.mark.parametrize("stream", ["bad", "cut", "flagged", "bfinal", "stored"])
 def test_even_a_short_one(stream: str, message: bytes) -> None:
-    """Every reply says that it is compressed, be it shorter than what is worth it."""
+    """Every reply has RSV1 set, however short."""
     frame = one_reply(MemorySite().open(f"/echo?stream={stream}", extensions=DEFLATE), message)
     assert (frame.opcode, frame.rsv, frame.fin) == (TEXT, 4, True)
 
@@ -214,7 +214,7 @@ def test_flagged(message: bytes) -> None:
 
 @pytest.mark.parametrize("message", TEXTS)
 def test_bad(message: bytes) -> None:
-    """bad: no inflater takes it; it begins with a block of the type that there is not (RFC 1951 section 3.2.3)."""
+    """bad: it does not inflate; the first block has the reserved type (RFC 1951 section 3.2.3)."""
     frame = one_reply(MemorySite().open("/echo?stream=bad", extensions=DEFLATE), message)
     assert frame.payload[0] & 0x06 == 0x06
     with pytest.raises(zlib.error):
@@ -224,7 +224,7 @@ def test_bad(message: bytes) -> None:
 
 @pytest.mark.parametrize("message", [TEXTS[0], TEXTS[3], bytes(range(128)) * 20])
 def test_cut(message: bytes) -> None:
-    """cut: the first half of what would be right; no inflater makes the message of it."""
+    """cut: the first half of the right bytes, which does not inflate to the message."""
     right = one_reply(MemorySite().open("/echo?compression=force", extensions=DEFLATE), message).payload
     frame = one_reply(MemorySite().open("/echo?stream=cut", extensions=DEFLATE), message)
     assert frame.payload == right[: len(right) // 2]
@@ -257,7 +257,7 @@ def test_stored(message: bytes) -> None:
 @pytest.mark.parametrize("stream", ["bfinal", "stored"])
 @pytest.mark.parametrize("fragment", [1, 4])
 def test_odd_streams_are_right(stream: str, fragment: int, offered: str) -> None:
-    """Another implementation takes all of them, one after the other, with the context that they share."""
+    """wsproto reads all of them, one after the other, with their shared context."""
     peer = MemorySite().open(f"/echo?stream={stream}&fragment={fragment}", extensions=offered)
     oracle = Oracle(client=True, extensions=answered(peer))
     for text in TEXTS * 2:
@@ -283,7 +283,7 @@ def test_bomb(size: int, offered: str) -> None:
 
 
 def test_bomb_is_small() -> None:
-    """It is compressed a thousand times or nearly so; as it stands, it is 16 MiB."""
+    """The default is 16 MiB, compressed nearly a thousand times."""
     peer = MemorySite().open("/bomb", extensions=DEFLATE)
     (frame,) = peer.frames()
     assert len(frame.payload) < (16 << 20) / 900
@@ -308,7 +308,7 @@ def test_no_bomb_without_deflate(offered: str) -> None:
 
 @pytest.mark.parametrize("offered", [DEFLATE, DEFLATE + "; server_no_context_takeover"])
 def test_echo_behind_the_bomb(offered: str) -> None:
-    """Behind it, it is an echo, compressed with a context that is still right."""
+    """After it comes an echo whose compression context is right."""
     peer = MemorySite().open("/bomb?size=2m", extensions=offered)
     oracle = Oracle(client=True, extensions=answered(peer))
     oracle.feed(peer.take())
@@ -320,7 +320,7 @@ def test_echo_behind_the_bomb(offered: str) -> None:
 
 
 def test_bomb_then_close() -> None:
-    """It counts as a reply, after which the connection can end."""
+    """It counts as a reply for `messages`."""
     peer = MemorySite().open("/bomb?size=1&messages=1&code=4000", extensions=DEFLATE)
     bomb, end = peer.frames()
     assert (bomb.opcode, end) == (BINARY, close(4000))

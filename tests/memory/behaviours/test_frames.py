@@ -80,14 +80,14 @@ CUT = [
 
 @pytest.mark.parametrize(("query", "message", "sent"), CUT)
 def test_cut(query: str, message: bytes, sent: str) -> None:
-    """A reply's frames are what its parameters say."""
+    """A reply's frames, byte for byte."""
     peer = MemorySite().open(f"/echo?{query}")
     peer.send(Frame(TEXT, message))
     assert peer.take() == bytes.fromhex(sent)
 
 
 def test_each_reply_is_cut() -> None:
-    """Every reply is cut anew, a binary one keeps its opcode, and its bytes are not spoiled."""
+    """Every reply is fragmented by itself; a binary one keeps its opcode, and its bytes stay as they are."""
     peer = MemorySite().open("/echo?fragment=2&utf8=invalid")
     for opcode in (TEXT, BINARY, TEXT):
         peer.send(Frame(opcode, b"ab"))
@@ -105,7 +105,7 @@ def test_each_reply_is_cut() -> None:
     ],
 )  # fmt: skip
 def test_lengths(size: int, length: str, header: str) -> None:
-    """The field of the length has as many bits as is asked for, or more where the length needs them."""
+    """The length field has the given number of bits, or more if the length needs them."""
     peer = MemorySite().open(f"/echo?length={length}")
     peer.send(Frame(BINARY, bytes(size)))
     assert peer.take() == bytes.fromhex(header) + bytes(size)
@@ -130,7 +130,7 @@ def test_compressed_in_fragments(rsv: int) -> None:
 def test_legal_fragments(
     message: bytes, fragment: int, sizes: list[int], pings: str, empty: int, is_text: bool
 ) -> None:
-    """Whatever the sizes, another implementation gets the one message out of the frames, and pings in between."""
+    """Whatever the sizes, wsproto gets the one message out of the frames, and the pings between them."""
     if is_text:
         message = message.decode("latin-1").encode()
     given_sizes = f"&sizes={','.join(map(str, sizes))}" if sizes else ""
@@ -157,12 +157,10 @@ def test_most_frames(query: str, frames: int) -> None:
 
 # -- frames that are wrong, by name -----------------------------------------------------------------------------------
 
-"""The code that RFC 6455 section 7.4.1 has for it; of the Close ones, some say 1002 and some 1007."""
-
 
 @pytest.mark.parametrize("name", WRONG)
 def test_wrong(name: str) -> None:
-    """These are the bytes behind a name, at once after the handshake; then it is an echo, but behind a Close."""
+    """The frame is sent directly after the handshake; then comes an echo, unless the frame was a Close."""
     peer = MemorySite().open(f"/frames?wrong={name}")
     assert peer.take() == bytes.fromhex(WRONG[name][0])
     peer.send(Frame(TEXT, b"more"))
@@ -176,7 +174,7 @@ def test_wrong(name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(WRONG.keys() - {"huge", "close-then-text"}))
 def test_in_single_bytes(name: str) -> None:
-    """Another implementation fails the connection for each also where it comes in bytes (whole: tests/cases)."""
+    """wsproto fails the connection for each also if it arrives byte by byte (in one piece: tests/cases)."""
     octets, outcome, _ = WRONG[name]
     oracle = Oracle(client=True)
     for octet in bytes.fromhex(octets):
@@ -186,7 +184,7 @@ def test_in_single_bytes(name: str) -> None:
 
 
 def test_huge_is_only_much() -> None:
-    """Who has no bound waits for the rest."""
+    """A client without a limit waits for the rest."""
     oracle = Oracle(client=True, limit=1 << 63)
     oracle.feed(bytes.fromhex(WRONG["huge"][0]))
     assert oracle.events == []
@@ -240,7 +238,7 @@ def test_json(frames: list[Any], sent: str) -> None:
 
 
 def test_most_bytes_and_frames() -> None:
-    """A list of frames makes 1 MiB and 2,000 frames at most, and so much it can be: to count them takes time."""
+    """A list of frames can have up to 1 MiB and 2,000 frames."""
     sent = MemorySite().open("/frames?json=" + quote('[{"opcode":2,"size":1048566}]')).take()
     assert len(sent) == 1 << 20
     sent = MemorySite().open("/frames?json=" + quote('[{"repeat":1500},{"repeat":500}]')).take()
@@ -256,7 +254,7 @@ def test_hex(octets: str, sent: bytes) -> None:
 
 
 def test_order_and_echo() -> None:
-    """What is given goes out as wrong, json, hex; then messages come back."""
+    """The order is wrong, json, hex; then messages come back."""
     query = "hex=8101+63&wrong=rsv2&json=" + quote('[{"text":"b"}]')
     peer = MemorySite().open("/frames?" + query)
     assert peer.take() == bytes.fromhex(WRONG["rsv2"][0]) + b"\x81\x01b\x81\x01c"
@@ -265,7 +263,7 @@ def test_order_and_echo() -> None:
 
 
 def test_on_message() -> None:
-    """With on=message nothing comes at the start, and each message is answered with the frames in place of itself."""
+    """With on=message nothing is sent at the start, and each message is answered with the frames."""
     peer = MemorySite().open("/frames?on=message&hex=8101+61")
     assert peer.take() == b""
     peer.send(Frame(TEXT, b"1").masked() + Frame(BINARY, b"2").masked())
@@ -294,7 +292,7 @@ def test_on_message_nothing() -> None:
     ],
 )
 def test_raw_close(path: str, sent: bytes) -> None:
-    """A Close among raw frames is our Close: the client's ends the connection, and gets no second one."""
+    """A Close among raw frames counts as ours: the client's Close ends the connection without a second one."""
     peer = MemorySite().open(path)
     assert peer.take() == sent
     peer.send(Frame(TEXT, b"late").masked() + close(1000).masked())
@@ -302,7 +300,7 @@ def test_raw_close(path: str, sent: bytes) -> None:
 
 
 def test_no_raw_close() -> None:
-    """What only looks like a Close within another frame's payload is none."""
+    """Bytes in a payload that look like a Close are not one."""
     peer = MemorySite().open("/frames?hex=8202+8800")
     assert peer.take() == b"\x82\x02\x88\x00"
     peer.send(close(1000))
@@ -310,7 +308,7 @@ def test_no_raw_close() -> None:
 
 
 def test_reply_as_a_close() -> None:
-    """A reply with the opcode of a Close is one, so that what follows is not answered."""
+    """A reply with the opcode of a Close is a Close: what follows it gets no answer."""
     peer = MemorySite().open("/echo?opcode=8")
     peer.send(Frame(BINARY, b"\x03\xe8bye"))
     assert peer.take() == b"\x88\x05\x03\xe8bye"

@@ -59,7 +59,7 @@ def name_of(text: bytes) -> str:
 @example(path="/echo", query=[("sizes", ",".join(["1"] * 100)), ("empty", "100")])
 @example(path="/handshake", query=[("location", "//evil")])
 def test_a_wrong_parameter_gives_a_400_that_names_it_and_nothing_else(path: str, query: list[tuple[str, str]]) -> None:
-    """And a right one what it says: never a 5xx that was not asked for, nor an exception."""
+    """A right one has its effect: never an exception, nor a 5xx that was not asked for."""
     written = "&".join(f"{quote_plus(name)}={quote_plus(value)}" for name, value in query)
     before = failures()
     status, body = answered(f"{path}?{written}")
@@ -125,7 +125,7 @@ def _said(each: dict[str, Any], value: str) -> str:
 
 
 def test_the_refusal_is_one_line_of_text(tmp_path: Any) -> None:
-    """Nothing that the client wrote comes back as markup or as another line."""
+    """No input comes back as markup or as a second line."""
     server = Server(tmp_path)
     for query in ("%0d%0aX: y=1", "delay=%0a%0d<script>", "<script>=1", "delay=" + "9" * 500, "%e2%80%a8=1"):
         answer = server.ask(f"/echo?{query.replace(' ', '+')}", *request().decode().split("\r\n")[2:-2])

@@ -1,4 +1,4 @@
-"""The answer to the opening handshake where the URL says how it is to be: the very bytes, and when. In memory."""
+"""/handshake: the response to the opening handshake, byte for byte. In memory."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_status(status: int) -> None:
 
 @pytest.mark.parametrize("status", [299, 420, 599])
 def test_unknown_status(status: int) -> None:
-    """A status that nobody has heard of is sent too."""
+    """An unassigned status is sent too."""
     assert ask(f"/handshake?status={status}").take() == refused(f"{status} Refused")
 
 
@@ -44,7 +44,7 @@ def test_no_body(status: str) -> None:
 
 
 def test_after_a_refusal() -> None:
-    """What comes behind a refused handshake is not looked at, and the stream is gone within `close_timeout`."""
+    """Input after a refused handshake is ignored, and TCP ends within `close_timeout`."""
     peer = ask("/handshake?status=503", "[websocket]\nclose_timeout = 2")
     assert peer.take() == refused("503 Service Unavailable")
     peer.send(HELLO.masked() + request("/"))
@@ -73,7 +73,7 @@ LEAVES = [
 
 @pytest.mark.parametrize("location", STAYS)
 def test_redirect(location: str) -> None:
-    """A handshake is redirected to this site: 302, and the Location as it was written."""
+    """A redirect within this site is a 302 with the Location as given."""
     peer = ask(f"/handshake?location={quote(location)}")
     assert peer.take() == refused("302 Found", location=location)
     assert peer.is_ended()
@@ -81,7 +81,7 @@ def test_redirect(location: str) -> None:
 
 @pytest.mark.parametrize("location", LEAVES)
 def test_no_redirect_elsewhere(location: str) -> None:
-    """One that leads elsewhere, for a browser or anyone, is refused where the server does not allow it."""
+    """A redirect to another site, in any reading of the URL, is refused unless the server allows it."""
     peer = ask(f"/handshake?location={quote(location)}")
     assert why(peer).startswith("location: leaves this site")
     assert why_not_by_name(location)
@@ -95,7 +95,7 @@ def why_not_by_name(location: str) -> bool:
 
 @pytest.mark.parametrize("location", LEAVES)
 def test_redirect_anywhere(location: str) -> None:
-    """With `redirect = anywhere` any of these goes out as it was written."""
+    """With `redirect = anywhere` each of these is sent as given."""
     peer = ask(f"/handshake?location={quote(location)}", "[behaviours]\nredirect = anywhere")
     assert peer.take() == refused("302 Found", location=location)
 
@@ -105,7 +105,7 @@ def test_redirect_anywhere(location: str) -> None:
 )
 @pytest.mark.parametrize("redirect", ["site", "anywhere"])
 def test_no_control_characters(text: str, redirect: str) -> None:
-    """Nothing that cannot stand in a header gets into one, be it allowed to redirect anywhere."""
+    """A Location that no header can hold is refused, even with `redirect = anywhere`."""
     assert "location: " in why(ask(f"/handshake?location={text}", f"[behaviours]\nredirect = {redirect}"))
 
 
@@ -121,7 +121,7 @@ def test_no_control_characters(text: str, redirect: str) -> None:
     ],
 )
 def test_site(host: str, location: str, stays: bool) -> None:
-    """This site is what the request's Host says, port included, in any case of letters."""
+    """This site is the request's Host, port included; letter case does not matter."""
     peer = MemorySite().connect()
     path = f"/handshake?location={quote(location)}"
     peer.send(request(path).replace(b"Host: localhost", f"Host: {host}".encode()))
@@ -133,14 +133,14 @@ def test_site(host: str, location: str, stays: bool) -> None:
 
 @pytest.mark.parametrize("status", [301, 303, 307, 308, 503, 200])
 def test_location_with_a_status(status: int) -> None:
-    """A status that is given goes with the Location; only without one it is 302."""
+    """A given status is sent with the Location; without one it is 302."""
     sent = ask(f"/handshake?location=/echo&status={status}&body=there").take()
     assert sent == refused(f"{status} {HTTPStatus(status).phrase}", "there", location="/echo")
 
 
 @pytest.mark.parametrize("path", ["/echo", "/ticker", "/close", "/inspect", "/bytes", "/sink", "/bomb", "/status"])
 def test_every_behaviour_can_be_refused(path: str) -> None:
-    """The handshake's parameters go with every behaviour."""
+    """Every behaviour takes the handshake's parameters."""
     assert ask(path + "?status=418").take() == refused("418 I'm a Teapot")
     assert ask(path + "?location=/x").take() == refused("302 Found", location="/x")
 
@@ -161,7 +161,7 @@ WRONG = base64.b64encode(hashlib.sha1(b"wrong", usedforsecurity=False).digest())
     ],
 )
 def test_accept(accept: str, lines: str) -> None:
-    """The Sec-WebSocket-Accept header is right, wrong, missing, there twice or empty; then it is an echo."""
+    """The Sec-WebSocket-Accept header is right, wrong, missing, doubled or empty; after it comes an echo."""
     peer = ask(f"/handshake?accept={accept}")
     assert peer.take() == accepted(accept=lines)
     peer.send(HELLO)
@@ -183,7 +183,7 @@ def test_accept(accept: str, lines: str) -> None:
     ],
 )
 def test_subprotocol(query: str, offered: str, named: str) -> None:
-    """The answer names the subprotocol that is asked for, offered or not; else the first offered, whatever it is."""
+    """The response names the given subprotocol, offered or not; without one, the first that was offered."""
     peer = ask("/handshake" + query, subprotocols=offered)
     assert peer.take() == accepted(named)
     peer.send(HELLO)
@@ -193,7 +193,7 @@ def test_subprotocol(query: str, offered: str, named: str) -> None:
 @pytest.mark.parametrize("offered", ["", "permessage-deflate; client_max_window_bits"])
 @pytest.mark.parametrize("extension", ["", "x-nobody-offered-this", "permessage-deflate", "a; b=c, d"])
 def test_extension(extension: str, offered: str) -> None:
-    """The Sec-WebSocket-Extensions header is as it is given, whoever offered what; nothing is compressed."""
+    """The Sec-WebSocket-Extensions header is as given, whatever was offered; nothing is compressed."""
     peer = ask(f"/handshake?extension={quote(extension)}", extensions=offered)
     assert peer.take() == accepted(extensions=extension)
     peer.send(Frame(TEXT, b"a" * 125))
@@ -202,7 +202,7 @@ def test_extension(extension: str, offered: str) -> None:
 
 @pytest.mark.parametrize(("pad", "size"), [("1", 1), ("100", 100), ("64k", 65536), ("1m", 1 << 20)])
 def test_pad(pad: str, size: int) -> None:
-    """A needless header has just so many bytes, in a 101 and in a refusal."""
+    """The padding header has exactly that many bytes, in a 101 and in a refusal."""
     header = f"X-Padding: {'x' * size}\r\n"
     assert ask(f"/handshake?pad={pad}").take() == accepted(more=header)
     assert ask(f"/handshake?pad={pad}&status=503").take() == refused("503 Service Unavailable", more=header)
@@ -213,7 +213,7 @@ def test_pad(pad: str, size: int) -> None:
     [("8102 6869", b"\x81\x02hi"), ("81:02:68:69", b"\x81\x02hi"), ("FF", b"\xff"), ("ab" * 1024, b"\xab" * 1024)],
 )
 def test_extra(extra: str, sent: bytes) -> None:
-    """The bytes are right behind the answer, before whatever the connection sends, in a refusal too."""
+    """The extra bytes follow the response directly, before anything the connection sends, in a refusal too."""
     assert ask(f"/handshake?extra={quote(extra)}").take() == accepted() + sent
     assert ask(f"/burst?count=1&size=0&extra={quote(extra)}").take() == accepted() + sent + b"\x81\x00"
     assert ask(f"/handshake?status=503&body=b&extra={quote(extra)}").take() == (

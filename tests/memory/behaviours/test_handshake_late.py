@@ -1,4 +1,4 @@
-"""The response to the opening handshake where the URL has it late, or a byte at a time. In memory, on a Clock."""
+"""/handshake: a response that is late, or sent a byte at a time. In memory, on a Clock."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from tests.support.memory import MemorySite, pass_time
 from tests.support.wire import BINARY, PING, TEXT, Frame, close, request
 
 KEPT = 1 << 16
-"""How many bytes may come before the answer does."""
+"""How many bytes of input are kept until the response is sent."""
 
 
 @pytest.mark.parametrize("wait", [1, 200, 60000])
 @pytest.mark.parametrize("query", ["", "&status=503", "&location=/x"])
 def test_wait(wait: int, query: str) -> None:
-    """The answer comes so many milliseconds late, not before; `handshake_timeout` is about the client's part."""
+    """The response is exactly that many milliseconds late; `handshake_timeout` bounds the client's part only."""
     peer = ask(f"/handshake?wait={wait}{query}")
     pass_time(peer.site.clock, wait / 1000 - 0.0005)
     assert peer.take() == b""
@@ -32,7 +32,7 @@ def test_wait(wait: int, query: str) -> None:
 @pytest.mark.parametrize("late", ["wait=500", "dribble=5", "wait=100&dribble=2"])
 @pytest.mark.parametrize("piece", [0, 1])
 def test_what_comes_before_the_answer(late: str, piece: int) -> None:
-    """What the client sends before the late answer is kept, and served behind it in its order."""
+    """Input before a late response is kept, and answered after it in order."""
     early = HELLO.masked() + Frame(PING, b"p").masked() + Frame(TEXT, b"to").masked()
     peer = ask("/handshake?" + late)
     peer.send(early, piece=piece)
@@ -43,7 +43,7 @@ def test_what_comes_before_the_answer(late: str, piece: int) -> None:
 
 
 def test_what_comes_with_the_request() -> None:
-    """What is in the request's own chunk is kept too, and half a frame of it goes on where it ended."""
+    """Input in the request's own chunk is kept too, also half a frame."""
     peer = MemorySite().connect()
     peer.send(request("/handshake?wait=100") + HELLO.masked()[:7])
     peer.send(HELLO.masked()[7:])
@@ -52,7 +52,7 @@ def test_what_comes_with_the_request() -> None:
 
 
 def test_closed_before_the_answer() -> None:
-    """A Close that came before the answer is answered behind it."""
+    """A Close before the response is answered after it."""
     peer = ask("/handshake?wait=100")
     peer.send(close(1000))
     pass_time(peer.site.clock, 0.1)
@@ -63,7 +63,7 @@ def test_closed_before_the_answer() -> None:
 @pytest.mark.parametrize("late", ["wait=500", "dribble=20"])
 @pytest.mark.parametrize("more", [0, 1])
 def test_how_much_is_kept(late: str, more: int) -> None:
-    """64 KiB are kept; one byte more, and the stream is cut."""
+    """64 KiB are kept; with one byte more the connection is aborted."""
     frame = Frame(BINARY, bytes(KEPT - 8 + more)).masked()
     assert len(frame) == KEPT + more
     peer = ask("/handshake?" + late)
@@ -80,7 +80,7 @@ def test_how_much_is_kept(late: str, more: int) -> None:
 
 @pytest.mark.parametrize("late", ["wait=500", "dribble=20", "wait=500&status=503", "dribble=20&status=503"])
 def test_gone_before_the_answer(late: str) -> None:
-    """A client that goes before the answer leaves nothing behind, and nothing is done for it any more."""
+    """A client that disconnects before the response leaves nothing behind, and nothing more is done for it."""
     peer = ask("/handshake?" + late)
     pass_time(peer.site.clock, 0.05)
     sent = peer.take()
@@ -93,7 +93,7 @@ def test_gone_before_the_answer(late: str) -> None:
 
 @pytest.mark.parametrize("late", ["wait=500", "dribble=20", "wait=500&status=503"])
 def test_half_gone_before_the_answer(late: str) -> None:
-    """Where the client ends its side before the answer, ours ends too, and no connection comes of it later."""
+    """When the client ends its side before the response, the server does too, and no connection opens later."""
     peer = ask("/handshake?" + late)
     peer.transport.protocol.readConnectionLost()
     assert peer.is_ended()
@@ -106,7 +106,7 @@ def test_half_gone_before_the_answer(late: str) -> None:
 
 @pytest.mark.parametrize("late", ["wait=500", "dribble=20"])
 def test_shutdown_before_the_answer(late: str) -> None:
-    """A server that shuts down accepts nobody any more, also where the answer was only late."""
+    """A server that shuts down accepts no handshake whose response is still to come."""
     peer = ask("/handshake?" + late)
     drained = peer.site.hub.drain(1001, "bye")
     pass_time(peer.site.clock, 20)
@@ -118,7 +118,7 @@ def test_shutdown_before_the_answer(late: str) -> None:
 
 @pytest.mark.parametrize("query", ["", "&status=503&body=late"])
 def test_dribble(query: str) -> None:
-    """The answer goes out a byte at a time, with the time asked for between two; then it is all there."""
+    """The response is sent a byte at a time, at the given interval."""
     whole = refused("503 Service Unavailable", "late") if query else accepted()
     peer = ask("/handshake?dribble=10" + query)
     clock = peer.site.clock
@@ -137,7 +137,7 @@ def test_dribble(query: str) -> None:
 
 
 def test_dribble_is_bounded() -> None:
-    """An answer that takes longer than `max_wait` is cut."""
+    """A response that takes longer than `max_wait` is aborted."""
     peer = ask("/handshake?dribble=1000", "[behaviours]\nmax_wait = 20")
     pass_time(peer.site.clock, 19.9)
     assert not peer.is_ended()
@@ -148,7 +148,7 @@ def test_dribble_is_bounded() -> None:
 
 
 def test_dribble_is_over() -> None:
-    """Once the answer is out, nothing bounds the connection any more but what bounds all."""
+    """Once the response is sent, the bound on it no longer applies."""
     peer = MemorySite("[websocket]\nping_interval = 0\n[behaviours]\nmax_wait = 20").open("/handshake")
     late = peer.site.connect()
     late.send(request("/handshake?dribble=1&wait=1"))
@@ -160,7 +160,7 @@ def test_dribble_is_over() -> None:
 
 
 def test_all_together() -> None:
-    """Everything that can be wrong with an answer can be so at once."""
+    """All faults of a response can be combined."""
     peer = ask(
         "/handshake?wait=50&dribble=1&accept=double&subprotocol=x&extension=y&pad=3&extra=8100", subprotocols="a, b"
     )

@@ -1,4 +1,4 @@
-"""What is looked at: /inspect and /status. In memory, on a Clock."""
+"""/inspect and /status: what the client sent, and who is connected. In memory, on a Clock."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.support.wire import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, Fr
 
 
 def inspecting(path: str = "/inspect", **more: str) -> Peer:
-    """Return a connection to /inspect that was told of its handshake."""
+    """Return a connection to /inspect whose first message, the handshake, was read."""
     peer = MemorySite().open(path, **more)
     assert len(peer.frames()) == 1
     return peer
@@ -41,7 +41,7 @@ def inspecting(path: str = "/inspect", **more: str) -> Peer:
 def test_inspect_handshake(
     query: str, offered: str, extensions: str, subprotocol: str | None, agreed: str | None
 ) -> None:
-    """First comes what the handshake was, and what was answered."""
+    """The first message describes the handshake and the response."""
     peer = MemorySite().open("/inspect" + query, subprotocols=offered, extensions=extensions)
     (frame,) = peer.frames()
     data = zlib.decompressobj(-15).decompress(frame.payload + b"\0\0\xff\xff") if frame.rsv else frame.payload
@@ -67,7 +67,7 @@ def _seconds(text: str) -> float:
 @pytest.mark.parametrize("opcode", [TEXT, BINARY])
 @pytest.mark.parametrize("piece", [0, 1000])
 def test_inspect_message(payload: bytes, opcode: int, piece: int) -> None:
-    """Each message comes back as JSON: its number, type, size, its one frame, and what is in it."""
+    """Each message comes back as JSON: its number, type, size, its one frame, and its content."""
     peer = inspecting()
     for number in (1, 2):
         peer.send(Frame(opcode, payload), piece=piece)
@@ -88,7 +88,7 @@ def masked_with(key: bytes, frame: Frame) -> bytes:
 
 @pytest.mark.parametrize("piece", [0, 1])
 def test_inspect_frames(piece: int) -> None:
-    """A message's frames are listed with their masking keys; control frames between them are none of it."""
+    """A message's frames are listed with their masking keys, without the control frames between them."""
     peer = inspecting()
     keys = [bytes(4), b"\xff\x00\x01\x02", b"abcd"]
     frames = [Frame(TEXT, b"one ", fin=False), Frame(CONTINUATION, b"", fin=False), Frame(CONTINUATION, b"three")]
@@ -107,7 +107,7 @@ def test_inspect_frames(piece: int) -> None:
 
 
 def test_inspect_many_frames() -> None:
-    """Of many frames the first 100 are listed, and all are counted; the next message begins anew."""
+    """The first 100 frames of a message are listed, and all are counted; the next message starts from zero."""
     peer = inspecting()
     peer.send(Frame(BINARY, b"0", fin=False).masked() + Frame(CONTINUATION, b"1", fin=False).masked() * 148)
     peer.send(Frame(CONTINUATION, b"2").masked() + Frame(TEXT, b"next").masked())
@@ -119,7 +119,7 @@ def test_inspect_many_frames() -> None:
 
 @pytest.mark.parametrize("piece", [0, 1])
 def test_inspect_compressed(piece: int) -> None:
-    """A compressed message is shown inflated, with what its frames had on the wire."""
+    """A compressed message is shown inflated, its frames as they were on the wire."""
     peer = inspecting("/inspect?server_no_context_takeover=yes", extensions=DEFLATE)
     engine = zlib.compressobj(wbits=-15)
     payload = (engine.compress(b"ab" * 500) + engine.flush(zlib.Z_SYNC_FLUSH))[:-4]
@@ -134,7 +134,7 @@ def test_inspect_compressed(piece: int) -> None:
 
 
 def test_inspect_wrong_frames() -> None:
-    """What a client may not send ends the connection as everywhere."""
+    """A client's protocol violation fails the connection, as everywhere."""
     peer = inspecting()
     peer.send(b"\x81\x02hi")
     assert close_code(peer.frames()[0]) == 1002
@@ -174,7 +174,7 @@ def shown(sent: bytes) -> dict[str, Any]:
 @pytest.mark.parametrize("piece", [0, 1, 7, 100])
 @pytest.mark.parametrize("more", [[], [("X-Empty", "")]])
 def test_headers_as_they_came(piece: int, more: list[tuple[str, str]]) -> None:
-    """Headers are shown in their order, letters and number, whether the request came whole or in pieces."""
+    """Headers are shown in their order and spelling, repeated ones too, however the request was split."""
     peer = MemorySite().connect()
     peer.send(REQUEST + b"".join(f"{name}:\r\n".encode() for name, _ in more) + b"\r\n", piece=piece)
     told = shown(peer.take())
@@ -184,7 +184,7 @@ def test_headers_as_they_came(piece: int, more: list[tuple[str, str]]) -> None:
 
 @pytest.mark.parametrize("together", [False, True])
 def test_headers_of_this_request_only(together: bool) -> None:
-    """On a connection that was used for a page before, that request's headers are not shown."""
+    """Headers of earlier requests on the same connection are not shown."""
     peer = MemorySite().connect()
     for chunk in [PAGE + PAGE + REQUEST + b"\r\n"] if together else [PAGE, PAGE, REQUEST + b"\r\n"]:
         peer.send(chunk)
@@ -196,7 +196,7 @@ def test_headers_of_this_request_only(together: bool) -> None:
 
 
 def test_status() -> None:
-    """It tells at once who is connected, the newest first, and addresses only where that is configured."""
+    """It lists the connections at once, newest first, with addresses only if configured."""
     for ini, shows in (("", False), ("[behaviours]\nshow_addresses = yes", True)):
         site = MemorySite("[websocket]\nping_interval = 0\n" + ini)
         site.open("/echo?delay=1")
@@ -221,7 +221,7 @@ def test_status() -> None:
 
 
 def test_status_on_change() -> None:
-    """Who comes and goes is told within a moment, several at once in one message, and nothing where nothing changed."""
+    """Changes are sent soon, several in one message, and nothing is sent without a change."""
     site = MemorySite("[websocket]\nping_interval = 0")
     peer = site.open("/status")
     assert [each["count"] for each in told(peer)] == [1]
@@ -244,7 +244,7 @@ def test_status_on_change() -> None:
 
 
 def test_status_goes_on_telling() -> None:
-    """Changes that never end do not put it off."""
+    """Constant changes do not postpone the message."""
     site = MemorySite("[websocket]\nping_interval = 0")
     peer = site.open("/status")
     peer.take()
@@ -257,7 +257,7 @@ def test_status_goes_on_telling() -> None:
 
 
 def test_status_ignores() -> None:
-    """What the client sends is ignored, and its end is not told to itself."""
+    """Input is ignored, and a connection is not told of its own end."""
     peer = MemorySite().open("/status")
     peer.take()
     peer.send(Frame(TEXT, b"hi").masked() + Frame(BINARY, b"").masked())
@@ -271,7 +271,7 @@ def test_status_ignores() -> None:
 
 
 def test_status_lists_200() -> None:
-    """Of more than 200 connections the newest 200 are listed, and all are counted."""
+    """Of more than 200 connections the newest 200 are listed; all are counted."""
     site = MemorySite()
     for _ in range(205):
         site.open("/echo")
@@ -282,7 +282,7 @@ def test_status_lists_200() -> None:
 
 @pytest.mark.usefixtures("slow")
 def test_status_for_the_slow() -> None:
-    """Who does not read is told what is so by then, once."""
+    """A client that does not read gets one message with the latest state once it does."""
     site = MemorySite("[websocket]\nping_interval = 0\nstall_timeout = 3600")
     peer = site.open("/status")
     peer.take()
@@ -300,7 +300,7 @@ def test_status_for_the_slow() -> None:
 )
 @pytest.mark.parametrize("path", ["/status", "/lws-status"])
 def test_status_is_for_our_pages(origin: str, status: bytes, path: str) -> None:
-    """Pages from elsewhere are not told who is connected."""
+    """Pages of other origins may not see who is connected."""
     peer = MemorySite().connect()
     peer.send(request(path, more=f"Origin: {origin}\r\n"))
     assert peer.take().split(b" ")[1] == status

@@ -38,7 +38,7 @@ AS_FRAGMENTS, COLLECTED = b"\x01\x01a\x80\x01b", b"\x81\x02ab"
     ],
 )
 def test_who_gets_what(path: str, offered: str, named: str, reply: bytes) -> None:
-    """A behaviour's path goes before what is offered; Jetty's echo knows no query and goes before its own path."""
+    """A behaviour's path takes precedence over the offer; without a query, /echo is Jetty's echo."""
     peer = ask(path, subprotocols=offered)
     assert peer.take() == accepted(named)
     peer.send(FRAGMENTS)
@@ -47,7 +47,7 @@ def test_who_gets_what(path: str, offered: str, named: str, reply: bytes) -> Non
 
 @pytest.mark.parametrize("offered", ["mqtt", "mqtt, amqp"])
 def test_unknown_at_the_plain_echo(offered: str) -> None:
-    """Jetty's echo stands by `unknown_subprotocol`, as ever; with a query, whatever is offered is accepted."""
+    """Jetty's echo follows `unknown_subprotocol`; with a query, any offered subprotocol is accepted."""
     assert "None of the subprotocols is known" in why(ask("/echo", subprotocols=offered))
     peer = ask("/echo?fragment=1", subprotocols=offered)
     assert peer.take() == accepted("mqtt")
@@ -57,7 +57,7 @@ def test_unknown_at_the_plain_echo(offered: str) -> None:
     "path", ["/close?after=99", "/ticker", "/bytes", "/burst", "/sink", "/bomb", "/frames", "/inspect", "/status"]
 )
 def test_any_subprotocol(path: str) -> None:
-    """On a behaviour's path whatever is offered is accepted, be unknown ones refused elsewhere."""
+    """On a behaviour's path any offered subprotocol is accepted, though unknown ones are refused elsewhere."""
     offered = "v1.nobody.knows, other"
     assert ask(path, subprotocols=offered).take().startswith(accepted("v1.nobody.knows"))
     assert "None of the subprotocols is known" in why(ask("/", subprotocols=offered))
@@ -83,7 +83,7 @@ def test_any_subprotocol(path: str) -> None:
     ],
 )
 def test_by_name(name: str, sent: bytes | None) -> None:
-    """A subprotocol's name can ask for what a query does, with ~ for = and %XX for what no name may hold."""
+    """A subprotocol's name can carry a query, with ~ for = and %XX for characters that no token may hold."""
     peer = ask("/", subprotocols=name)
     if sent is None:
         assert "None of the subprotocols is known" in why(peer)
@@ -114,12 +114,12 @@ def test_delay_by_name() -> None:
     ],
 )
 def test_refused_by_name(name: str, reason: str) -> None:
-    """A name with a parameter that cannot be is refused with the reason."""
+    """A name with a wrong parameter is refused, with the reason."""
     assert reason in why(ask("/", subprotocols=name))
 
 
 @pytest.mark.parametrize("path", ["/dumb-increment-protocol", "/ticker", "/lws-status", "/echo-awkward"])
 def test_every_name_reads_its_query(path: str) -> None:
-    """A behaviour can have several names in a URL; a wrong query is refused in each."""
+    """Each of a behaviour's paths reads its query: a wrong one is refused."""
     assert "nonsense: unknown parameter" in why(ask(path + "?nonsense=1"))
     assert ask(path + "?code=4000&after=0").take().endswith(b"\x88\x02\x0f\xa0")

@@ -1,4 +1,4 @@
-"""Replies dropped, doubled, swapped or corrupted: which, and that a run repeats. In memory."""
+"""Replies dropped, doubled, swapped or corrupted: which ones, the same in every run. In memory."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def replies(query: str, messages: list[Frame], *, together: bool = False) -> lis
 
 
 def numbered(count: int) -> list[Frame]:
-    """Return messages with their numbers in them, from 1 on; every third is binary."""
+    """Return messages numbered from 1; every third is binary."""
     return [Frame(TEXT if number % 3 else BINARY, b"%d" % number) for number in range(1, count + 1)]
 
 
@@ -54,14 +54,14 @@ WHICH = [
 @pytest.mark.parametrize("together", [False, True])
 @pytest.mark.parametrize(("query", "sent"), WHICH)
 def test_which(query: str, sent: str, together: bool) -> None:
-    """Every Nth is dropped, doubled or sent behind the next; text and binary count alike and stay what they are."""
+    """Every Nth is dropped, doubled or sent after the next; text and binary count alike and keep their type."""
     messages = numbered(7)
     expected = [messages[int(number) - 1] for number in sent.split()]
     assert replies(query or "drop=0", messages, together=together) == expected
 
 
 def test_control_frames_are_no_replies() -> None:
-    """Pongs are neither counted nor dropped, nor do they wait for anything."""
+    """Pongs are not counted, dropped or delayed."""
     messages = [Frame(TEXT, b"1"), Frame(PING, b"p"), Frame(TEXT, b"2"), Frame(PING, b"q"), Frame(TEXT, b"3")]
     assert replies("drop=2", messages) == [Frame(TEXT, b"1"), Frame(PONG, b"p"), Frame(PONG, b"q"), Frame(TEXT, b"3")]
     assert replies("swap=1", messages) == [Frame(PONG, b"p"), Frame(TEXT, b"2"), Frame(TEXT, b"1"), Frame(PONG, b"q")]
@@ -77,14 +77,14 @@ def test_control_frames_are_no_replies() -> None:
     ],
 )
 def test_others(path: str, sent: str) -> None:
-    """What a behaviour sends by itself is dropped, doubled and swapped too."""
+    """Messages that a behaviour sends unasked are dropped, doubled and swapped too."""
     peer = MemorySite().open(path)
     pass_time(peer.site.clock, 1)
     assert [frame.payload.decode() for frame in peer.frames() if frame.opcode == TEXT] == sent.split()
 
 
 def test_swapped_then_late() -> None:
-    """A delay begins when a reply's turn has come: the one that waited is right behind the other."""
+    """A delay starts when the reply's turn comes: a swapped reply directly follows the other."""
     peer = MemorySite().open("/echo?swap=1&delay=100")
     peer.send(Frame(TEXT, b"1"))
     pass_time(peer.site.clock, 1)
@@ -95,7 +95,7 @@ def test_swapped_then_late() -> None:
 
 
 def model(count: int, drop: int, double: int, swap: int) -> list[int]:
-    """Return what is sent for so many replies, said another way: each has a list, and those that wait move back one."""
+    """Model of the order: return the numbers that are sent for so many replies."""
     sent: list[list[int]] = []
     waits: list[int] | None = None
     for number in range(1, count + 1):
@@ -118,7 +118,7 @@ def model(count: int, drop: int, double: int, swap: int) -> list[int]:
     corrupt=st.integers(0, 8),
 )
 def test_any_together(count: int, drop: int, double: int, swap: int, corrupt: int) -> None:
-    """Any of them together: as many are sent, in the order, that they say; a corrupt one is still in its place."""
+    """Combined, they send as many replies, and in the order, as the model says; corrupt ones keep their place."""
     peer = SITE.open(f"/echo?drop={drop}&double={double}&swap={swap}&corrupt={corrupt}")
     peer.send(b"".join(Frame(TEXT, b"%d text" % number).masked() for number in range(1, count + 1)))
     sent = peer.frames()
@@ -139,7 +139,7 @@ TEXTS = ["a", "hello world", "!#%*0Xx", "€uro", "ünïcödé", "\x00\x7f", "x"
 @pytest.mark.parametrize("text", TEXTS)
 @pytest.mark.parametrize("seed", range(5))
 def test_corrupt_text(text: str, seed: int) -> None:
-    """One byte of a text is another, its length is the same, and it is still UTF-8."""
+    """One byte of a text differs; its length is the same, and it is valid UTF-8."""
     (reply,) = replies(f"corrupt=1&seed={seed}", [Frame(TEXT, text.encode())])
     assert reply.opcode == TEXT
     reply.payload.decode()
@@ -151,7 +151,7 @@ def test_corrupt_text(text: str, seed: int) -> None:
 )
 @pytest.mark.parametrize("seed", range(5))
 def test_corrupt_text_without_ascii(text: str, seed: int) -> None:
-    """That holds for a text of other letters alone: it is no less corrupt."""
+    """The same holds for a text without any ASCII."""
     (reply,) = replies(f"corrupt=1&seed={seed}", [Frame(TEXT, text.encode())])
     reply.payload.decode()
     assert sum(one != other for one, other in zip(reply.payload, text.encode(), strict=True)) == 1
@@ -160,7 +160,7 @@ def test_corrupt_text_without_ascii(text: str, seed: int) -> None:
 @pytest.mark.parametrize("size", [1, 2, 125, 1000])
 @pytest.mark.parametrize("seed", range(5))
 def test_corrupt_binary(size: int, seed: int) -> None:
-    """One byte of a binary message is another."""
+    """One byte of a binary message differs."""
     (reply,) = replies(f"corrupt=1&seed={seed}", [Frame(BINARY, bytes(size))])
     assert reply.opcode == BINARY
     assert len(reply.payload) == size
@@ -169,7 +169,7 @@ def test_corrupt_binary(size: int, seed: int) -> None:
 
 @pytest.mark.parametrize("opcode", [TEXT, BINARY])
 def test_corrupt_empty(opcode: int) -> None:
-    """There is nothing in an empty message to be corrupt."""
+    """An empty message cannot be corrupted."""
     assert replies("corrupt=1", [Frame(opcode)]) == [Frame(opcode)]
 
 
@@ -182,7 +182,7 @@ def test_corrupt_every(every: int) -> None:
 
 
 def test_doubled_corrupt() -> None:
-    """A corrupt reply that is doubled is twice the same."""
+    """A corrupted reply that is doubled is the same both times."""
     one, other = replies("corrupt=1&double=1", [Frame(TEXT, b"a longer text")])
     assert one == other != Frame(TEXT, b"a longer text")
 

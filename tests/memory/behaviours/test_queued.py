@@ -1,4 +1,4 @@
-"""How much waits on its way out, whatever a URL asks for. In memory, on a Clock."""
+"""The output queue is bounded, whatever a URL asks for. In memory, on a Clock."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.support.memory import MemorySite, pass_time
 from tests.support.wire import BINARY, PING, TEXT, Frame, close
 
 OVERHEAD = 1000
-"""What a reply that waits may count for beside its bytes."""
+"""What a queued reply may count for beside its bytes."""
 
 
 BOUND = 10 << 10
@@ -21,7 +21,7 @@ SMALL = QUIET + "[limits]\nread_ahead = 10k\n"
 @pytest.mark.parametrize("query", ["delay=1000", "jitter=2000", "throttle=2k", "drip=1", "delay=500&throttle=20k"])
 @pytest.mark.parametrize("together", [False, True])
 def test_reading_pauses(query: str, together: bool) -> None:
-    """Beyond `read_ahead` nothing more is read; once less waits it goes on, and every reply comes, in order."""
+    """Above `read_ahead` queued bytes reading pauses, and resumes below; every reply comes, in order."""
     peer = MemorySite(SMALL).open("/echo?" + query)
     messages = [Frame(BINARY, b"%02d" % number + bytes(998)) for number in range(40)]
     if together:
@@ -58,7 +58,7 @@ AMPLIFIED = [
 @pytest.mark.parametrize(("path", "most"), AMPLIFIED)
 @pytest.mark.parametrize("slow", ["", "&throttle=100k", "&stall=write"])
 def test_one_chunk_asks_for_much(path: str, most: int, slow: str) -> None:
-    """Little input that makes much output is worked on only as far as the output is taken; nothing of it is lost."""
+    """Input that makes much output is processed only as fast as the output is read; nothing is lost."""
     peer = MemorySite(SMALL).open(path + slow)
     peer.take()
     if not slow:
@@ -77,7 +77,7 @@ def test_one_chunk_asks_for_much(path: str, most: int, slow: str) -> None:
 
 
 def test_all_together_are_bounded() -> None:
-    """What waits on all connections counts: beyond `read_ahead_all`, each that has something waiting is not read."""
+    """Above `read_ahead_all` queued bytes in total, every connection with queued output is paused."""
     site = MemorySite(QUIET + "[limits]\nread_ahead = 1m\nread_ahead_all = 10k\n")
     peers = [site.open("/echo?delay=1000") for _ in range(6)]
     for peer in peers:
@@ -92,7 +92,7 @@ def test_all_together_are_bounded() -> None:
 @pytest.mark.parametrize("path", ["/burst?count=100000&size=1000", "/bytes?size=100m", "/bytes?size=100m&frame=0"])
 @pytest.mark.parametrize("slow", ["throttle=1k", "drip=5", "delay=1000"])
 def test_producers_wait(path: str, slow: str) -> None:
-    """What produces much produces only as fast as it goes out."""
+    """Producers produce only as fast as their output is sent."""
     peer = MemorySite(SMALL).open(path + ("" if "bytes" in path and "delay" in slow else f"&{slow}"))
     if "bytes" in path and "delay" in slow:
         peer.transport.fill()
@@ -108,7 +108,7 @@ def test_producers_wait(path: str, slow: str) -> None:
 
 
 def test_slow_rate_holds_little() -> None:
-    """No more waits than can go out within `max_wait`, where the rate is that low."""
+    """At a low rate, no more is queued than can be sent within `max_wait`."""
     peer = MemorySite(QUIET + "[behaviours]\nmax_wait = 2").open("/echo?throttle=2k")
     peer.send(Frame(BINARY, bytes(3000)))
     assert peer.transport.producerState == "producing"
@@ -120,7 +120,7 @@ def test_slow_rate_holds_little() -> None:
 
 @pytest.mark.parametrize("query", ["delay=60000", "throttle=1", "drip=10000"])
 def test_shutdown_while_much_waits(query: str) -> None:
-    """A server that closes reads the client's Close, however much waited before: the end is a clean one."""
+    """A shutdown reads the client's Close, however much is queued: the close is clean."""
     peer = MemorySite(SMALL + "[behaviours]\nmax_wait = 86400\n").open("/echo?" + query)
     while peer.transport.producerState == "producing":
         peer.send(Frame(BINARY, bytes(1000)))
@@ -148,7 +148,7 @@ EVERY = [
 @pytest.mark.parametrize("query", EVERY)
 @pytest.mark.parametrize("seconds", [0, 0.05, 3])
 def test_nothing_is_left(path: str, query: str, seconds: float) -> None:
-    """Once a connection is gone, nothing of it is counted, nothing waits, and nothing is sent."""
+    """Once a connection is gone, nothing of it is counted, queued or sent."""
     peer = MemorySite().open(path + query)
     for number in range(5):
         peer.send(Frame(TEXT, b"%d" % number * 50).masked() + Frame(PING, b"p").masked())
@@ -164,7 +164,7 @@ def test_nothing_is_left(path: str, query: str, seconds: float) -> None:
 
 
 def test_what_is_due_waits_for_a_peer_that_does_not_read() -> None:
-    """Replies that are due together are not all written at once to one that takes nothing: each may be large."""
+    """Replies due together are not all written at once to a client that does not read: each may be large."""
     site = MemorySite()
     peer = site.open("/echo?delay=100")
     peer.transport.full = True
@@ -180,7 +180,7 @@ def test_what_is_due_waits_for_a_peer_that_does_not_read() -> None:
 
 @pytest.mark.parametrize("query", ["drip=100", "throttle=100"])
 def test_our_own_pace_is_no_dead_peer(query: str) -> None:
-    """While bytes wait for their turn, no ping is sent that would wait behind them, and no pong is missed."""
+    """While paced bytes are queued, no keep-alive ping is sent after them, and no pong is missed."""
     site = MemorySite("[websocket]\nping_interval = 1\nping_timeout = 2\n")
     peer = site.open(f"/echo?{query}")
     peer.send(Frame(BINARY, bytes(1000 if "drip" not in query else 80)))

@@ -1,4 +1,4 @@
-"""What cannot be is refused with 400, by the parameter's name and with what to write; nothing is guessed."""
+"""Wrong parameters are refused with 400, the parameter's name and what to write instead."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ BY_NAME = {
     ("path", "query"), [(path, query) for path, queries in BY_NAME.items() for query in queries.split()]
 )
 def test_by_its_name(path: str, query: str) -> None:
-    """Of several parameters it is the last that cannot be."""
+    """Of several parameters the last one is wrong."""
     name = query.rpartition("&")[2].partition("=")[0]
     assert refusal(f"{path}?{query}").startswith(f"{name}: ")
 
@@ -99,7 +99,7 @@ def test_with_a_reason(target: str, words: str) -> None:
     ],
 )  # fmt: skip
 def test_caps_hold_and_can_be_raised(option: str, value: str, target: str, complaint: str) -> None:
-    """The INI file says how far strangers may go, and the 400 what the bound is."""
+    """The INI file sets the limits, and the 400 names them."""
     assert refusal(target, f"[behaviours]\n{option} = {value}\n").startswith(complaint)
     assert status(MemorySite(f"[behaviours]\n{option} = {value[0]}00{value[1:].strip('.5')}\n"), target)[0] == 101
 
@@ -142,7 +142,7 @@ def test_what_is_no_json(text: str) -> None:
     ],
 )  # fmt: skip
 def test_json(given: Any, reason: str) -> None:
-    """What is wrong with the JSON is said, with the frame's number."""
+    """The 400 says what is wrong with the JSON, with the frame's number."""
     body = refusal(f"/frames?json={quote(json.dumps(given))}")
     assert body.startswith("json: ")
     assert reason in body

@@ -1,4 +1,4 @@
-"""What never comes, and what comes unasked: stalls, pongs and pings. In memory, on a Clock."""
+"""Stalls, missing or wrong pongs, and pings and pongs unasked. In memory, on a Clock."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.support.memory import MemorySite, pass_time
 from tests.support.wire import PING, PONG, TEXT, Frame, close
 
 OVERHEAD = 1000
-"""What a reply that waits may count for beside its bytes."""
+"""What a queued reply may count for beside its bytes."""
 
 
 # -- stalls ------------------------------------------------------------------------------------------------------------
@@ -18,7 +18,7 @@ OVERHEAD = 1000
 @pytest.mark.parametrize(("stall", "replies"), [("no", True), ("read", False), ("write", False), ("both", False)])
 @pytest.mark.parametrize("after", [0, 1, 3])
 def test_stall(stall: str, replies: bool, after: int) -> None:
-    """After so many messages, which are answered, nothing is read or written any more, be it a ping."""
+    """After `stall_after` answered messages, nothing is read or written, control frames included."""
     peer = MemorySite(QUIET).open(f"/echo?stall={stall}&stall_after={after}")
     for number in range(after):
         peer.send(Frame(TEXT, b"%d" % number))
@@ -32,7 +32,7 @@ def test_stall(stall: str, replies: bool, after: int) -> None:
 
 @pytest.mark.parametrize("stall", ["read", "write", "both"])
 def test_stall_in_one_chunk(stall: str) -> None:
-    """It makes no difference whether messages come in one chunk."""
+    """Messages in one chunk make no difference."""
     peer = MemorySite(QUIET).open(f"/echo?stall={stall}&stall_after=2")
     frames = [Frame(TEXT, b"1"), Frame(TEXT, b"2"), Frame(TEXT, b"3"), Frame(PING, b"p"), close(1000)]
     peer.send(b"".join(frame.masked() for frame in frames))
@@ -59,7 +59,7 @@ def test_stall_is_bounded(stall: str, after: int) -> None:
 
 @pytest.mark.parametrize("stall", ["read", "write", "both"])
 def test_stalled_and_a_late_pong(stall: str) -> None:
-    """A pong that is still on its way when it stalls makes no keep-alive that would cut it early."""
+    """A pong that arrives after the stall began does not restart the keep-alive, which would end it early."""
     peer = MemorySite(KEEP_ALIVE + "[behaviours]\nmax_wait = 20").open(f"/echo?stall={stall}&stall_after=1")
     pass_time(peer.site.clock, 1)
     (ping,) = peer.frames()
@@ -72,7 +72,7 @@ def test_stalled_and_a_late_pong(stall: str) -> None:
 
 @pytest.mark.parametrize("stall", ["read", "both"])
 def test_shutdown_does_not_wait_for_the_stalled(stall: str) -> None:
-    """A server that shuts down does not wait for a Close that it would not read."""
+    """A shutdown does not wait for a Close that would not be read."""
     peer = MemorySite().open(f"/echo?stall={stall}")
     peer.site.hub.drain(1001, "bye")
     assert peer.take() == (b"\x88\x05\x03\xe9bye" if stall == "read" else b"")
@@ -80,7 +80,7 @@ def test_shutdown_does_not_wait_for_the_stalled(stall: str) -> None:
 
 
 def test_stalled_reader_still_writes() -> None:
-    """stall=read stops one direction only: what comes unasked goes on."""
+    """stall=read stops input only: unasked messages go on."""
     peer = MemorySite().open("/ticker?interval=100&stall=read")
     pass_time(peer.site.clock, 0.35)
     assert peer.take() == b"\x81\x010\x81\x011\x81\x012"
@@ -106,7 +106,7 @@ def test_stalled_writer_writes_nothing(path: str) -> None:
 
 
 def test_stalled_writer_reads_a_close() -> None:
-    """stall=write still reads: the client's Close gets no answer, and the connection is cut in time."""
+    """stall=write still reads: the client's Close gets no answer, and the connection is aborted in time."""
     peer = MemorySite("[websocket]\nclose_timeout = 5").open("/echo?stall=write")
     peer.send(close(1000))
     pass_time(peer.site.clock, 5.1)
@@ -121,7 +121,7 @@ PAYLOADS = [b"", b"?", b"!", b"x", b"??", b"?" * 125, b"x" * 125, bytes(124), b"
 
 @pytest.mark.parametrize("payload", PAYLOADS)
 def test_pong(payload: bytes) -> None:
-    """pong=yes answers with the payload, wrong with another one of no more than 125 bytes, never not at all."""
+    """pong=yes answers with the payload, wrong with another of at most 125 bytes, never with nothing."""
     for how in ("yes", "wrong", "never"):
         peer = MemorySite().open(f"/echo?pong={how}")
         peer.send(Frame(PING, payload))
@@ -136,7 +136,7 @@ def test_pong(payload: bytes) -> None:
 
 @pytest.mark.parametrize("delay", [5, 50, 3000])
 def test_pong_delay(delay: int) -> None:
-    """Each pong waits so long, in the order of the pings; messages do not."""
+    """Each pong is delayed, in the order of the pings; messages are not."""
     peer = MemorySite(QUIET).open(f"/echo?pong_delay={delay}")
     peer.send(Frame(PING, b"1").masked() + Frame(PING, b"2").masked() + Frame(TEXT, b"hi").masked())
     assert peer.take() == b"\x81\x02hi"
@@ -150,7 +150,7 @@ def test_pong_delay(delay: int) -> None:
 
 
 def test_late_pongs_are_bounded() -> None:
-    """A flood of pings does not make as many waiting pongs, and once they are out pings are answered again."""
+    """A flood of pings queues a bounded number of pongs; once they are sent, pings are answered again."""
     peer = MemorySite(QUIET).open("/echo?pong_delay=1000")
     for _ in range(3):
         for number in range(500):
@@ -166,7 +166,7 @@ def test_late_pongs_are_bounded() -> None:
 
 
 def test_late_pong_behind_the_close() -> None:
-    """No pong comes behind a Close."""
+    """No pong is sent after a Close."""
     peer = MemorySite().open("/close?pong_delay=100&after=50")
     peer.send(Frame(PING, b"1"))
     pass_time(peer.site.clock, 1)
@@ -175,7 +175,7 @@ def test_late_pong_behind_the_close() -> None:
 
 @pytest.mark.parametrize("every", [1, 100, 2500])
 def test_pongs(every: int) -> None:
-    """Pongs that nobody asked for come so often, with `unasked` in them, until the end."""
+    """Unasked pongs come at that interval, with the payload `unasked`, until the end."""
     peer = MemorySite(QUIET).open(f"/echo?pongs={every}")
     came = arrivals(peer, every / 1000 * 3, every / 1000)
     assert came == [(number, b"\x8a\x07unasked") for number in (1, 2, 3)]
@@ -187,7 +187,7 @@ def test_pongs(every: int) -> None:
 
 @pytest.mark.parametrize("rate", [1, 3, 30, 49, 51, 70, 75, 99, 100, 125, 333, 999, 1000])
 def test_ping_rate(rate: int) -> None:
-    """So many pings come in a second, within what comes at once, and never more."""
+    """`ping_rate` pings come in a second, within the size of one batch."""
     peer = MemorySite(QUIET).open(f"/echo?ping_rate={rate}")
     count = 0
     for second in range(1, 6):
@@ -199,7 +199,7 @@ def test_ping_rate(rate: int) -> None:
 
 
 def test_flood_and_keep_alive() -> None:
-    """Answers to the flood are no answer to the keep-alive's own ping, nor is a flooded peer cut that answers it."""
+    """Pongs to the flood do not count for the keep-alive, and a flooded peer that answers its ping is kept."""
     for answers in (True, False):
         peer = MemorySite(KEEP_ALIVE).open("/echo?ping_rate=50")
         for _ in range(60):
@@ -212,7 +212,7 @@ def test_flood_and_keep_alive() -> None:
 
 @pytest.mark.parametrize("query", ["ping_rate=1000", "pongs=1"])
 def test_no_flood_for_who_does_not_read(query: str) -> None:
-    """Who does not read is not flooded: nothing piles up."""
+    """A client that does not read is not flooded: nothing piles up."""
     peer = MemorySite(QUIET).open("/echo?" + query)
     peer.take()
     peer.transport.fill()
@@ -225,7 +225,7 @@ def test_no_flood_for_who_does_not_read(query: str) -> None:
 
 @pytest.mark.usefixtures("slow")
 def test_flood_stops_at_once() -> None:
-    """Of the pings that go out together, none is sent behind one that the client does not take."""
+    """A batch of pings stops at the first that the client does not read."""
     peer = MemorySite(QUIET).open("/echo?ping_rate=1000")
     for _ in range(5):
         pass_time(peer.site.clock, 1)

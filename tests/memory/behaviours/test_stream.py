@@ -1,4 +1,4 @@
-"""What comes without being asked for, and what only goes in: /ticker, /burst and /sink. In memory, on a Clock."""
+"""/ticker, /burst and /sink: messages unasked, and messages that are only counted. In memory, on a Clock."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ COUNTED_UP = b"\x88\x0c\x03\xe8counted up"
 
 
 def numbers(peer: Peer) -> str:
-    """Return the text messages that came, with spaces between."""
+    """Return the text messages received, joined by spaces."""
     return " ".join(frame.payload.decode() for frame in peer.frames() if frame.opcode == TEXT)
 
 
@@ -24,7 +24,7 @@ def numbers(peer: Peer) -> str:
 
 @pytest.mark.parametrize(("query", "interval"), [("", 50), ("?interval=1", 1), ("?interval=200", 200)])
 def test_ticker(query: str, interval: int) -> None:
-    """It counts from 0, a number in each interval and none at the start."""
+    """It counts from 0, one number per interval, the first after one interval."""
     peer = MemorySite().open("/ticker" + query)
     assert peer.take() == b""
     for number in range(12):
@@ -35,7 +35,7 @@ def test_ticker(query: str, interval: int) -> None:
 @pytest.mark.parametrize("end", [b"", b"\n", b"\r\n", b"\0", b"\n\0"])
 @pytest.mark.parametrize("opcode", [TEXT, BINARY])
 def test_ticker_commands(end: bytes, opcode: int) -> None:
-    """`reset` begins at 0 again, `closeme` ends with 1000, with lws' line feed or without."""
+    """`reset` starts from 0 again, `closeme` closes with 1000; lws' line feed is optional."""
     peer = MemorySite().open("/ticker?interval=10")
     pass_time(peer.site.clock, 0.035)
     assert numbers(peer) == "0 1 2"
@@ -66,7 +66,7 @@ def test_ticker_ignores(message: bytes) -> None:
 )
 @pytest.mark.parametrize("late", ["", "&delay=200", "&jitter=300", "&throttle=50", "&delay=50&drip=5"])
 def test_ticker_count(query: str, sent: str, late: str) -> None:
-    """After so many it ends with 1000, once all are sent, however late they are."""
+    """After `count` numbers it closes with 1000, once all are sent, however late."""
     peer = MemorySite().open(f"/ticker?interval=10&{query}{late}")
     pass_time(peer.site.clock, 3)
     taken = peer.take()
@@ -75,7 +75,7 @@ def test_ticker_count(query: str, sent: str, late: str) -> None:
 
 
 def test_ticker_count_and_reset() -> None:
-    """The count is of messages, not what they say."""
+    """`count` counts messages, whatever their numbers."""
     peer = MemorySite().open("/ticker?interval=10&count=4")
     pass_time(peer.site.clock, 0.025)
     peer.send(Frame(TEXT, b"reset"))
@@ -84,7 +84,7 @@ def test_ticker_count_and_reset() -> None:
 
 
 def test_ticker_is_bounded() -> None:
-    """`max_count` is the most, also where no count is given."""
+    """`max_count` is the maximum, and the default."""
     ini = "[behaviours]\nmax_count = 3\n"
     assert "count: 4 is out of range" in refusal("/ticker?count=4", ini)
     peer = MemorySite(ini).open("/ticker?interval=10")
@@ -94,7 +94,7 @@ def test_ticker_is_bounded() -> None:
 
 @pytest.mark.usefixtures("slow")
 def test_ticker_waits() -> None:
-    """A client that does not keep up misses no number: counting waits for it."""
+    """A slow client misses no number: counting waits for it."""
     peer = MemorySite().open("/ticker?interval=10")
     peer.transport.drain()
     seen = []
@@ -123,7 +123,7 @@ def test_ticker_waits() -> None:
     ],
 )
 def test_burst(query: str, sent: bytes) -> None:
-    """So many messages, each its number and dots, cut to the size; then an echo."""
+    """`count` messages, each its number padded with dots to `size`; then an echo."""
     peer = MemorySite().open("/burst?" + query)
     assert peer.take() == sent
     peer.send(Frame(BINARY, b""))
@@ -132,7 +132,7 @@ def test_burst(query: str, sent: bytes) -> None:
 
 @pytest.mark.usefixtures("slow")
 def test_burst_waits() -> None:
-    """It is as fast as the client takes it, and no faster; no message is missed."""
+    """It is as fast as the client reads; no message is lost."""
     peer = MemorySite().open("/burst?count=50&size=10")
     peer.received = read_all(peer, 12)
     assert [int(frame.payload.split()[0]) for frame in peer.frames()] == list(range(50))
@@ -164,7 +164,7 @@ def report(
 @pytest.mark.parametrize("start", [0, 5])
 @pytest.mark.parametrize("piece", [0, 1])
 def test_sink(start: float, piece: int) -> None:
-    """Nothing comes back but reports, and no report without news: all since the first message, rates since the last."""
+    """Only reports come back, and only with news: totals since the first message, rates since the last report."""
     peer = MemorySite().open("/sink?every=500")
     pass_time(peer.site.clock, start)
     assert peer.take() == b""
@@ -180,7 +180,7 @@ def test_sink(start: float, piece: int) -> None:
 
 
 def test_sink_last_report() -> None:
-    """With the client's Close comes a last report, before the answer; also where nothing was sent."""
+    """The client's Close is preceded by a last report, even if nothing was received."""
     peer = MemorySite().open("/sink")
     peer.send(close(1000))
     first, last = peer.frames()
@@ -207,7 +207,7 @@ def test_sink_per(together: bool) -> None:
 
 
 def test_sink_fragments() -> None:
-    """Frames are counted one by one, control frames not, and a message once it is whole."""
+    """Data frames are counted one by one, a message once it is complete; control frames are not counted."""
     peer = MemorySite().open("/sink?every=100")
     peer.send(Frame(TEXT, b"abc", fin=False))
     peer.send(Frame(PING, b"ping"))
@@ -221,7 +221,7 @@ def test_sink_fragments() -> None:
 
 @pytest.mark.parametrize("piece", [0, 100])
 def test_sink_compressed(piece: int) -> None:
-    """Bytes are counted as they are once inflated."""
+    """Bytes are counted after inflating."""
     engine = zlib.compressobj(wbits=-15)
     payload = (engine.compress(bytes(100_000)) + engine.flush(zlib.Z_SYNC_FLUSH))[:-4]
     peer = MemorySite().open("/sink?every=100", extensions=DEFLATE)
@@ -235,7 +235,7 @@ def test_sink_compressed(piece: int) -> None:
 
 
 def test_sink_takes_any_size() -> None:
-    """A message larger than any other subprotocol collects is swallowed, and nothing of it is kept."""
+    """A message of any size is counted, and nothing of it is kept."""
     peer = MemorySite().open("/sink?every=1000")
     peer.send(b"\x82\xff" + (1 << 40).to_bytes(8, "big") + bytes(4))
     for _ in range(64):

@@ -1,4 +1,4 @@
-"""Late, slow or in drops: what goes out when, to the byte. In memory, on a Clock."""
+"""Delay, jitter, throttle and drip: what is sent when, to the byte. In memory, on a Clock."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.support.wire import BINARY, PING, PONG, TEXT, Frame, close, take_fram
 
 @pytest.mark.parametrize("delay", [1, 30, 200])
 def test_delay(delay: int) -> None:
-    """Each reply comes its own `delay` behind its message, as it was; a ping does not wait."""
+    """Each reply comes `delay` after its message, unchanged; pongs are not delayed."""
     peer = MemorySite().open(f"/echo?delay={delay}")
     peer.send(Frame(TEXT, b"1"))
     pass_time(peer.site.clock, 0.0005)
@@ -29,7 +29,7 @@ def test_delay(delay: int) -> None:
 
 
 def test_no_delay() -> None:
-    """delay=0 is none: the reply is there in the same turn."""
+    """delay=0 is no delay: the reply is sent in the same turn."""
     peer = MemorySite().open("/echo?delay=0&jitter=0")
     peer.send(Frame(TEXT, b"1"))
     assert peer.take() == b"\x81\x011"
@@ -37,7 +37,7 @@ def test_no_delay() -> None:
 
 @pytest.mark.parametrize("path", ["/burst?count=2&size=0", "/frames?on=message&hex=8100"])
 def test_delay_of_others(path: str) -> None:
-    """Replies of any behaviour are delayed; raw bytes are not, they go out as they are."""
+    """Replies of any behaviour are delayed; raw bytes are not."""
     peer = MemorySite().open(path + "&delay=100")
     peer.send(Frame(TEXT, b""))
     raw = path.startswith("/frames")
@@ -47,7 +47,7 @@ def test_delay_of_others(path: str) -> None:
 
 
 def jittered(query: str, count: int = 20) -> list[tuple[int, bytes]]:
-    """Return when the replies to messages came that were sent 5 ms apart."""
+    """Send messages 5 ms apart; return when each reply came."""
     peer = MemorySite().open("/echo?" + query)
     came = []
     for number in range(200):
@@ -61,7 +61,7 @@ def jittered(query: str, count: int = 20) -> list[tuple[int, bytes]]:
 @pytest.mark.parametrize("delay", [0, 20])
 @pytest.mark.parametrize("seed", ["", "&seed=0", "&seed=42"])
 def test_jitter(delay: int, seed: str) -> None:
-    """With jitter a reply comes from `delay` to `delay + jitter` late, or right behind the one before it, in order."""
+    """Replies come `delay` to `delay + jitter` late, in order."""
     came = jittered(f"delay={delay}&jitter=40{seed}")
     assert [payload for _, payload in came] == [b"%02d" % number for number in range(20)]
     waits = [when - 5 * number for number, (when, _) in enumerate(came)]
@@ -79,7 +79,7 @@ def test_jitter_repeats() -> None:
 
 
 def test_closed_while_replies_wait() -> None:
-    """The client's Close is answered at once, and no delayed reply comes behind it."""
+    """The client's Close is answered at once, and no delayed reply follows."""
     peer = MemorySite().open("/echo?delay=100")
     peer.send(Frame(TEXT, b"1").masked() + close(1000).masked())
     assert peer.take() == b"\x88\x02\x03\xe8"
@@ -94,7 +94,7 @@ def test_closed_while_replies_wait() -> None:
 
 @pytest.mark.parametrize("rate", [1, 7, 49, 50, 51, 70, 99, 100, 120, 149, 1000, 1150, 4999, 10_000, 123_457])
 def test_throttle(rate: int) -> None:
-    """So many bytes go out in each second, within what goes out at once, and never more; none is lost."""
+    """In each second `throttle` bytes are sent, within the size of one write; none is lost."""
     peer = MemorySite(QUIET).open(f"/burst?count=100000&size=1000&throttle={rate}")
     sent = peer.take()
     at_once = rate * 0.02 + 1
@@ -112,7 +112,7 @@ def test_throttle(rate: int) -> None:
 
 
 def test_throttle_counts_everything() -> None:
-    """Pongs and replies share one rate, and come in the order in which they were asked for."""
+    """Pongs and replies share one rate and keep their order."""
     peer = MemorySite().open("/echo?throttle=100")
     peer.send(Frame(TEXT, b"one").masked() + Frame(PING, b"two").masked() + Frame(TEXT, b"three").masked())
     came = arrivals(peer, 0.3)
@@ -132,7 +132,7 @@ def test_throttle_saves_nothing_up() -> None:
 
 @pytest.mark.parametrize("drip", [1, 10, 250])
 def test_drip(drip: int) -> None:
-    """Frames of every kind go out a byte at a time, so many milliseconds apart; the handshake does not."""
+    """Frames of every kind are sent a byte at a time, at that interval; the handshake is not."""
     peer = MemorySite(QUIET).open(f"/echo?drip={drip}")
     peer.send(Frame(TEXT, b"hi").masked() + Frame(PING, b"p").masked() + Frame(BINARY, b"").masked())
     whole = b"\x81\x02hi\x8a\x01p\x82\x00"
@@ -143,7 +143,7 @@ def test_drip(drip: int) -> None:
 
 
 def test_drip_goes_on_from_the_last() -> None:
-    """Where all was out, the next frame's first byte keeps its distance from the last byte too."""
+    """After an idle time, the next frame's first byte keeps the interval too."""
     peer = MemorySite(QUIET).open("/echo?drip=20")
     peer.send(Frame(TEXT, b""))
     came = [(0, peer.take()), *arrivals(peer, 0.025)]
@@ -186,7 +186,7 @@ def test_drip_close() -> None:
     ],
 )
 def test_drip_and_throttle(query: str, milliseconds: int) -> None:
-    """With both, the slower of them counts."""
+    """With both, the slower one applies."""
     peer = MemorySite(QUIET).open("/echo?" + query)
     peer.send(Frame(TEXT, b"12345678"))
     came = [(0, peer.take()), *arrivals(peer, milliseconds * 0.01)]
@@ -211,7 +211,7 @@ def test_close_is_not_lost(query: str, answer: Frame) -> None:
 
 
 def test_slow_end_is_bounded() -> None:
-    """What takes longer than `close_timeout` to drip out behind the end is cut."""
+    """Output that takes longer than `close_timeout` to drip out is aborted."""
     peer = MemorySite("[websocket]\nclose_timeout = 3").open("/echo?drip=100")
     peer.send(Frame(TEXT, b"x" * 100).masked() + close(1000).masked())
     pass_time(peer.site.clock, 2.9)
