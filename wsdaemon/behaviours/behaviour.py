@@ -287,7 +287,7 @@ class Behaviour(Connection):
     def _write(self, frames: bytes, known: Summary) -> None:
         """Write raw frames and count them; after a Close, the client's Close ends the connection."""
         for (opcode, fin, length), times in known.kinds:
-            self.hub.traffic.gave_frame(opcode, length, fin, times)
+            self.hub.traffic.count_out(opcode, length, fin, times)
         self.outbox.write(frames)
         if known.has_close:
             self.closing.close_sent(None)

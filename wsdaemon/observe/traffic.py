@@ -61,20 +61,20 @@ class Traffic:
         """Whole messages to peers."""
         return sum(self.frames_out[:3]) - self.begun_out
 
-    def took(self, frames: list[tuple[int, bytes]]) -> None:
+    def count_messages_in(self, frames: list[tuple[int, bytes]]) -> None:
         """Count messages of one frame each from a peer."""
         frames_in, bytes_in = self.frames_in, self.bytes_in
         for opcode, payload in frames:
             frames_in[opcode] += 1
             bytes_in[opcode] += len(payload)
 
-    def took_frame(self, opcode: int, length: int, fin: bool) -> None:
+    def count_in(self, opcode: int, length: int, fin: bool) -> None:
         """Count a frame from a peer."""
         self.frames_in[opcode] += 1
         self.bytes_in[opcode] += length
         self.begun_in += not fin and opcode < 3
 
-    def gave_frame(self, opcode: int, length: int, fin: bool, times: int = 1) -> None:
+    def count_out(self, opcode: int, length: int, fin: bool, times: int = 1) -> None:
         """Count a frame to a peer, or the same frame to several."""
         self.frames_out[opcode] += times
         self.bytes_out[opcode] += length * times

@@ -118,7 +118,7 @@ class EchoBroadcast(Connection):
         for key, times in receivers.items():
             sizes = [len(payload) for _, payload in frames] if key is None else payload_sizes(framed[key])
             for (opcode, _), size in zip(frames, sizes, strict=True):
-                self.hub.traffic.gave_frame(opcode, size, True, times)
+                self.hub.traffic.count_out(opcode, size, True, times)
 
     def _wait_for_room(self, times: int) -> None:
         """Read nothing from the sender for a moment, and for another, while the room is crowded."""

@@ -227,7 +227,7 @@ class Input(WebSocketServerProtocol):
         if self.takes_whole_messages:
             frames, end = take_whole_frames(data, at, masked=True, limit=self.settings.message_limit, count=self.batch)
             if frames:
-                self.hub.traffic.took(frames)
+                self.hub.traffic.count_messages_in(frames)
                 self.messages_in(frames)
                 return end
         if self.deflate is not None:
@@ -238,7 +238,7 @@ class Input(WebSocketServerProtocol):
                 if message is None:
                     autobahn.take_frame(self, opcode, payload)
                 else:
-                    self.hub.traffic.took([(opcode, payload)])
+                    self.hub.traffic.count_messages_in([(opcode, payload)])
                     self.inflated_in(opcode, message)
         return at
 
@@ -318,5 +318,5 @@ class Input(WebSocketServerProtocol):
     def onFrameEnd(self) -> None:
         """Count a frame that is whole."""
         frame = self.current_frame
-        self.hub.traffic.took_frame(frame.opcode, frame.length, bool(frame.fin))
+        self.hub.traffic.count_in(frame.opcode, frame.length, bool(frame.fin))
         super().onFrameEnd()
