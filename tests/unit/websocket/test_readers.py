@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+from types import FrameType
+from typing import Any
+
 import pytest
 from twisted.internet.error import ConnectionDone
 from twisted.python.failure import Failure
@@ -202,5 +206,30 @@ def test_the_reactor_is_let_go_of() -> None:
     other.socket.close()
     wait(lambda: all(each.lost for each in listening.served))
     assert readers not in reactor.getReaders()
+    listening.close()
+    readers.connectionLost(Failure(ConnectionDone()))
+
+
+def test_the_way_of_a_chunk_is_short() -> None:
+    """From the epoll to the socket and back a chunk takes three Python frames, one recv and one send."""
+    readers = Readers(reactor)
+    listening = Listening(readers)
+    client, served = listening.connect()
+    served.takes = served.transport.write
+    client.send(b"x")
+    calls: list[str] = []
+
+    def note(frame: FrameType, event: str, argument: Any) -> None:
+        if event == "call" and "/wsdaemon/" in frame.f_code.co_filename:
+            calls.append(frame.f_code.co_name)
+        elif event == "c_call" and argument.__name__ in ("recv", "send"):
+            calls.append(argument.__name__)
+
+    while not calls:
+        sys.setprofile(note)
+        readers.doRead()
+        sys.setprofile(None)
+        calls = [] if len(calls) < 2 else calls
+    assert calls == ["doRead", "doRead", "recv", "write", "send"]
     listening.close()
     readers.connectionLost(Failure(ConnectionDone()))
