@@ -46,19 +46,20 @@ def close_code(frame: Frame) -> int:
 
 def take_frames(data: bytes) -> tuple[list[Frame], bytes]:
     """Return a server's complete frames and the rest. A masked frame, or a length not in its shortest form, fails."""
-    frames = []
-    while len(data) >= 2:
-        length, start = data[1] & 127, 2
-        assert not data[1] & 128, "a server must not mask"
+    frames, at = [], 0
+    while len(data) >= at + 2:
+        length, start = data[at + 1] & 127, at + 2
+        assert not data[at + 1] & 128, "a server must not mask"
         if length > 125:
-            start = 4 if length == 126 else 10
-            length = int.from_bytes(data[2:start], "big")
-            assert len(data) < start or length > (125 if start == 4 else 65535), "not the shortest length"
+            start = at + (4 if length == 126 else 10)
+            length = int.from_bytes(data[at + 2 : start], "big")
+            assert len(data) < start or length > (125 if start == at + 4 else 65535), "not the shortest length"
         if len(data) < start + length:
             break
-        frames.append(Frame(data[0] & 15, data[start : start + length], bool(data[0] & 128), data[0] >> 4 & 7))
-        data = data[start + length :]
-    return frames, data
+        first = data[at]
+        frames.append(Frame(first & 15, data[start : start + length], bool(first & 128), first >> 4 & 7))
+        at = start + length
+    return frames, data[at:]
 
 
 def request(path: str = "/", *, subprotocols: str = "", extensions: str = "", more: str = "") -> bytes:
