@@ -1,7 +1,6 @@
 // Visits many URLs from a page, some at a time, and returns what it saw of each. What a case holds is said in
 // tests/cases/vocabulary.py (`asked`).
 async (cases) => {
-  const PATIENT = 20000; // milliseconds
   const AT_ONCE = 4; // with more at once Chromium makes them wait
   const hex = (octets) => Array.from(octets, (octet) => octet.toString(16).padStart(2, "0")).join("");
   const shown = async (data) => {
@@ -62,7 +61,7 @@ async (cases) => {
     seen.url = socket.url;
     socket.onopen = () => {
       mark("opened");
-      wait(PATIENT, giveUp);
+      wait(patience.open, giveUp);
       Object.assign(seen, { opened: true, subprotocol: socket.protocol || null, extensions: socket.extensions });
       for (const message of sends) send(socket, message);
       count();

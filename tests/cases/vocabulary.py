@@ -15,11 +15,13 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from tests.support.patience import PATIENCE
+
 HERE = "are you there"
 LONG = "a rather long text that is worth compressing " * 200
 GREETING = "grüße 👋"
 DEFLATE = "permessage-deflate"
-PATIENT, IMPATIENT = 20_000, 1_000
+PATIENT, IMPATIENT = round(PATIENCE / 3 * 1000), 1_000
 """How many milliseconds a client waits: for what has to come, however busy the machine, and for what never comes."""
 
 
@@ -64,10 +66,11 @@ class Outcome:
 
     @property
     def patience(self) -> dict[str, int]:
-        """How many milliseconds a client waits to be connected, and for the answer to its Close."""
+        """How many milliseconds a client waits to be connected, for what comes then, and for the answer to its Close."""
         is_answered = self.seen.get("code") == 1000
         return {
             "connecting": PATIENT if self.seen["opened"] or not self.seen.get("gave_up") else IMPATIENT,
+            "open": PATIENT,
             "closing": PATIENT if is_answered else IMPATIENT,
         }
 

@@ -5,7 +5,6 @@ import { text } from "node:stream/consumers";
 import WebSocket from "ws";
 
 const AT_ONCE = 16;
-const PATIENT = 20000; // milliseconds
 
 function camelCase(name) {
   return name.replace(/_(.)/g, (_, letter) => letter.toUpperCase());
@@ -82,7 +81,7 @@ function visit({ url, offers, deflate, sends, until, linger, patience, maxSize, 
     });
     socket.on("open", () => {
       mark("opened");
-      wait(PATIENT, giveUp);
+      wait(patience.open, giveUp);
       Object.assign(seen, { opened: true, subprotocol: socket.protocol || null, extensions: socket.extensions });
       for (const message of sends) send(socket, message);
       count();

@@ -10,7 +10,7 @@ from wsproto.connection import ConnectionType
 from wsproto.handshake import H11Handshake
 from wsproto.utilities import RemoteProtocolError
 
-from tests.cases.vocabulary import PATIENT, Case, Ping, Zeros, shown
+from tests.cases.vocabulary import Case, Ping, Zeros, shown
 from tests.support.memory import MemorySite, Peer
 from tests.support.oracle import Deflate, Oracle
 
@@ -99,7 +99,7 @@ class Visit:
         agreed = next((value for name, _, value in lines if name == "Sec-WebSocket-Extensions"), "")
         self._oracle = Oracle(client=True, extensions=agreed, limit=self._case.max_size or 1 << 40)
         self._mark("opened")
-        self._deadline = self._clock.seconds() + PATIENT / 1000
+        self._deadline = self._clock.seconds() + self._outcome.patience["open"] / 1000
         self.seen |= {"opened": True, "subprotocol": accepted.subprotocol, "extensions": agreed}
         for message in self._case.sends:
             if isinstance(message, Ping):

@@ -14,7 +14,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidSta
 from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory, PerMessageDeflate
 from websockets.typing import Origin, Subprotocol
 
-from tests.cases.vocabulary import PATIENT, Case, Ping, Zeros, shown
+from tests.cases.vocabulary import Case, Ping, Zeros, shown
 from tests.support.daemon import Daemon
 from tests.support.loops import run
 
@@ -82,7 +82,7 @@ async def _visit(daemon: Daemon, case: Case) -> dict[str, Any]:
     seen["extensions"] = ", ".join(_parameters(each) for each in protocol.extensions)
     until = case.until("websockets")["messages"] if outcome.linger is not None else None
     try:
-        async with asyncio.timeout(PATIENT / 1000):
+        async with asyncio.timeout(patience["open"]):
             await _exchange(connection, case, seen["messages"], until)
         mark("enough")
         if outcome.linger:
