@@ -66,7 +66,7 @@ class Outcome:
 
     @property
     def patience(self) -> dict[str, int]:
-        """How many milliseconds a client waits to be connected, for what comes then, and for the answer to its Close."""
+        """Milliseconds that a client waits to be connected, for what comes then, and for the answer to its Close."""
         is_answered = self.seen.get("code") == 1000
         return {
             "connecting": PATIENT if self.seen["opened"] or not self.seen.get("gave_up") else IMPATIENT,
