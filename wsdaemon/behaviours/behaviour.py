@@ -209,7 +209,7 @@ class Behaviour(Connection):
         for part in self._parts:
             part.opened()
 
-    def dataReceived(self, data: bytes) -> None:
+    def dataReceived(self, data: bytes, *, is_our_turn: bool = False) -> None:
         """Take bytes from the transport; those before our answer wait for it, and some are never looked at."""
         if self.outbox.is_deaf or self.outbox.paused_for & STALLED:
             return
@@ -219,7 +219,7 @@ class Behaviour(Connection):
                 self.hub.tally.note(Cause.EARLY_DATA, "{peer}: sent much before it was answered", peer=self.peer)
                 self.abort()
         else:
-            super().dataReceived(data)
+            super().dataReceived(data, is_our_turn=is_our_turn)
 
     def be_open(self, early: bytes) -> None:
         """Be open: the 101 is written."""

@@ -106,20 +106,20 @@ class Input(WebSocketServerProtocol):
         """What stands for the frame that is arriving; None between frames."""
         return self.begun_messages if self.begun_frame else self.current_frame
 
-    def dataReceived(self, data: bytes) -> None:
-        """Take bytes from the transport."""
-        if self._held:
-            self._held += data  # in TLS some may arrive though reading is paused
-        elif self.hub.turns.over and self.closing.state != CLOSED:
-            self._wait_for_turn(data)
-        else:
-            self._take_in(data)
+    def dataReceived(self, data: bytes, *, is_our_turn: bool = False) -> None:
+        """Take bytes from the transport, or held ones when it is the connection's turn.
 
-    def _take_in(self, data: bytes) -> None:
-        """Work on input. What every message goes through stands here in one piece: each call would show."""
+        What every message goes through stands here in one piece, since each call would show.
+        """
         closing, outbox = self.closing, self.outbox
         if closing.state == CLOSED:
             return  # it is only read so that no reset overtakes our Close
+        if self._held:
+            self._held += data  # in TLS some may arrive though reading is paused
+            return
+        if self.hub.turns.over and not is_our_turn:
+            self._wait_for_turn(data)
+            return
         self.heard = True
         rest, at = b"", 0
         begun = perf_counter()
@@ -149,10 +149,13 @@ class Input(WebSocketServerProtocol):
         if took > LITTLE:
             self.hub.turns.spend(took)
         if rest and closing.state != CLOSED:
-            if outbox.is_full:
-                self._held = rest  # until the peer takes its replies: one chunk may ask for many
-            else:
-                self._wait_for_turn(rest, again=True)
+            self._hold(rest)
+
+    def _hold(self, data: bytes) -> None:
+        if self.outbox.is_full:
+            self._held = data  # until the peer takes its replies: one chunk may ask for many
+        else:
+            self._wait_for_turn(data, again=True)
 
     def _wait_for_turn(self, data: bytes, *, again: bool = False) -> None:
         self._held = data
@@ -162,7 +165,7 @@ class Input(WebSocketServerProtocol):
     def _go_on(self) -> None:
         held, self._held = self._held, b""
         if held:
-            self._take_in(held)
+            self.dataReceived(held, is_our_turn=True)
             if not self._held or self.outbox.is_full:
                 self.outbox.resume_reading(BUSY)
 

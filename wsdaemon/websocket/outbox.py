@@ -96,14 +96,19 @@ class Outbox:
         """Write what was gathered."""
         corked, self._corked = self._corked, None
         if corked:
-            self._send(corked[0] if len(corked) == 1 else b"".join(corked))
+            data = corked[0] if len(corked) == 1 else b"".join(corked)
+            self._connection.transport.write(data)
+            if self.is_paused:
+                self._count(len(data))
 
     def write(self, data: bytes) -> None:
         """Write whole frames."""
         if self._corked is not None:
             self._corked.append(data)
-        else:
-            self._send(data)
+            return
+        self._connection.transport.write(data)
+        if self.is_paused:
+            self._count(len(data))
 
     def write_now(self, data: bytes) -> None:
         """Write bytes of the answer to the handshake: they go out before all pace and order."""
@@ -131,15 +136,13 @@ class Outbox:
         """Call `done` once output that waits for its pace is written; False, and no call, where there is none."""
         return False
 
-    def _send(self, data: bytes) -> None:
-        connection = self._connection
-        connection.transport.write(data)
-        if self.is_paused:
-            hub = connection.hub
-            self.queued += len(data)
-            hub.queued += len(data)
-            if self.queued > hub.limits.read_ahead or hub.queued > hub.limits.read_ahead_all:
-                self.pause_reading(FULL)
+    def _count(self, length: int) -> None:
+        """Count bytes that were written while the transport cannot send."""
+        hub = self._connection.hub
+        self.queued += length
+        hub.queued += length
+        if self.queued > hub.limits.read_ahead or hub.queued > hub.limits.read_ahead_all:
+            self.pause_reading(FULL)
 
     # -- the transport's producer -----------------------------------------------------------------------------------
 
