@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from tools import metrics_reference
+from tools.options_reference import behaviours_markdown, ini, markdown
 from wsdaemon.client import flags
 from wsdaemon.client.options import PING
 from wsdaemon.load.command import LOAD
-from wsdaemon.reference import behaviours_markdown, ini, markdown
 from wsdaemon.routing.catalogue import Catalogue
 from wsdaemon.routing.registry import find_all, settings_classes
 from wsdaemon.settings import BehaviourSettings

@@ -37,9 +37,9 @@ from wsdaemon.routing.registry import Registry
 from wsdaemon.settings import PAGES_POLICY, Settings
 from wsdaemon.site.accepting import guard_listening
 from wsdaemon.site.behaviours import behaviour_pages
+from wsdaemon.site.channel import Choose
 from wsdaemon.site.files import Docroot
 from wsdaemon.site.site import Site
-from wsdaemon.site.upgrade import Upgrade
 from wsdaemon.tls import fingerprint
 from wsdaemon.websocket.allocator import keep_blocks
 from wsdaemon.websocket.codes import CloseCode
@@ -182,7 +182,7 @@ class DaemonService(MultiService):
         options = None
         if self._context is not None and settings.tls.enabled:
             options = tls_options(configuration)
-        docroot, upgrade = _parts(self._found, settings, self._hub)
+        docroot, choose = _parts(self._found, settings, self._hub)
         # Nothing below can fail.
         for place, name in needing_a_restart(self._configuration, configuration):
             self.log.warn("{place}: {name} needs a restart", place=place, name=name, event="needs-restart")
@@ -196,7 +196,7 @@ class DaemonService(MultiService):
         self._hub.use_limits(settings.limits)
         self._hub.tally.log_every = settings.log.repeat_after
         self._lag.threshold = settings.log.lag_threshold
-        self._site.use(docroot, upgrade, settings)
+        self._site.use(docroot, choose, settings)
         self._configuration = configuration
 
     def _listens(self, port: IListeningPort, listener: Listener) -> None:
@@ -230,8 +230,8 @@ def make_service(
     settings = configuration.require()
     found = tuple(found)
     hub = Hub(reactor, settings.limits, Tally(reactor, settings.log.repeat_after), verbose=verbose)
-    docroot, upgrade = _parts(found, settings, hub)
-    site = Site(docroot, upgrade, settings, reactor, hub)
+    docroot, choose = _parts(found, settings, hub)
+    site = Site(docroot, choose, settings, reactor, hub)
     context = CurrentContext(tls_options(configuration)) if settings.tls.enabled else None
     if context is not None and settings.tls.certificate == "auto":
         message = "self-signed certificate in {file}, SHA-256 fingerprint {fingerprint}"
@@ -255,8 +255,8 @@ def pages_folder() -> Path:
     return installed if installed.is_dir() else Path(__file__).resolve().parent.parent / "static"
 
 
-def _parts(found: Iterable[type[Connection]], settings: Settings, hub: Hub) -> tuple[Docroot, Upgrade]:
-    """Return the resources for files and upgrades."""
+def _parts(found: Iterable[type[Connection]], settings: Settings, hub: Hub) -> tuple[Docroot, Choose]:
+    """Return the resource for files, and the choice of connections."""
     own_pages = settings.server.docroot in (None, pages_folder())
     registry = Registry(found, settings, hub)
     docroot = Docroot(
@@ -266,4 +266,4 @@ def _parts(found: Iterable[type[Connection]], settings: Settings, hub: Hub) -> t
         policy=settings.server.content_security_policy or (PAGES_POLICY if own_pages else ""),
         pages=behaviour_pages(registry.catalogue.document(), has_lab=own_pages),
     )
-    return docroot, Upgrade(registry)
+    return docroot, registry.choose

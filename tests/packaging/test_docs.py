@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from tools.options_reference import ini, markdown
 from wsdaemon.client import flags
 from wsdaemon.client.flags import Sections
 from wsdaemon.client.options import PING
 from wsdaemon.config import read_file
 from wsdaemon.load.command import LOAD
-from wsdaemon.reference import ini, markdown
 from wsdaemon.routing.registry import _own, settings_classes
 from wsdaemon.settings import Settings
 from wsdaemon.websocket import closing

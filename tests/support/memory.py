@@ -18,7 +18,6 @@ from wsdaemon.routing.registry import Registry, find_all, settings_classes
 from wsdaemon.settings import Settings
 from wsdaemon.site.files import Docroot
 from wsdaemon.site.site import Site
-from wsdaemon.site.upgrade import Upgrade
 from wsdaemon.websocket.hub import Hub
 
 all_subprotocols = cache(find_all)  # each call reads the entry points of all installed packages
@@ -55,9 +54,8 @@ class MemorySite:
         settings = settings_of(ini)
         self.hub = Hub(self.clock, settings.limits, verbose=verbose)
         files = Docroot(Path(__file__).parent)
-        self.site = Site(
-            files, Upgrade(Registry(all_subprotocols(), settings, self.hub)), settings, self.clock, self.hub
-        )
+        registry = Registry(all_subprotocols(), settings, self.hub)
+        self.site = Site(files, registry.choose, settings, self.clock, self.hub)
         self._ports = 40000
 
     def connect(self) -> Peer:

@@ -19,7 +19,6 @@ from wsdaemon.site.behaviours import Page
 from wsdaemon.site.files import Docroot
 from wsdaemon.site.pages import send_body
 from wsdaemon.site.site import Site
-from wsdaemon.site.upgrade import Upgrade
 from wsdaemon.websocket.connection import Connection
 from wsdaemon.websocket.factory import ConnectionFactory
 from wsdaemon.websocket.handshake import Handshake, HandshakeRefused
@@ -58,20 +57,6 @@ class AdminSite(Site):
         return super().getResourceFor(request)
 
 
-class OnlyFeed:
-    """Routes of the admin listener: /feed is a WebSocket, and no other path."""
-
-    def __init__(self, watched: Watched, hub: Hub) -> None:
-        settings = WebSocketSettings(allowed_origins=("same",), message_limit=1 << 12)
-        self._factory = ConnectionFactory(feed_of(watched), settings, hub)
-
-    def choose(self, handshake: Handshake) -> Route:
-        """Return the feed; raises `HandshakeRefused` for another path."""
-        if handshake.first_segment != "feed":
-            raise HandshakeRefused(404, "Only /feed is a WebSocket here.")
-        return Route(self._factory, handshake.subprotocols[0] if handshake.subprotocols else None)
-
-
 def make_admin_site(
     watched: Watched, settings: AdminSettings, reactor: IReactorTime, is_ready: Callable[[], bool], public: Path
 ) -> AdminSite:
@@ -94,8 +79,16 @@ def make_admin_site(
     docroot = Docroot(
         Path(__file__).parent, listing=False, policy=PAGES_POLICY, pages=pages, only=(".html", ".css", ".js")
     )
+    feed = WebSocketSettings(allowed_origins=("same",), message_limit=1 << 12)
+    factory = ConnectionFactory(feed_of(watched), feed, hub)
+
+    def choose(handshake: Handshake) -> Route:
+        if handshake.first_segment != "feed":
+            raise HandshakeRefused(404, "Only /feed is a WebSocket here.")
+        return Route(factory, handshake.subprotocols[0] if handshake.subprotocols else None)
+
     own = Settings(server=ServerSettings(host_names=names, max_connections=100))
-    return AdminSite(docroot, Upgrade(OnlyFeed(watched, hub)), own, reactor, hub)
+    return AdminSite(docroot, choose, own, reactor, hub)
 
 
 _ANY = ("0.0.0.0", "::")  # noqa: S104  # only compared with

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from time import perf_counter
 from typing import Any, Protocol
 
-from twisted.internet.interfaces import IHandshakeListener, IProtocol, IReactorTime, ISSLTransport
+from twisted.internet.interfaces import IHandshakeListener, IReactorTime, ISSLTransport
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.http import HTTPChannel
 from zope.interface import implementer
 
 from wsdaemon.observe.tally import Cause
+from wsdaemon.origins import origin_allowed
+from wsdaemon.routing.registry import Route
 from wsdaemon.settings import Settings
 from wsdaemon.site.refusing import bare_response
 from wsdaemon.site.targets import names_server
-from wsdaemon.site.upgrade import HandedOver, Upgrade, asks_for_websocket
+from wsdaemon.site.upgrade import asks_for_websocket
 from wsdaemon.websocket.deadlines import Deadlines
+from wsdaemon.websocket.handshake import Handshake, HandshakeRefused, Request, read_handshake, split_plain_upgrade
 from wsdaemon.websocket.hub import Hub
 from wsdaemon.websocket.input import LITTLE
 from wsdaemon.websocket.lease import Lease
@@ -26,12 +30,16 @@ GRACE = 1.0
 """How long a new connection has to send its request once the server drains, in seconds."""
 
 
+Choose = Callable[[Handshake], Route]
+"""Decides which connection a handshake gets; raises `HandshakeRefused`."""
+
+
 class ChannelSite(Protocol):
     """The site, as far as its channels need it."""
 
     reactor: IReactorTime
     hub: Hub
-    upgrade: Upgrade
+    choose: Choose
     log_events: Logger
     requestFactory: Any
 
@@ -94,7 +102,7 @@ class Channel(HTTPChannel):
         turns = self.site.hub.turns
         self._turn_ends = begun if turns.over else begun + turns.share
         first, self._is_first = self._is_first, False
-        if not first or not self.site.upgrade.open_at_once(self, data, self._settings.limits):
+        if not first or not self._open_at_once(data):
             super().dataReceived(data)
         took = perf_counter() - begun
         if took > LITTLE:
@@ -133,7 +141,7 @@ class Channel(HTTPChannel):
         hosts = headers.getRawHeaders(b"host", [])
         if len(hosts) > 1 or (not hosts and version == b"HTTP/1.1"):
             self.refuse(400)
-        elif not self.is_for_us(target, hosts):
+        elif not self._is_for_us(target, hosts):
             self.refuse(421)
         elif self.length != 0:
             self.refuse(400 if asks_for_websocket(method, headers) else 413)
@@ -156,7 +164,7 @@ class Channel(HTTPChannel):
         if self._is_answering and self._is_paused:
             self.transport.pauseProducing()
 
-    def is_for_us(self, target: bytes, hosts: list[bytes]) -> bool:
+    def _is_for_us(self, target: bytes, hosts: list[bytes]) -> bool:
         """Say whether a request names this server, where its names are configured."""
         return names_server(target, hosts, self.isSecure(), self._settings.server.host_names)
 
@@ -310,20 +318,48 @@ class Channel(HTTPChannel):
 
     # -- the upgrade --------------------------------------------------------------------------------------------------
 
-    def hand_over(self, protocol: IProtocol) -> HandedOver:
-        """Give the transport to `protocol` for good."""
+    def _open_at_once(self, data: bytes) -> bool:
+        """Open a WebSocket if `data` is a plain request for one; says whether it was.
+
+        Twisted's parser takes as long as all the rest together. It gets every request that is not plain, or is to be
+        refused.
+        """
+        limits = self._settings.limits
+        plain = split_plain_upgrade(data, limit=limits.header_limit, max_headers=limits.max_headers)
+        if plain is None:
+            return False
+        target, headers, early = plain
+        hosts = [value for name, value in headers if name.lower() == b"host"]
+        if len(hosts) != 1 or not self._is_for_us(target, hosts):
+            return False
+        try:
+            self.open_websocket(target, b"HTTP/1.1", headers, early)
+        except HandshakeRefused:
+            return False
+        return True
+
+    def open_websocket(
+        self, target: bytes, version: bytes, headers: Sequence[tuple[bytes, bytes]], early: bytes = b""
+    ) -> None:
+        """Answer a handshake with a WebSocket; `early` arrived behind the request, beside what is buffered here.
+
+        Raises `HandshakeRefused`, before anything is done.
+        """
+        handshake = read_handshake(target, version, headers)
+        route = self.site.choose(handshake)
+        allowed = route.factory.settings.allowed_origins
+        if not origin_allowed(handshake.origin, handshake.host, self.isSecure(), allowed):
+            raise HandshakeRefused(403, "Pages of this origin may not connect here.")
+        connection = route.make()
         transport, self.transport = self.transport, None
         lease, self._lease = self._lease, None
         self.deadlines.clear()
         self.requests.clear()
         transport.unregisterProducer()
         transport.resumeProducing()  # earlier responses may have paused it
-        hand_over(transport, self, protocol)
-        return HandedOver(transport, self.clearLineBuffer(), lease)
-
-    def upgraded(self) -> None:
-        """The WebSocket has begun."""
-        self.site.left(self)
+        hand_over(transport, self, connection)
+        connection.begin(Request(handshake, route.subprotocol, lease, self.clearLineBuffer() + early), transport)
+        self.site.left(self)  # only now: a site that drains waits for the one or the other
 
 
 def _ignore(*_: object) -> None:

@@ -17,11 +17,11 @@ from wsdaemon.observe.log import shorten
 from wsdaemon.observe.tally import Cause
 from wsdaemon.settings import Settings
 from wsdaemon.site.admission import Admission
-from wsdaemon.site.channel import Channel
+from wsdaemon.site.channel import Channel, Choose
 from wsdaemon.site.pages import INTERNAL_ERROR, send_error
 from wsdaemon.site.refusing import OverCap
 from wsdaemon.site.targets import origin_form
-from wsdaemon.site.upgrade import Upgrade, UpgradeResource, asks_for_websocket
+from wsdaemon.site.upgrade import UpgradeResource, asks_for_websocket
 from wsdaemon.websocket.hub import Hub
 
 
@@ -73,16 +73,9 @@ class Site(server.Site):
     protocol = Channel  # type: ignore[assignment]  # Twisted's may switch to HTTP/2, but an upgrade needs HTTP/1.1
     log_events = Logger(namespace="wsdaemon")
 
-    def __init__(
-        self,
-        files: IResource,
-        upgrade: Upgrade,
-        settings: Settings,
-        reactor: IReactorTime,
-        hub: Hub,
-    ) -> None:
+    def __init__(self, files: IResource, choose: Choose, settings: Settings, reactor: IReactorTime, hub: Hub) -> None:
         super().__init__(files, requestFactory=Request, parsePOSTFormSubmission=False, reactor=reactor)
-        self.upgrade = upgrade
+        self.choose = choose
         self._settings = settings
         self.timeOut = None
         self.hub = hub
@@ -92,9 +85,9 @@ class Site(server.Site):
         """The connections that have not become WebSockets."""
         self._drained: Deferred[None] | None = None
 
-    def use(self, files: IResource, upgrade: Upgrade, settings: Settings) -> None:
+    def use(self, files: IResource, choose: Choose, settings: Settings) -> None:
         """Use other settings for new connections; open ones keep theirs."""
-        self.resource, self.upgrade, self._settings = files, upgrade, settings
+        self.resource, self.choose, self._settings = files, choose, settings
         self.admission.settings = settings.server
 
     def drain(self) -> Deferred[None]:
@@ -144,7 +137,7 @@ class Site(server.Site):
     def getResourceFor(self, request: Any) -> IResource:
         """Return the upgrade or the files."""
         if asks_for_websocket(request.method, request.requestHeaders):
-            return UpgradeResource(self.upgrade)
+            return UpgradeResource()
         return self.resource  # type: ignore[no-any-return]  # Twisted leaves it untyped
 
     def acceptableProtocols(self) -> list[bytes]:

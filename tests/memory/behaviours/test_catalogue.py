@@ -15,8 +15,8 @@ from tests.support.behaviours import CATALOGUE, DOCUMENT, enabled_in, parameters
 from tests.support.daemon import ROOT
 from tests.support.http_client import Server
 from tests.support.memory import MemorySite
+from tools.options_reference import behaviours_markdown
 from wsdaemon.cli import main
-from wsdaemon.reference import behaviours_markdown
 
 SITE = MemorySite()
 BEHAVIOURS: list[dict[str, Any]] = DOCUMENT["behaviours"]
