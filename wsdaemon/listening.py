@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -105,19 +105,19 @@ def admin_listener(configuration: Configuration, reactor: Any) -> Listener:
 def endpoint_problems(configuration: Configuration, reactor: Any) -> Iterator[Problem]:
     """Yield a problem for each invalid description in `endpoints`."""
     for description in configuration.settings.server.endpoints:
-        message = attempt(lambda: endpoints.serverFromString(reactor, description))  # noqa: B023  # called at once
-        if message:
-            message = f"{description!r} is not a Twisted endpoint: {message}"
+        try:
+            endpoints.serverFromString(reactor, description)
+        except Exception as error:  # plugins raise anything
+            message = f"{description!r} is not a Twisted endpoint: {error}"
             yield configuration.problem("server", "endpoints", message)
 
 
 def tls_options(configuration: Configuration) -> CertificateOptions:
     """Return the TLS context factory; raises `StartupError` if it cannot be made."""
-    made: list[CertificateOptions] = []
-    message = attempt(lambda: made.append(make_context(configuration.settings.tls, auto_file(configuration))))
-    if message:
-        raise StartupError(str(configuration.problem("tls", "certificate", message)))
-    return made[0]
+    try:
+        return make_context(configuration.settings.tls, auto_file(configuration))
+    except Exception as error:  # OpenSSL and the system raise anything
+        raise StartupError(str(configuration.problem("tls", "certificate", str(error)))) from None
 
 
 def auto_file(configuration: Configuration) -> Path:
@@ -134,19 +134,11 @@ def explain(configuration: Configuration, listener: Listener, error: BaseExcepti
     if isinstance(error, CannotListenError):
         cause = error.socketError
         reason = OSError(getattr(cause, "strerror", None) or str(cause))
-        if listener.option == "port" and _no_such_address(cause):
+        no_such_address = isinstance(cause, socket.gaierror) or getattr(cause, "errno", None) == errno.EADDRNOTAVAIL
+        if no_such_address and listener.option == "port":
             section, option = "admin" if section == "admin" else "server", "interface"
     where = listener.shown.format(port=getattr(error, "port", "?"))
     return str(configuration.problem(section, option, f"cannot listen on {where}: {str(reason).lower()}"))
-
-
-def attempt(action: Callable[[], object]) -> str | None:
-    """Call `action`, which reads files or text that people wrote; returns its error message, or None."""
-    try:
-        action()
-    except Exception as error:  # plugins, OpenSSL and the system raise anything
-        return f"{error or type(error).__name__}"
-    return None
 
 
 def _sort(
@@ -181,7 +173,3 @@ def _host(address: str) -> str:
 
 def _escaped(text: str) -> str:
     return text.replace("{", "{{").replace("}", "}}")
-
-
-def _no_such_address(error: object) -> bool:
-    return isinstance(error, socket.gaierror) or getattr(error, "errno", None) == errno.EADDRNOTAVAIL

@@ -46,9 +46,7 @@ def parse_host(text: str, default_port: int) -> tuple[str, int]:
 
 
 def host_allowed(host: str, is_secure: bool, names: Sequence[str]) -> bool:
-    """Return whether a Host header is one of `names` (normal forms, with a port or for all ports); empty allows all."""
-    if not names:
-        return True
+    """Return whether a Host header is one of `names` (normal forms, with a port or for all ports)."""
     try:
         name, port = parse_host(host, _DEFAULT_PORTS["https" if is_secure else "http"])
     except ValueError:

@@ -80,14 +80,10 @@ class DaemonService(MultiService):
         self._readers = Readers(reactor) if can_read_together(reactor) else None
         self.admin: tuple[Listener, Site] | None = None
         """The admin listener and its site."""
-        self._lag = LoopLag(hub.clock, configuration.settings.log.lag_threshold)
+        self.lag = LoopLag(hub.clock, configuration.settings.log.lag_threshold)
         self._watchdog = LoopingCall(systemd.notify, "WATCHDOG=1")
         self.ports: list[IListeningPort] = []
         self.is_ready = self.stopping = False
-
-    def watched(self) -> Watched:
-        """Return what the admin pages show."""
-        return Watched(self._hub, self._site, self._lag)
 
     def setServiceParent(self, parent: Any) -> None:
         """Set our log observer on twistd's application."""
@@ -109,7 +105,7 @@ class DaemonService(MultiService):
     def startService(self) -> None:
         """Start serving."""
         super().startService()
-        self._lag.start()
+        self.lag.start()
         keep_blocks()
         # What exists now stays; to traverse it in every full collection would block the loop for 30 to 60 ms.
         gc.collect()
@@ -118,7 +114,7 @@ class DaemonService(MultiService):
         self._reactor.callWhenRunning(self._tell_ready)
 
     def _tell_ready(self) -> None:
-        self._lag.watch()
+        self.lag.watch()
         self.is_ready = True
         self.log.info("ready", event="ready")
         systemd.notify("READY=1", "STATUS=serving")
@@ -146,7 +142,7 @@ class DaemonService(MultiService):
             patience.cancel()
         if self._watchdog.running:
             self._watchdog.stop()
-        self._lag.stop()
+        self.lag.stop()
         if self.admin is not None:
             self.admin[1].hub.abort()
             self.admin[1].abort()
@@ -195,7 +191,7 @@ class DaemonService(MultiService):
                 self.log.info(message, fingerprint=after, event="certificate")
         self._hub.use_limits(settings.limits)
         self._hub.tally.log_every = settings.log.repeat_after
-        self._lag.threshold = settings.log.lag_threshold
+        self.lag.threshold = settings.log.lag_threshold
         self._site.use(docroot, choose, settings)
         self._configuration = configuration
 
@@ -244,7 +240,9 @@ def make_service(
     if settings.admin.enabled:
         from wsdaemon.admin.listener import make_admin_site  # Prometheus' library takes 30 ms to import
 
-        admin = make_admin_site(service.watched(), settings.admin, reactor, lambda: service.is_ready, pages_folder())
+        admin = make_admin_site(
+            Watched(hub, site, service.lag), settings.admin, reactor, lambda: service.is_ready, pages_folder()
+        )
         service.admin = (admin_listener(configuration, reactor), admin)
     return service
 

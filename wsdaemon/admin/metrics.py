@@ -32,10 +32,6 @@ class Metrics(Collector):
         """Return the metrics in Prometheus' text format."""
         return generate_latest(self._registry)
 
-    def describe(self) -> list[Family]:
-        """Return nothing, as the library allows."""
-        return []
-
     def collect(self) -> Iterator[Family]:
         """Yield each metric with its values (called by the library)."""
         for source in self._watched.sources():

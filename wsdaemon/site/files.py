@@ -23,7 +23,7 @@ from wsdaemon.settings import LimitSettings
 from wsdaemon.site.behaviours import Page
 from wsdaemon.site.conditions import chosen_ranges, entity_tag, is_not_modified
 from wsdaemon.site.listings import Listings
-from wsdaemon.site.pages import MISSING, is_not_there, send_error, send_failure
+from wsdaemon.site.pages import MISSING, NOT_THERE, send_error, send_failure
 from wsdaemon.site.producer import FileProducer, Part
 
 INDEX = "index.html"
@@ -129,7 +129,7 @@ class Docroot(Resource):
                 return None  # ".." is outside, any other dot is hidden
             mode = os.stat(path).st_mode
         except OSError as error:
-            if is_not_there(error):
+            if error.errno in NOT_THERE:
                 return None
             raise
         if stat.S_ISDIR(mode):
@@ -143,7 +143,7 @@ class Docroot(Resource):
                 request.setHeader(b"content-security-policy", self._policy)
             parts = announce(request, path, status, self._limits.max_ranges)
             if parts:
-                FileProducer(request, file, parts, path).start()
+                request.registerProducer(FileProducer(request, file, parts, path), False)
                 return NOT_DONE_YET
         except BaseException:
             file.close()

@@ -25,7 +25,6 @@ class _Asked(NamedTuple):
     url_path: str
     is_served: Callable[[str], bool]
     turns: Turns
-    gone: list[Failure]  # the reason if the peer is gone
 
 
 class Listings:
@@ -39,8 +38,7 @@ class Listings:
 
     def send(self, request: Any, path: str, url_path: str, is_served: Callable[[str], bool]) -> None:
         """Answer `request`, now or later, with the folder at `path`; see `read_folder` for `is_served`."""
-        asked = _Asked(request, path, url_path, is_served, request.channel.site.hub.turns, [])
-        request.notifyFinish().addErrback(asked.gone.append)
+        asked = _Asked(request, path, url_path, is_served, request.channel.site.hub.turns)
         self._waiting.append(asked)
         if not self._busy:
             self._busy = True
@@ -49,7 +47,7 @@ class Listings:
     def _serve(self) -> None:
         """Begin to answer the request that has waited longest; `_done` is called at the end."""
         asked = self._waiting.popleft()
-        if asked.gone:
+        if asked.request.channel is None:
             self._done(asked)
         elif self._page is not None and self._page[:2] == (asked.path, asked.url_path):
             self._answer(self._page[2], asked)
@@ -70,9 +68,10 @@ class Listings:
         if self._waiting:
             self._page = (asked.path, asked.url_path, page)
         try:
-            if not asked.gone:
+            if asked.request.channel is not None:
                 if send_page(asked.request, page):
-                    FileProducer(asked.request, io.BytesIO(page), [(b"", 0, len(page))], asked.path).start()
+                    producer = FileProducer(asked.request, io.BytesIO(page), [(b"", 0, len(page))], asked.path)
+                    asked.request.registerProducer(producer, False)
                 else:
                     asked.request.finish()
         except Exception:  # must not stop those that wait
@@ -81,7 +80,7 @@ class Listings:
 
     def _failed(self, reason: Failure, asked: _Asked) -> None:
         error = reason.value
-        if not asked.gone:
+        if asked.request.channel is not None:
             if isinstance(error, OSError):
                 asked.request.write(send_failure(asked.request, error, asked.path))
                 asked.request.finish()

@@ -14,7 +14,7 @@ from wsdaemon.observe.tally import Cause
 MISSING = "There is nothing here under that name."
 INTERNAL_ERROR = "The server failed to answer; its log says why."
 RETRY_AFTER = 1  # seconds
-_NOT_THERE = frozenset((errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP))
+NOT_THERE = frozenset((errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP))
 _FORBIDDEN = frozenset((errno.EACCES, errno.EPERM))
 _BUSY = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, errno.EAGAIN))
 
@@ -74,18 +74,13 @@ def send_error(request: IRequest, status: int, text: str) -> bytes:
     return send_page(request, frame(title, f"<p>{escape(text)}</p>"))
 
 
-def is_not_there(error: OSError) -> bool:
-    """Say whether the error only means that there is no such file."""
-    return error.errno in _NOT_THERE
-
-
 def send_failure(request: Any, error: OSError, path: str) -> bytes:
     """Set the response to an error of the file system. The peer learns nothing of its text; the log has it all.
 
     A missing file is a 404 and not logged. A file that may not be read is a 404 too, so that its existence stays
     hidden. A lack of descriptors, memory or threads is a 503, anything else a 500.
     """
-    if error.errno in _NOT_THERE:
+    if error.errno in NOT_THERE:
         return send_error(request, 404, MISSING)
     note_failure(request, error, path)
     if error.errno in _FORBIDDEN:

@@ -34,16 +34,15 @@ class FileProducer:
         self._before = b""  # to send before the next bytes of the file
         self._left = 0
 
-    def start(self) -> None:
-        """Begin to send, as fast as the peer reads."""
-        self._request.registerProducer(self, False)
-
     def resumeProducing(self) -> None:
         """Send the next piece."""
         try:
             self._go_on()
             if self._request is not None:
-                data = self._read()
+                data = self._file.read(min(_PIECE, self._left))
+                if not data:
+                    raise OSError(errno.EIO, "it has become shorter")
+                self._left -= len(data)
                 before, self._before = self._before, b""
                 self._request.write(before + data)
                 self._go_on()
@@ -70,13 +69,6 @@ class FileProducer:
             before, offset, self._left = part
             self._before += before
             self._file.seek(offset)
-
-    def _read(self) -> bytes:
-        data = self._file.read(min(_PIECE, self._left))
-        if not data:
-            raise OSError(errno.EIO, "it has become shorter")
-        self._left -= len(data)
-        return data
 
     def _give_up(self, error: OSError) -> None:
         request = self._request

@@ -36,18 +36,14 @@ class Request(server.Request):
     refusal = ""  # why an upgrade was refused, for the log
 
     def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
-        """Take a whole request. Nothing here looks at a query's fields, so they are not parsed."""
+        """Have the resource respond. Nothing here looks at a query's fields, so they are not parsed."""
         self.site = self.channel.site
         self.args: dict[bytes, list[bytes]] = {}
         self.stack: list[Any] = []
-        self.method, self.uri, self.path, self.clientproto = command, path, path, version
-        self.process()
-
-    def process(self) -> None:
-        """Find the resource and let it respond."""
+        self.method, self.clientproto = command, version
         self.setHeader(b"date", datetimeToString())
         self.setHeader(b"x-content-type-options", b"nosniff")
-        self.uri = origin_form(self.uri)
+        self.uri = origin_form(path)
         self.path = self.uri.partition(b"?")[0]
         self.prepath: list[bytes] = []
         self.postpath = list(map(unquote_to_bytes, self.path.removeprefix(b"/").split(b"/")))
@@ -92,8 +88,7 @@ class Site(server.Site):
 
     def drain(self) -> Deferred[None]:
         """Finish the responses that are under way; fires once no HTTP connection is left."""
-        drained: Deferred[None] = Deferred()
-        self._drained = drained
+        self._drained = drained = Deferred[None]()
         for channel in tuple(self.channels):
             channel.drain()
         self._tell_drained()

@@ -36,7 +36,7 @@ from wsdaemon.websocket.input import Input
 from wsdaemon.websocket.keepalive import KeepAlive
 from wsdaemon.websocket.lease import Lease
 from wsdaemon.websocket.outbox import Outbox
-from wsdaemon.websocket.transport import Transport, abort_connection, send_soon, show_peer
+from wsdaemon.websocket.transport import Transport, abort_connection, call_if_any, show_peer
 
 
 @implementer(IHalfCloseableProtocol)
@@ -192,7 +192,7 @@ class Connection(Input):
         hub.handshake_answered(101)
         # The HTTP channel is gone, and with it the producer that it registered.
         self.transport.registerProducer(self.outbox, True)
-        send_soon(self.transport)
+        call_if_any(self.transport, "setTcpNoDelay", True)  # send before earlier messages are acknowledged
         self._keep_alive = KeepAlive(self)
         self._keep_alive.start()
         self.events.info(

@@ -16,7 +16,7 @@ from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.ssl import CertificateOptions
 from twisted.protocols.tls import BufferingTLSTransport, TLSMemoryBIOFactory, TLSMemoryBIOProtocol
 
-from wsdaemon.websocket.transport import hold_back
+from wsdaemon.websocket.transport import call_if_any
 
 _HEADER = 5
 _RECORD = 1 << 14
@@ -111,13 +111,13 @@ class EagerTls(BufferingTLSTransport):
                 self._flushReceiveBIO()  # not application data: an alert, a key update, or something wrong
                 return
             self.wrappedProtocol.dataReceived(_cffi.buffer(_buffer, length)[:])
-            if self._is_cut or self._is_lost():
-                return
+            if self._is_cut or self._lostTLSConnection:
+                return  # type: ignore[unreachable]  # the protocol may have ended the connection
 
     def abortConnection(self) -> None:
         """End at once. TLS's last record must not leave, or the peer would see an orderly end."""
         self._is_cut = True
-        hold_back(self.transport)  # type: ignore[arg-type]  # it is there while the connection is
+        call_if_any(self.transport, "hold")
         super().abortConnection()
 
     def send_at_once(self) -> None:
@@ -127,7 +127,7 @@ class EagerTls(BufferingTLSTransport):
         self.writeSequence = lambda parts: self._write_now(b"".join(parts))  # type: ignore[method-assign, assignment]
 
     def _write_now(self, data: bytes) -> None:
-        if self._appSendBuffer or self.disconnecting or self._is_lost():
+        if self._appSendBuffer or self.disconnecting or self._lostTLSConnection:
             TLSMemoryBIOProtocol.write(self, data)  # in its order, by its rules
             return
         connection, at, end = self._connection, 0, len(data)
@@ -151,9 +151,6 @@ class EagerTls(BufferingTLSTransport):
                 parts.append(_cffi.buffer(_buffer, max(0, length))[:])
             encrypted = b"".join(parts)
         self.transport.write(encrypted)  # type: ignore[union-attr]  # it is there while the connection is
-
-    def _is_lost(self) -> bool:
-        return self._lostTLSConnection
 
 
 def make_eager(factory: Any) -> None:

@@ -25,7 +25,7 @@ from wsdaemon.websocket.frames import RSV1, frame_extent, is_begun, take_compres
 from wsdaemon.websocket.hub import Hub
 from wsdaemon.websocket.masking import Masker
 from wsdaemon.websocket.outbox import BUSY, Outbox
-from wsdaemon.websocket.transport import Transport, expect_large
+from wsdaemon.websocket.transport import Transport, call_if_any
 from wsdaemon.websocket.utf8 import Utf8Check, is_text
 
 LITTLE = 0.0005
@@ -281,7 +281,7 @@ class Input(WebSocketServerProtocol):
         if frame.mask:
             self.current_frame_masker = Masker(frame.mask)
         if frame.length > self.hub.limits.frame_hold:
-            expect_large(self.transport)
+            call_if_any(self.transport, "expect_large")
         if frame.opcode in (Opcode.TEXT, Opcode.BINARY):
             self.begun_messages += 1
             self._deflated = self._inflated_size = 0

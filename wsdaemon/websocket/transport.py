@@ -6,6 +6,7 @@ import socket
 import sys
 from collections.abc import Callable
 from functools import partial
+from operator import methodcaller
 from typing import Any, Protocol
 
 from twisted.internet.interfaces import IProtocol, ISSLTransport
@@ -51,14 +52,8 @@ class Transport(Protocol):
         """Read from the peer again."""
 
 
-def abort_connection(transport: Transport) -> None:
-    """End the stream at once."""
-    transport.abortConnection()
-
-
-def lose_connection(transport: Transport) -> None:
-    """Send what is written, then end the stream."""
-    transport.loseConnection()
+abort_connection, lose_connection = methodcaller("abortConnection"), methodcaller("loseConnection")
+"""Ways to end a connection, as is `finish_sending`."""
 
 
 def finish_sending(transport: Transport) -> None:
@@ -80,7 +75,7 @@ def hand_over(transport: Any, old: Any, new: IProtocol) -> None:
     """
     if isinstance(transport, ProtocolWrapper):  # TLS
         transport.wrappedProtocol = new
-        _call(transport, "send_at_once")
+        call_if_any(transport, "send_at_once")
     elif isinstance(getattr(transport, "protocol", None), ProtocolWrapper):
         transport.protocol.wrappedProtocol = new
     elif hasattr(transport, "protocol"):
@@ -89,22 +84,7 @@ def hand_over(transport: Any, old: Any, new: IProtocol) -> None:
         old.dataReceived, old.connectionLost = new.dataReceived, new.connectionLost
 
 
-def send_soon(transport: Transport) -> None:
-    """Switch Nagle's algorithm off, so that TCP sends a message before earlier ones are acknowledged."""
-    _call(transport, "setTcpNoDelay", True)
-
-
-def expect_large(transport: Transport) -> None:
-    """Let a transport that can do so read more at a time."""
-    _call(transport, "expect_large")
-
-
-def hold_back(transport: Transport) -> None:
-    """Send nothing in the call that writes any more."""
-    _call(transport, "hold")
-
-
-def _call(transport: Transport, name: str, *arguments: object) -> None:
+def call_if_any(transport: object, name: str, *arguments: object) -> None:
     """Call a method that only some transports have."""
     method = getattr(transport, name, None)
     if method is not None:
@@ -130,8 +110,7 @@ def watch_progress(deadlines: Deadlines, transport: Transport, seconds: float, s
 
 def acknowledged(transport: Transport) -> int | None:
     """Return how many bytes the peer has acknowledged so far; None if that is not known."""
-    info = _tcp_info(transport)
-    return None if info is None else int.from_bytes(info[_BYTES_ACKED], sys.byteorder)
+    return carried(transport)[1]
 
 
 def carried(transport: Transport) -> tuple[int | None, int | None]:
@@ -139,23 +118,17 @@ def carried(transport: Transport) -> tuple[int | None, int | None]:
 
     These are the kernel's counts, so they include TLS and HTTP headers.
     """
-    info = _tcp_info(transport)
-    if info is None:
-        return None, None
-    return int.from_bytes(info[_BYTES_RECEIVED], sys.byteorder), int.from_bytes(info[_BYTES_ACKED], sys.byteorder)
-
-
-def _tcp_info(transport: Transport) -> bytes | None:
     carrier: Any = transport
     while isinstance(carrier, ProtocolWrapper):  # TLS
         carrier = carrier.transport
     handle = carrier.getHandle() if hasattr(carrier, "getHandle") else None
     if not isinstance(handle, socket.socket) or not hasattr(socket, "TCP_INFO"):
-        return None
+        return None, None
     try:
-        return handle.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _BYTES_RECEIVED.stop)
+        info = handle.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _BYTES_RECEIVED.stop)
     except OSError:  # not TCP
-        return None
+        return None, None
+    return int.from_bytes(info[_BYTES_RECEIVED], sys.byteorder), int.from_bytes(info[_BYTES_ACKED], sys.byteorder)
 
 
 def tls_details(transport: Transport) -> dict[str, Any] | None:
@@ -165,13 +138,10 @@ def tls_details(transport: Transport) -> dict[str, Any] | None:
     carrier: Any = transport
     secure = carrier.getHandle()
     certificate = secure.get_peer_certificate()
-    subject = None
-    if certificate is not None:
-        subject = certificate.to_cryptography().subject.rfc4514_string()
     return {
         "version": secure.get_protocol_version_name(),
         "cipher": secure.get_cipher_name(),
-        "client_certificate": subject,
+        "client_certificate": certificate and certificate.to_cryptography().subject.rfc4514_string(),
     }
 
 
