@@ -15,10 +15,7 @@ _FOLDERS = frozenset(("DIR",))
 
 
 def completion_script(shell: str, daemon_parser: argparse.ArgumentParser, command: str | None = None) -> str:
-    """Return the script that makes one of `SHELLS` complete a command, or both; `daemon_parser` is that of `wsdaemon`.
-
-    Values named as files or folders are completed with file names.
-    """
+    """Return the script that makes a shell complete a command, or both; `daemon_parser` is that of `wsdaemon`."""
     import shtab  # imported here: no other command should wait for it
 
     scripts = []

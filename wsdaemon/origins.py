@@ -1,4 +1,4 @@
-"""Web origins (RFC 6454) and which of them may open a WebSocket: comparisons of scheme, host and port.
+"""Hosts that are this server's, and web origins (RFC 6454) that may open a WebSocket.
 
 A browser sends the page's origin with every upgrade, so an allow-list keeps the pages of other sites out. It keeps no
 other client out: those can send any origin.
@@ -45,13 +45,22 @@ def parse_host(text: str, default_port: int) -> tuple[str, int]:
     return host, port
 
 
-def host_allowed(host: str, is_secure: bool, names: Sequence[str]) -> bool:
-    """Return whether a Host header is one of `names` (normal forms, with a port or for all ports)."""
+def names_server(target: bytes, hosts: Sequence[bytes], is_secure: bool, names: Sequence[str]) -> bool:
+    """Return whether a request names this server, in its Host and in a target that is a URL (RFC 9112 section 3.2).
+
+    `names` are normal forms of hosts, with a port or for all ports; if there are none, any name will do.
+    """
+    if not names:
+        return True
+    scheme, separator, rest = target.partition(b"://")
+    if separator and not scheme.startswith(b"/"):
+        hosts = [*hosts, rest.partition(b"/")[0].partition(b"?")[0]]
+    default_port = _DEFAULT_PORTS["https" if is_secure else "http"]
     try:
-        name, port = parse_host(host, _DEFAULT_PORTS["https" if is_secure else "http"])
+        given = [parse_host(host.decode("latin-1").strip(" \t"), default_port) for host in hosts]
     except ValueError:
         return False
-    return name in names or f"{name}:{port}" in names
+    return bool(given) and all(host in names or f"{host}:{port}" in names for host, port in given)
 
 
 def parse_origin(text: str) -> Origin:

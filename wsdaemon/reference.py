@@ -9,10 +9,7 @@ from wsdaemon.routing.catalogue import Section, sections
 
 
 def behaviours_text(document: dict[str, Any], name: str = "") -> str:
-    """Return the list of behaviours for a terminal; with the name or path of one, or a family, all about it.
-
-    Raises `KeyError` for an unknown name.
-    """
+    """Return the list of behaviours for a terminal; with a `name`, all about it; raises `KeyError`."""
     if not name:
         return "\n".join(
             [*map(_overview, sections(document)), "", "`wsdaemon behaviours NAME` shows all about one or a family.", ""]

@@ -66,15 +66,9 @@ class ServerSettings:
     )
     idle_timeout: float = option(Seconds(1, 86400), 60.0, "How long an HTTP connection may wait for its next request.")
     stall_timeout: float = option(_TIMEOUT, 30.0, "How long a download may make no progress.")
-    shutdown_timeout: float = option(
-        _TIMEOUT, 10.0, "How long a shutdown may take; connections that are still open then are aborted."
-    )
-    max_connections: int = option(
-        _MANY, 10_000, "The most connections at once, HTTP and WebSocket together; more get a 503."
-    )
-    max_per_address: int = option(
-        _MANY, 5_000, "The most connections at once from one IPv4 address, or from one /64 of IPv6."
-    )
+    shutdown_timeout: float = option(_TIMEOUT, 10.0, "How long a shutdown may take; then connections are aborted.")
+    max_connections: int = option(_MANY, 10_000, "The most connections, HTTP and WebSocket together; more get a 503.")
+    max_per_address: int = option(_MANY, 5_000, "The most connections from one IPv4 address or one /64 of IPv6.")
     max_new_per_second: int = option(
         Number(0, 1_000_000),
         0,
@@ -132,9 +126,7 @@ class WebSocketSettings:
         "limit.",
     )
     ping_interval: float = option(Seconds(0, 86400), 30.0, "How often to ping a peer, to find out whether it is alive.")
-    ping_timeout: float = option(
-        _TIMEOUT, 20.0, "How long a pong may take; then the peer counts as dead and the connection ends."
-    )
+    ping_timeout: float = option(_TIMEOUT, 20.0, "How long a pong may take; then the connection ends.")
     handshake_timeout: float = option(
         _TIMEOUT, 10.0, "How long the TLS handshake may take, and after it the headers of a request."
     )
@@ -173,9 +165,7 @@ class BehaviourSettings:
         ("all",),
         "Which behaviours are enabled: all, none, or a list of families (look close handshake …) and names.",
     )
-    max_bytes: int = option(
-        Size(1, 1 << 50), 4 << 30, "The largest message that /bytes sends; it takes bandwidth, but no memory."
-    )
+    max_bytes: int = option(Size(1, 1 << 50), 4 << 30, "The largest message of /bytes; it takes bandwidth, not memory.")
     max_count: int = option(Number(1, 1_000_000_000), 100_000, "The most messages that /burst and /ticker send.")
     max_bomb: int = option(Size(1, 1 << 40), 256 << 20, "The largest size that the message of /bomb inflates to.")
     max_rate: int = option(_MANY, 1000, "The most pings a second that ping_rate sends.")
@@ -201,13 +191,9 @@ class LimitSettings:
         "net.core.somaxconn caps it.",
         needs_restart=True,
     )
-    header_limit: int = option(
-        Size(1 << 10, 1 << 20), 16 << 10, "The largest size of a request's headers; larger ones get a 431."
-    )
+    header_limit: int = option(Size(1 << 10, 1 << 20), 16 << 10, "The most bytes of request headers; more get a 431.")
     max_headers: int = option(Number(10, 10_000), 100, "The most headers of a request; more get a 431.")
-    max_ranges: int = option(
-        Number(0, 100), 5, "The most ranges of a file in one request; with more, the whole file is sent."
-    )
+    max_ranges: int = option(Number(0, 100), 5, "The most ranges in one request; with more, the whole file is sent.")
     max_listed: int = option(_MANY, 20_000, "The most entries that the listing of a folder shows.")
     max_refusing: int = option(
         Number(0, 10_000),
@@ -264,9 +250,7 @@ class AdminSettings:
     interface: str = option(
         _ADDRESS, "127.0.0.1", "The address to listen on. There is no password: keep it private.", needs_restart=True
     )
-    port: int = option(
-        _PORT, 8081, "The port of the admin listener; 0 takes a free one and logs it.", needs_restart=True
-    )
+    port: int = option(_PORT, 8081, "The admin listener's port; 0 takes a free one and logs it.", needs_restart=True)
     host_names: tuple[str, ...] = option(
         Hosts(),
         (),
@@ -286,9 +270,7 @@ class LogSettings:
         "The lowest level to log; debug logs every frame, as --verbose does.",
         needs_restart=True,
     )
-    format: str = option(
-        Choice(("text", "json")), "text", "One event a line, as text or as a JSON object.", needs_restart=True
-    )
+    format: str = option(Choice(("text", "json")), "text", "One event a line, as text or JSON.", needs_restart=True)
     lag_threshold: float = option(
         Seconds(0.01, 3600), 0.5, "How long the event loop may block before that is logged, with what ran."
     )

@@ -74,10 +74,7 @@ def load_key(path: Path) -> PrivateKeyTypes:
 
 
 def load_identity(certificate: Path, private_key: Path) -> dict[str, Any]:
-    """Return a certificate chain and its key as keyword arguments of `CertificateOptions`.
-
-    Raises `OSError` or `ValueError`, also where the key is not the certificate's.
-    """
+    """Return arguments of `CertificateOptions`; raises `OSError` or `ValueError`, also for a key that does not fit."""
     chain, key = load_certificates(certificate), load_key(private_key)
     if chain[0].public_key() != key.public_key():
         raise ValueError(f"{private_key} is not the key of {certificate}; write the one that belongs to it")

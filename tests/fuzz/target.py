@@ -33,6 +33,7 @@ from tests.fuzz.docroot import Tree
 from tests.support.http_client import Server, Transport, failures
 from wsdaemon.observe.log import as_json, as_text
 from wsdaemon.site import listings
+from wsdaemon.site.channel import Channel
 from wsdaemon.site.site import Request
 
 CUT, FILL, READ, WAIT, END = b"\xc0|", b"\xc0f", b"\xc0r", b"\xc0w", b"\xc0e"
@@ -69,6 +70,17 @@ class Target:
 
     def __enter__(self) -> Target:
         self._make_server()
+        open_websocket = Channel.open_websocket
+
+        def recorded(channel: Channel, target: bytes, version: bytes, headers: Any, early: bytes = b"") -> None:
+            open_websocket(channel, target, version, headers, early)
+            if not self.asked or not channel.requests:  # it did not come by way of a `Request`
+                by_name: dict[bytes, list[bytes]] = {}
+                for name, value in headers:
+                    by_name.setdefault(name.lower(), []).append(value)
+                self.asked.append(Asked(b"GET", target, by_name))
+
+        self._stack.enter_context(_replaced(Channel, "open_websocket", recorded))
         cooperator = Cooperator(lambda: lambda: True, lambda work: self._server.clock.callLater(0, work))
         self._stack.enter_context(_replaced(_producer_helpers, "cooperate", cooperator.cooperate))
         self._stack.enter_context(_replaced(listings, "deferToThread", self._later))
@@ -93,17 +105,6 @@ class Target:
     def _make_server(self) -> None:
         self._server = Server(self._tree.root, INI)
         self._server.site.requestFactory = self._request
-        upgrade = self._server.site.upgrade.open
-
-        def recorded(channel: Any, target: bytes, version: bytes, headers: Any, early: bytes = b"") -> None:
-            upgrade(channel, target, version, headers, early)
-            if not self.asked or not channel.requests:  # it did not come by way of a `Request`
-                by_name: dict[bytes, list[bytes]] = {}
-                for name, value in headers:
-                    by_name.setdefault(name.lower(), []).append(value)
-                self.asked.append(Asked(b"GET", target, by_name))
-
-        self._server.site.upgrade.open = recorded
         self._schedule = self._server.clock.callLater
         self._server.clock.callLater = self._call_later  # type: ignore[method-assign]
 
@@ -169,10 +170,10 @@ class _Recorded(Request):
         super().__init__(*arguments, **options)
         self._all_asked = asked
 
-    def process(self) -> None:
+    def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
         headers = {name.lower(): list(values) for name, values in self.requestHeaders.getAllRawHeaders()}
-        self._all_asked.append(Asked(self.method, self.uri, headers))
-        super().process()
+        self._all_asked.append(Asked(command, path, headers))
+        super().requestReceived(command, path, version)
 
 
 class _Client:
@@ -228,7 +229,7 @@ class _Client:
 
 
 @contextmanager
-def _replaced(module: ModuleType, name: str, value: object) -> Iterator[None]:
+def _replaced(module: ModuleType | type, name: str, value: object) -> Iterator[None]:
     before = getattr(module, name)
     setattr(module, name, value)
     try:

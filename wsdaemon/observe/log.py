@@ -37,10 +37,7 @@ _PRIORITIES = {"debug": 7, "info": 6, "warn": 4, "error": 3, "critical": 2}
 
 
 def make_observer(level: str, style: str, stream: TextIO | None = None) -> ILogObserver:
-    """Return an observer that writes events of `level` and above to `stream`, by default the standard output.
-
-    `style` is `text` or `json`.
-    """
+    """Return an observer that writes events of `level` and above, as `text` or `json`, by default to stdout."""
     predicate = LogLevelFilterPredicate(LogLevel.levelWithName(level))
     plain: Callable[[LogEvent], str] = as_json if style == "json" else as_text
     stream = stream or sys.stdout
@@ -82,8 +79,7 @@ def as_json(event: LogEvent) -> str:
         "logger": event.get("log_namespace", ""),
         "text": _text(event),
     }
-    whole = {name: _json_value(value) for name, value in (fields | shown).items()}
-    return json.dumps(shown | whole) + "\n"
+    return json.dumps({name: _json_value(value) for name, value in (shown | fields | shown).items()}) + "\n"
 
 
 def one_line(text: str) -> str:

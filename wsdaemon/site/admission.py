@@ -32,8 +32,7 @@ class Admission:
         if cause is not None:
             return cause
         self.total += 1
-        if group:
-            self._by_group[group] += 1
+        self._by_group[group] += 1
         return Lease(lambda: self._leave(group))
 
     def _refusal(self, group: str, now: float) -> str | None:
@@ -64,10 +63,9 @@ class Admission:
 
     def _leave(self, group: str) -> None:
         self.total -= 1
-        if group:
-            self._by_group[group] -= 1
-            if not self._by_group[group]:
-                del self._by_group[group]
+        self._by_group[group] -= 1
+        if not self._by_group[group]:
+            del self._by_group[group]
 
 
 @lru_cache(maxsize=1024)

@@ -10,17 +10,23 @@ from twisted.internet.interfaces import IHandshakeListener, IReactorTime, ISSLTr
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.http import HTTPChannel
+from twisted.web.http_headers import Headers
 from zope.interface import implementer
 
 from wsdaemon.observe.tally import Cause
-from wsdaemon.origins import origin_allowed
+from wsdaemon.origins import names_server, origin_allowed
 from wsdaemon.routing.registry import Route
 from wsdaemon.settings import Settings
 from wsdaemon.site.refusing import bare_response
-from wsdaemon.site.targets import names_server
-from wsdaemon.site.upgrade import asks_for_websocket
 from wsdaemon.websocket.deadlines import Deadlines
-from wsdaemon.websocket.handshake import Handshake, HandshakeRefused, Request, read_handshake, split_plain_upgrade
+from wsdaemon.websocket.handshake import (
+    Handshake,
+    HandshakeRefused,
+    Request,
+    read_handshake,
+    split_plain_upgrade,
+    wants_upgrade,
+)
 from wsdaemon.websocket.hub import Hub
 from wsdaemon.websocket.input import LITTLE
 from wsdaemon.websocket.lease import Lease
@@ -156,10 +162,7 @@ class Channel(HTTPChannel):
         super().allContentReceived()
 
     def rawDataReceived(self, data: bytes) -> None:
-        """Keep what arrives behind the request that is being answered, but stop reading if the peer does not read.
-
-        Twisted would go on reading in that one case.
-        """
+        """Keep what arrives behind a request; unlike Twisted, stop reading while the peer does not read."""
         super().rawDataReceived(data)
         if self._is_answering and self._is_paused:
             self.transport.pauseProducing()
@@ -360,6 +363,11 @@ class Channel(HTTPChannel):
         hand_over(transport, self, connection)
         connection.begin(Request(handshake, route.subprotocol, lease, self.clearLineBuffer() + early), transport)
         self.site.left(self)  # only now: a site that drains waits for the one or the other
+
+
+def asks_for_websocket(method: bytes, headers: Headers) -> bool:
+    """Say whether a parsed request asks for a WebSocket."""
+    return wants_upgrade(method, [(b"upgrade", value) for value in headers.getRawHeaders(b"upgrade", [])])
 
 
 def _ignore(*_: object) -> None:

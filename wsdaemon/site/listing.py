@@ -8,9 +8,8 @@ import os
 import stat
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from html import escape
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 from urllib.parse import quote
 
 from wsdaemon.site.pages import frame
@@ -24,8 +23,7 @@ _REST = 0.0001
 _T = TypeVar("_T")
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """A file or folder: its name in the file system, its size in bytes, its time in seconds since 1970."""
 
     name: str

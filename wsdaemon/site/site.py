@@ -11,17 +11,17 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web import server
 from twisted.web.http import datetimeToString
-from twisted.web.resource import IResource
+from twisted.web.resource import IResource, Resource
+from twisted.web.server import NOT_DONE_YET
 
 from wsdaemon.observe.log import shorten
 from wsdaemon.observe.tally import Cause
 from wsdaemon.settings import Settings
 from wsdaemon.site.admission import Admission
-from wsdaemon.site.channel import Channel, Choose
+from wsdaemon.site.channel import Channel, Choose, asks_for_websocket
 from wsdaemon.site.pages import INTERNAL_ERROR, send_error
 from wsdaemon.site.refusing import OverCap
-from wsdaemon.site.targets import origin_form
-from wsdaemon.site.upgrade import UpgradeResource, asks_for_websocket
+from wsdaemon.websocket.handshake import HandshakeRefused
 from wsdaemon.websocket.hub import Hub
 
 
@@ -60,6 +60,31 @@ class Request(server.Request):
                 self.write(send_error(self, 500, INTERNAL_ERROR))
             self.finish()
         return reason
+
+
+class UpgradeResource(Resource):
+    """The resource of every request that asks for a WebSocket: refuses with a reason, or upgrades."""
+
+    isLeaf = True
+
+    def render(self, request: Any) -> bytes | int:
+        """Upgrade, or say why not."""
+        channel = request.channel
+        try:
+            channel.open_websocket(request.uri, request.clientproto, request.header_lines)
+        except HandshakeRefused as refused:
+            channel.site.hub.handshake_answered(refused.status, Cause.HANDSHAKE_REFUSED)
+            channel.persistent = False
+            request.refusal = refused.reason
+            request.setResponseCode(refused.status)
+            for name, value in refused.headers:
+                request.setHeader(name.encode(), value.encode())
+            if refused.status == 426:
+                request.setHeader(b"upgrade", b"websocket")
+            request.setHeader(b"content-type", b"text/plain; charset=utf-8")
+            request.setHeader(b"connection", b"close")
+            return refused.reason.encode() + b"\n"
+        return NOT_DONE_YET
 
 
 class Site(server.Site):
@@ -149,3 +174,13 @@ class Site(server.Site):
             path=shorten(request.uri.decode("latin-1")), status=request.code, sent=request.sentLength,
             refusal=f": {request.refusal}" if request.refusal else "", event="request",
         )  # fmt: skip
+
+
+def origin_form(target: bytes) -> bytes:
+    """Return the path and query of a request target, which may be a whole URL (RFC 9112 section 3.2.2)."""
+    scheme, separator, rest = target.partition(b"://")
+    if not separator or scheme.lower() not in (b"http", b"https", b"ws", b"wss"):
+        return target
+    ends = [at for at in (rest.find(b"/"), rest.find(b"?")) if at >= 0]
+    path = rest[min(ends) :] if ends else b""
+    return path if path.startswith(b"/") else b"/" + path

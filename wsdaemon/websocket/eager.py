@@ -156,10 +156,7 @@ class EagerServer(EagerConnection, tcp.Server):
 
 
 def make_eager(port: Any, readers: Readers | None) -> None:
-    """Make the connections that a Twisted port accepts send at once, and read them by `readers`.
-
-    Ports of another kind are left alone.
-    """
+    """Make the connections that a TCP port accepts send at once, and read them by `readers`; other ports stay."""
     if getattr(port, "transport", None) is tcp.Server:
         port.transport = type("EagerServer", (EagerServer,), {"readers": readers})
         eager_tls.make_eager(port.factory)

@@ -69,10 +69,7 @@ def finish_sending(transport: Transport) -> None:
 
 
 def hand_over(transport: Any, old: Any, new: IProtocol) -> None:
-    """Deliver what arrives on `transport` from now on, and its end, to the protocol `new` in place of `old`.
-
-    This is the one place that knows how a transport finds its protocol.
-    """
+    """Deliver what arrives on `transport` from now on, and its end, to the protocol `new` in place of `old`."""
     if isinstance(transport, ProtocolWrapper):  # TLS
         transport.wrappedProtocol = new
         call_if_any(transport, "send_at_once")

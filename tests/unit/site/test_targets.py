@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from wsdaemon.site.targets import names_server, origin_form
+from wsdaemon.origins import names_server
+from wsdaemon.site.site import origin_form
 
 
 @pytest.mark.parametrize(
