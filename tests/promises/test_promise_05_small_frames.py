@@ -28,7 +28,7 @@ ECHOES = 200
 @pytest.mark.parametrize(("path", "payload"), [("/echo", b""), ("/echo-assemble", b"x")])
 def test_promise_5_fragments(daemon: Callable[..., Daemon], figure: Figure, path: str, payload: bytes) -> None:
     """A million fragments of one message grow the daemon by at most 8 MB."""
-    served = daemon(ini=f"[websocket]\nmessage_limit = {2 * MILLION}\nping_interval = 0\n")
+    served = daemon(ini=f"[websocket]\nmessage_limit = {2 * MILLION}\nmessage_timeout = 0\nping_interval = 0\n")
     with RawClient(served, path) as client:
         before = served.rss()
         worst = 0
