@@ -130,16 +130,12 @@ class WebSocketSettings:
     handshake_timeout: float = option(
         _TIMEOUT, 10.0, "How long the TLS handshake may take, and after it the headers of a request."
     )
-    close_timeout: float = option(
-        _TIMEOUT, 10.0, "How long a connection may stay in its closing handshake before it is aborted."
-    )
-    stall_timeout: float = option(
-        _TIMEOUT, 30.0, "How long a peer may leave queued data unread before its connection is aborted."
-    )
+    close_timeout: float = option(_TIMEOUT, 10.0, "How long a closing handshake may take; then TCP is aborted.")
+    stall_timeout: float = option(_TIMEOUT, 30.0, "How long a peer may leave queued data unread; then TCP is aborted.")
     message_timeout: float = option(
         Seconds(0, 86400),
         60.0,
-        "How long a collected message may stay unfinished; then the connection closes with 1008.",
+        "How long a collected message may take; then the connection closes with 1008.",
     )
     allowed_origins: tuple[str, ...] = option(
         Origins(), ("*",), "Which pages may connect: * all, same only those of this server, or a list of origins."
@@ -163,7 +159,7 @@ class BehaviourSettings:
     enabled: tuple[str, ...] = option(
         Words(),
         ("all",),
-        "Which behaviours are enabled: all, none, or a list of families (look close handshake …) and names.",
+        "Which are enabled: all, none, or a list of families (look close handshake …) and names.",
     )
     max_bytes: int = option(Size(1, 1 << 50), 4 << 30, "The largest message of /bytes; it takes bandwidth, not memory.")
     max_count: int = option(Number(1, 1_000_000_000), 100_000, "The most messages that /burst and /ticker send.")
@@ -175,7 +171,7 @@ class BehaviourSettings:
     redirect: str = option(
         Choice(("site", "anywhere")),
         "site",
-        "Where a handshake may be redirected to: site allows only the host of the request.",
+        "Where handshakes may be redirected to: site allows only the request's host.",
     )
     show_addresses: bool = option(Switch(), False, "Whether lws-status shows the addresses of the connected clients.")
 
@@ -198,7 +194,7 @@ class LimitSettings:
     max_refusing: int = option(
         Number(0, 10_000),
         100,
-        "How many connections over a limit get a 503 at the same time; more are aborted without a response.",
+        "How many connections over a limit get a 503 at a time; more are aborted.",
     )
     read_ahead: int = option(
         Size(0, 1 << 30),
@@ -209,12 +205,12 @@ class LimitSettings:
     read_ahead_all: int = option(
         Size(0, 1 << 40),
         64 << 20,
-        "The same limit for all peers together; above it, slow peers are no longer read from.",
+        "The same limit for all peers together; above it, slow peers are not read from.",
     )
     turn_budget: float = option(
         Seconds(0.0001, 1),
         0.005,
-        "How long the event loop works on floods of frames before all other connections get their turn.",
+        "How long the loop works on floods of frames before other connections get a turn.",
     )
     inflate_limit: int = option(
         Size(1 << 10, 1 << 40),

@@ -6,9 +6,8 @@ import contextlib
 import os
 import socket
 from collections.abc import Mapping, MutableMapping
+from functools import cache
 from pathlib import Path
-
-_taken = False
 
 FIRST = 3
 """The first passed descriptor (SD_LISTEN_FDS_START)."""
@@ -39,12 +38,9 @@ def inherited_sockets(environ: MutableMapping[str, str] | None = None) -> list[t
     return found
 
 
+@cache
 def _first_environment() -> MutableMapping[str, str]:
-    """Return the environment that this process was started with; empty from the second call on."""
-    global _taken
-    if _taken:
-        return {}
-    _taken = True
+    """Return the environment that this process was started with, without what was taken from it."""
     try:
         pairs = Path("/proc/self/environ").read_bytes().split(b"\0")
     except OSError:

@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Callable
 from functools import lru_cache
+from types import SimpleNamespace
 from typing import Any, TextIO
 
 from twisted.logger import (
@@ -22,17 +23,9 @@ from twisted.logger import (
     eventAsText,
 )
 
-
-class _Silent:
-    """Logger that writes nothing, for a library that logs much for each message."""
-
-    def _nothing(self, *_: Any, **__: Any) -> None:
-        """Write nothing."""
-
-    trace = debug = info = warn = error = critical = failure = _nothing
-
-
-SILENT = _Silent()
+_LEVELS = "trace", "debug", "info", "warn", "error", "critical", "failure"
+SILENT: Any = SimpleNamespace(**dict.fromkeys(_LEVELS, lambda *_, **__: None))
+"""Logger that writes nothing, for a library that logs much for each message."""
 _PRIORITIES = {"debug": 7, "info": 6, "warn": 4, "error": 3, "critical": 2}
 
 

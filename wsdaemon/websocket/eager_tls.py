@@ -142,15 +142,12 @@ class EagerTls(BufferingTLSTransport):
         self._send_encrypted(connection)
 
     def _send_encrypted(self, connection: Any) -> None:
-        length = _openssl.BIO_read(connection._from_ssl, _buffer, _SIZE)
-        encrypted: bytes = _cffi.buffer(_buffer, max(0, length))[:]
-        if length == _SIZE:
-            parts = [encrypted]
-            while length == _SIZE:
-                length = _openssl.BIO_read(connection._from_ssl, _buffer, _SIZE)
-                parts.append(_cffi.buffer(_buffer, max(0, length))[:])
-            encrypted = b"".join(parts)
-        self.transport.write(encrypted)  # type: ignore[union-attr]  # it is there while the connection is
+        parts: list[bytes] = []
+        length = _SIZE
+        while length == _SIZE:
+            length = _openssl.BIO_read(connection._from_ssl, _buffer, _SIZE)
+            parts.append(_cffi.buffer(_buffer, max(0, length))[:])
+        self.transport.write(b"".join(parts))  # type: ignore[union-attr]  # it is there while the connection is
 
 
 def make_eager(factory: Any) -> None:

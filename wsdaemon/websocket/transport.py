@@ -36,9 +36,6 @@ class Transport(Protocol):
     def getPeer(self) -> Any:
         """Return the peer's address."""
 
-    def getHost(self) -> Any:
-        """Return the own address."""
-
     def registerProducer(self, producer: object, streaming: bool) -> None:
         """Tell `producer` when to pause and when to resume."""
 
