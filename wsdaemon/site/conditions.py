@@ -69,9 +69,7 @@ def _if_range_holds(headers: Headers, tag: bytes, modified: float) -> bool:
     given = headers.getRawHeaders(b"if-range")
     if given is None:
         return True
-    if len(given) != 1:
-        return False
-    return given[0].strip() == tag or _timestamp(given[0]) == ceil(modified)
+    return len(given) == 1 and (given[0].strip() == tag or _timestamp(given[0]) == ceil(modified))
 
 
 def _timestamp(date: bytes) -> float | None:
