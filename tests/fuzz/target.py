@@ -32,7 +32,7 @@ from tests.fuzz.answers import SITE_POLICY, Asked, check_answers
 from tests.fuzz.docroot import Tree
 from tests.support.http_client import Server, Transport, failures
 from wsdaemon.observe.log import as_json, as_text
-from wsdaemon.site import listings
+from wsdaemon.site import listing
 from wsdaemon.site.channel import Channel
 from wsdaemon.site.site import Request
 
@@ -83,7 +83,7 @@ class Target:
         self._stack.enter_context(_replaced(Channel, "open_websocket", recorded))
         cooperator = Cooperator(lambda: lambda: True, lambda work: self._server.clock.callLater(0, work))
         self._stack.enter_context(_replaced(_producer_helpers, "cooperate", cooperator.cooperate))
-        self._stack.enter_context(_replaced(listings, "deferToThread", self._later))
+        self._stack.enter_context(_replaced(listing, "deferToThread", self._later))
         globalLogPublisher.addObserver(self._log)
         self._stack.callback(globalLogPublisher.removeObserver, self._log)
         return self

@@ -277,7 +277,7 @@ def test_promise_17_a_listing_that_fails_in_our_own_code(docroot: Path, monkeypa
     def broken(*_: object) -> bytes:
         raise KeyError("broken")
 
-    monkeypatch.setattr("wsdaemon.site.listings.listing_page", broken)
+    monkeypatch.setattr("wsdaemon.site.listing.listing_page", broken)
     peer = server.connect()
     peer.send(request("/sub/"))
     wait(lambda: bool(peer.transport.value()))

@@ -22,7 +22,7 @@ from twisted.web.server import NOT_DONE_YET
 from wsdaemon.settings import LimitSettings
 from wsdaemon.site.behaviours import Page
 from wsdaemon.site.conditions import chosen_ranges, entity_tag, is_not_modified
-from wsdaemon.site.listings import Listings
+from wsdaemon.site.listing import Listings
 from wsdaemon.site.pages import MISSING, NOT_THERE, send_error, send_failure
 from wsdaemon.site.producer import FileProducer, Part
 
