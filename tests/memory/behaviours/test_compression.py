@@ -12,6 +12,7 @@ from tests.support.oracle import Oracle
 from tests.support.wire import BINARY, TEXT, Frame, close, close_code
 
 BROWSER = "permessage-deflate; client_max_window_bits"
+NO_CONTEXT = "; server_no_context_takeover"
 TAIL = b"\0\0\xff\xff"
 TEXTS = [
     b"the first message of many, " * 9,
@@ -166,16 +167,24 @@ def test_client_is_understood(query: str) -> None:
         assert (inflated(frame.payload) if frame.rsv else frame.payload) == message
 
 
-@pytest.mark.parametrize("query", ["compression=force", "server_no_context_takeover=yes", "server_max_window_bits=9"])
-@pytest.mark.parametrize("fragment", [1, 3])
-def test_right_stream(query: str, fragment: int) -> None:
-    """wsproto reads all replies, in one frame or several."""
-    peer = MemorySite().open(f"/echo?{query}&fragment={fragment}", extensions=DEFLATE)
+@pytest.mark.parametrize(
+    ("query", "offered"),
+    [
+        ("compression=force", DEFLATE),
+        ("server_no_context_takeover=yes", DEFLATE),
+        ("server_max_window_bits=9", DEFLATE),
+        *[(f"stream={kind}", DEFLATE + more) for kind in ("bfinal", "stored") for more in ("", NO_CONTEXT)],
+    ],
+)
+@pytest.mark.parametrize("fragment", [1, 3, 4])
+def test_right_stream(query: str, offered: str, fragment: int) -> None:
+    """wsproto reads all replies one after the other, in one frame or several, with a shared context or without."""
+    peer = MemorySite().open(f"/echo?{query}&fragment={fragment}", extensions=offered)
     oracle = Oracle(client=True, extensions=answered(peer))
-    for text in TEXTS:
+    for text in TEXTS * 2:
         peer.send(Frame(TEXT, text))
         oracle.feed(peer.take())
-    assert oracle.events == [("text", text) for text in TEXTS]
+    assert oracle.events == [("text", text) for text in TEXTS * 2]
 
 
 @pytest.mark.parametrize("spoil", [("invalid", b"\xff"), ("cut", b"\xe2\x82")])
@@ -251,19 +260,6 @@ def test_stored(message: bytes) -> None:
     block = b"\0" + size + bytes(0xFF ^ byte for byte in size) + message
     assert frame.payload == (block + b"\0" if message else b"\0")
     assert inflated(frame.payload) == message
-
-
-@pytest.mark.parametrize("offered", [DEFLATE, DEFLATE + "; server_no_context_takeover"])
-@pytest.mark.parametrize("stream", ["bfinal", "stored"])
-@pytest.mark.parametrize("fragment", [1, 4])
-def test_odd_streams_are_right(stream: str, fragment: int, offered: str) -> None:
-    """wsproto reads all of them, one after the other, with their shared context."""
-    peer = MemorySite().open(f"/echo?stream={stream}&fragment={fragment}", extensions=offered)
-    oracle = Oracle(client=True, extensions=answered(peer))
-    for text in TEXTS * 2:
-        peer.send(Frame(TEXT, text))
-        oracle.feed(peer.take())
-    assert oracle.events == [("text", text) for text in TEXTS * 2]
 
 
 # -- /bomb ------------------------------------------------------------------------------------------------------------

@@ -245,40 +245,28 @@ def test_most_bytes_and_frames() -> None:
     assert sent == b"\x81\x00" * 2000
 
 
+ECHO = "8102 6869 8202 6869"
+IN_TURN = "hex=8101+63&wrong=rsv2&json=" + quote('[{"text":"b"}]')
+
+
 @pytest.mark.parametrize(
-    ("octets", "sent"), [("8100", b"\x81\0"), ("81:02:68:69", b"\x81\x02hi"), ("81 02 6869", b"\x81\x02hi")]
+    ("query", "sent", "reply"),
+    [
+        ("hex=8100", "8100", ECHO),
+        ("hex=81:02:68:69", "8102 6869", ECHO),  # spaces and colons may stand between bytes
+        ("hex=81+02+6869", "8102 6869", ECHO),
+        (IN_TURN, WRONG["rsv2"][0] + "8101 62 8101 63", ECHO),  # wrong, json, hex
+        ("", "", ECHO),
+        ("on=message&hex=8101+61", "", "8101 61 8101 61"),
+        ("on=message", "", ""),
+    ],
 )
-def test_hex(octets: str, sent: bytes) -> None:
-    """Bytes in hex go out as they are; spaces and colons may stand between them."""
-    assert MemorySite().open(f"/frames?hex={quote(octets)}").take() == sent
-
-
-def test_order_and_echo() -> None:
-    """The order is wrong, json, hex; then messages come back."""
-    query = "hex=8101+63&wrong=rsv2&json=" + quote('[{"text":"b"}]')
-    peer = MemorySite().open("/frames?" + query)
-    assert peer.take() == bytes.fromhex(WRONG["rsv2"][0]) + b"\x81\x01b\x81\x01c"
-    peer.send(Frame(TEXT, b"hi"))
-    assert peer.take() == b"\x81\x02hi"
-
-
-def test_on_message() -> None:
-    """With on=message nothing is sent at the start, and each message is answered with the frames."""
-    peer = MemorySite().open("/frames?on=message&hex=8101+61")
-    assert peer.take() == b""
-    peer.send(Frame(TEXT, b"1").masked() + Frame(BINARY, b"2").masked())
-    assert peer.take() == b"\x81\x01a\x81\x01a"
-
-
-def test_on_message_nothing() -> None:
-    """Where there is nothing to send, nothing is sent."""
-    peer = MemorySite().open("/frames?on=message")
-    peer.send(Frame(TEXT, b"1"))
-    assert peer.take() == b""
-    peer = MemorySite().open("/frames")
-    assert peer.take() == b""
-    peer.send(Frame(TEXT, b"1"))
-    assert peer.take() == b"\x81\x011"
+def test_order_and_echo(query: str, sent: str, reply: str) -> None:
+    """The frames go out at the start, before an echo; with on=message they are the reply to each message."""
+    peer = MemorySite().open(f"/frames?{query}")
+    assert peer.take() == bytes.fromhex(sent)
+    peer.send(Frame(TEXT, b"hi").masked() + Frame(BINARY, b"hi").masked())
+    assert peer.take() == bytes.fromhex(reply)
 
 
 @pytest.mark.parametrize(
