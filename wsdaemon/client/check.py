@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import struct
 from collections import Counter, deque
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import chain, takewhile
 from random import Random
 
 TAG = 16
@@ -158,12 +158,7 @@ class Checker:
 
     def expire(self, now: float) -> list[Sent]:
         """Return the messages whose replies are overdue; from now on they count as lost."""
-        expired = []
-        for message in self._due.values():
-            if now - message.at < self._wait:
-                break  # the others were sent later
-            expired.append(message)
-        return self._lose(expired)
+        return self._lose(list(takewhile(lambda message: now - message.at >= self._wait, self._due.values())))
 
     def give_up(self) -> list[Sent]:
         """Return all messages still outstanding; from now on they count as lost."""
@@ -207,9 +202,8 @@ class Checker:
                 best, most = message, same
         return best
 
-    def _awaited(self) -> Iterator[Sent]:
-        yield from self._due.values()
-        yield from self._overdue.values()
+    def _awaited(self) -> chain[Sent]:
+        return chain(self._due.values(), self._overdue.values())
 
     def _is_doubled(self, payload: bytes) -> bool:
         tag = self._payloads.read(payload)

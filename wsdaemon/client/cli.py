@@ -168,7 +168,5 @@ class _Shown(Reporter):
                     self._run.interrupt()
 
     def _draw(self) -> None:
-        run = self._run
-        if run is None or run.clock.seconds() - self._began < _LONG_RUN:
-            return
-        self._printer.progress(output.progress_line(run.result, run.counts(), run.clock.seconds() - self._began))
+        if (run := self._run) is not None and (elapsed := run.clock.seconds() - self._began) >= _LONG_RUN:
+            self._printer.progress(output.progress_line(run.result, run.counts(), elapsed))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import weakref
-from ipaddress import ip_address
 from typing import Any
 
 from OpenSSL import SSL, crypto
@@ -11,6 +10,7 @@ from service_identity import VerificationError
 from service_identity.hazmat import DNS_ID, IPAddress_ID, verify_service_identity
 from service_identity.pyopenssl import extract_patterns
 from twisted.internet import ssl
+from twisted.internet.abstract import isIPAddress, isIPv6Address
 from twisted.internet.error import ConnectionLost
 from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
 from twisted.python.failure import Failure
@@ -43,7 +43,7 @@ class ClientTls:
     def __init__(self, target: Target) -> None:
         """Raises `OSError` or `ValueError` if a certificate or key cannot be used."""
         self._host = target.host
-        self._is_address = _is_address(target.host)
+        self._is_address = isIPAddress(target.host) or isIPv6Address(target.host)
         self._identity = IPAddress_ID(target.host) if self._is_address else DNS_ID(target.host)
         self._insecure = target.insecure
         self._refused = ""
@@ -109,11 +109,3 @@ def explain(reason: Failure) -> str:
     if isinstance(error, ConnectionLost):
         return "the server cut the connection"
     return reason.getErrorMessage() or type(error).__name__
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return True

@@ -39,7 +39,6 @@ class ConnectsRunner:
         self._run = run
         self._under_way = 0
         self._going_on = True
-        self._is_done = False
 
     def run(self) -> Deferred[Measurement]:
         """Begin; fires when the last visit is over. To be called once."""
@@ -105,7 +104,6 @@ class ConnectsRunner:
             self._finish()
 
     def _finish(self) -> None:
-        if not self._is_done:
-            self._is_done = True
+        if not self._run.done.called:
             self._run.end()
             self._run.finish()

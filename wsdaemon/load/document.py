@@ -14,7 +14,7 @@ from urllib.parse import urlsplit, urlunsplit
 from wsdaemon.client import Target
 from wsdaemon.load.measurement import Measurement
 from wsdaemon.load.plan import LoadPlan, Mode
-from wsdaemon.load.record import HANDSHAKE_PARTS, Slice
+from wsdaemon.load.record import HANDSHAKE_PARTS
 
 KIND = "wsdaemon-load"
 VERSION = 1
@@ -47,7 +47,17 @@ def make(measured: Measurement, target: Target, started: datetime) -> Document:
             "failures": measured.failures,
         },
         "handshake_ms": {part: record.handshakes[part].results() for part in HANDSHAKE_PARTS},
-        "messages": _messages(total, measured) if echo else None,
+        "messages": {
+            "sent": total.sent,
+            "right": total.received,
+            "lost": total.errors["lost"],
+            "unsent": total.errors["unsent"],
+            "in_flight_when_interrupted": measured.still_in_flight,
+            "sent_bytes": total.bytes_sent,
+            "received_bytes": total.bytes_received,
+        }
+        if echo
+        else None,
         "rates": {
             "messages_per_second": _rate(measured.received_under_load, seconds) if echo else None,
             "received_bytes_per_second": _rate(measured.bytes_under_load, seconds) if echo else None,
@@ -84,8 +94,8 @@ def read(text: str) -> Document:
         raise DocumentError("it is not a result of `wsdaemon load --json`")
     if document.get("version") != VERSION:
         raise DocumentError(f"its version is {document.get('version')!r}, and only {VERSION} is known here")
-    for name, kind in (("configuration", dict), ("rates", dict), ("latency_ms", dict), ("errors", dict)):
-        if not isinstance(document.get(name), kind):
+    for name in ("configuration", "rates", "latency_ms", "errors"):
+        if not isinstance(document.get(name), dict):
             raise DocumentError(f"its {name} is missing")
     return document
 
@@ -104,25 +114,12 @@ def _configuration(plan: LoadPlan, target: Target) -> dict[str, Any]:
         "size_max_bytes": plan.sizes.greatest if echo else None,
         "opcode": ("binary" if plan.binary else "text") if echo else None,
         "seed": plan.seed,
-        "url": urlunsplit(
-            url._replace(netloc=url.netloc.rpartition("@")[2])
-        ),  # without a password: it may be published
+        # without a password: it may be published
+        "url": urlunsplit(url._replace(netloc=url.netloc.rpartition("@")[2])),
         "subprotocols": list(target.subprotocols),
         "compression": target.compression,
         "connect_to": target.connect_to,
         "proxy": target.proxy is not None,
-    }
-
-
-def _messages(total: Slice, measured: Measurement) -> dict[str, int]:
-    return {
-        "sent": total.sent,
-        "right": total.received,
-        "lost": total.errors["lost"],
-        "unsent": total.errors["unsent"],
-        "in_flight_when_interrupted": measured.still_in_flight,
-        "sent_bytes": total.bytes_sent,
-        "received_bytes": total.bytes_received,
     }
 
 

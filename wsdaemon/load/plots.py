@@ -23,7 +23,10 @@ def latency(document: Document) -> Chart:
         for name, style in _STYLES.items()
     )
     values = [y for line in lines for _, y in line.points if y]
-    hints = tuple(_hint(each, ", ".join(_times(each["latency_ms"]))) for each in slices)
+    hints = tuple(
+        _hint(each, ", ".join(f"{name} {words.milliseconds(each['latency_ms'][name])}" for name in _STYLES))
+        for each in slices
+    )
     return Chart("Latency over time", _time(document), log_axis(values, _tick), lines, hints=hints)
 
 
@@ -109,10 +112,6 @@ def _middle(part: dict[str, Any]) -> float:
 def _hint(part: dict[str, Any], text: str) -> Hint:
     start, end = part["start_seconds"], part["start_seconds"] + part["length_seconds"]
     return Hint(start, end, f"{start:g} to {round(end, 3):g} s: {text}")
-
-
-def _times(times: dict[str, float | None]) -> list[str]:
-    return [f"{name} {words.milliseconds(times[name])}" for name in _STYLES]
 
 
 def _tick(value: float) -> str:

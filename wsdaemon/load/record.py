@@ -192,14 +192,10 @@ class Record:
 
     def handshake(self, times: HandshakeTimes) -> None:
         """Add the times of a handshake."""
-        for part, seconds in (
-            ("tcp", times.tcp),
-            ("tls", times.tls),
-            ("upgrade", times.upgrade),
-            ("total", times.total),
-        ):
+        for part, pending in self._handshakes.items():
+            seconds = getattr(times, part)
             if seconds is not None:
-                self._handshakes[part].append(seconds)
+                pending.append(seconds)
 
     def cut(self, now: float) -> Slice:
         """End the slice at `now`, in seconds since the beginning of the run; returns it."""

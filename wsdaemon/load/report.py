@@ -59,14 +59,11 @@ def _tiles(document: Document) -> list[str]:
     rates, times = document["rates"], document["latency_ms"]
     wrong = sum(document["errors"].values())
     if document["messages"] is not None:
-        first = [("messages/s, echoed", words.count(rates["messages_per_second"]))]
-        if document["configuration"]["rate_messages_per_second"] is not None:
-            asked = words.count(document["configuration"]["rate_messages_per_second"])
-            first = [(f"messages/s, echoed, of {asked}", first[0][1])]
+        asked = document["configuration"]["rate_messages_per_second"]
+        of = "" if asked is None else f", of {words.count(asked)}"
+        what, tiles = "latency", [(f"messages/s, echoed{of}", words.count(rates["messages_per_second"]), "")]
     else:
-        first = [("handshakes/s", words.count(rates["handshakes_per_second"]))]
-    what = "latency" if document["messages"] is not None else "handshake"
-    tiles = [(label, value, "") for label, value in first]
+        what, tiles = "handshake", [("handshakes/s", words.count(rates["handshakes_per_second"]), "")]
     tiles += [(f"{what} {name}", words.milliseconds(times[name]), "") for name in ("p50", "p99", "max")]
     tiles.append(("errors", words.count(wrong), "bad" if wrong else ""))
     return [f'<div class="{kind}"><dt>{_text(label)}</dt><dd>{_text(value)}</dd></div>' for label, value, kind in tiles]
@@ -104,8 +101,7 @@ def _errors(document: Document) -> str:
     if not document["errors"]:
         return _section("Errors", "None: every reply was right, and every connection held.", "")
     rows = [[words.error(kind), f"{number:,}"] for kind, number in document["errors"].items()]
-    chart = errors(document)
-    return _section("Errors over time", "", _figure(chart) + _table(["what", "how many"], rows))
+    return _section("Errors over time", "", _figure(errors(document)) + _table(["what", "how many"], rows))
 
 
 def _handshakes(document: Document) -> str:
@@ -121,10 +117,9 @@ def _handshakes(document: Document) -> str:
 def _comparison(comparison: Comparison | None) -> str:
     if comparison is None:
         return ""
-    notes = [f'<p class="note">{_text(text)}</p>' for text in comparison.warnings]
-    if comparison.differences:
-        items = "; ".join(comparison.differences)
-        notes.insert(0, f'<p class="note">{_text(f"Not the same configuration: {items}.")}</p>')
+    differing = "; ".join(comparison.differences)
+    texts = ([f"Not the same configuration: {differing}."] if differing else []) + list(comparison.warnings)
+    notes = [f'<p class="note">{_text(text)}</p>' for text in texts]
     rows = "".join(
         f"<tr><th>{_text(each.name)}</th><td>{_text(each.old)}</td><td>{_text(each.new)}</td>"
         f'<td class="{ {True: "better", False: "worse", None: ""}[each.better] }">{_text(each.change)}</td></tr>'
