@@ -10,8 +10,7 @@ from typing import Any
 
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidStatus
-from websockets.typing import Subprotocol
+from websockets.exceptions import ConnectionClosed
 
 from tests.cases.subprotocols import BROADCASTS
 from tests.cases.vocabulary import Case, check
@@ -57,17 +56,6 @@ class TestWebsockets:
             with pytest.raises(ConnectionClosed):
                 await asyncio.gather(connection.send(bytes(10 << 20)), connection.recv())
             assert connection.close_code == 1009
-
-        run(client)
-
-    def test_unknown_subprotocols(self, server: Daemon) -> None:
-        """With only unknown ones the answer is 400, naming the known."""
-
-        async def client() -> None:
-            with pytest.raises(InvalidStatus) as caught:
-                await connect(server.ws, subprotocols=[Subprotocol("nope")])
-            assert caught.value.response.status_code == 400
-            assert b"echo-broadcast" in (caught.value.response.body or b"")
 
         run(client)
 

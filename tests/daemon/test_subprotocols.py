@@ -59,11 +59,8 @@ def test_over_a_socket(scenario: Scenario, server: Daemon) -> None:
 
 @pytest.mark.parametrize(("short", "name"), [(short, name) for short, names in ALL_NAMES.items() for name in names])
 def test_names(short: str, name: str) -> None:
-    """Every name of the table chooses its behaviour and is named in the response; as a path, none is named."""
+    """Every name of the table chooses its behaviour and is named in the response."""
     site = MemorySite()
     peer = site.open("/whatever", subprotocols=name)
     assert f"\r\nSec-WebSocket-Protocol: {name}".encode() in peer.handshake
     assert [connection.subprotocol for connection in site.hub.connections] == [short]
-    peer = site.open(f"/{short}/more?query")
-    assert b"Sec-WebSocket-Protocol" not in peer.handshake
-    assert [connection.subprotocol for connection in site.hub.connections] == [short, short]

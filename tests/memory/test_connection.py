@@ -193,18 +193,12 @@ class TestCompression:
         peer.send(Frame(BINARY, deflated(message), rsv=4))
         assert inflated(peer.frames()) == message
 
+    @pytest.mark.parametrize("payload", [b"\xff\xff\xff\xff", deflated(b"fine, then \xff")])
     @pytest.mark.parametrize("name", ["echo", "echo-assemble"])
-    def test_broken_stream(self, name: str) -> None:
-        """What cannot be inflated is 1007."""
+    def test_broken_stream(self, name: str, payload: bytes) -> None:
+        """What cannot be inflated is 1007, and so is invalid UTF-8 inside a compressed text."""
         peer = MemorySite().open(f"/{name}", extensions=DEFLATE)
-        peer.send(Frame(TEXT, b"\xff\xff\xff\xff", rsv=4))
-        assert [close_code(frame) for frame in peer.frames()] == [1007]
-
-    @pytest.mark.parametrize("name", ["echo", "echo-assemble"])
-    def test_invalid_text_inside(self, name: str) -> None:
-        """Invalid UTF-8 inside a compressed text is 1007."""
-        peer = MemorySite().open(f"/{name}", extensions=DEFLATE)
-        peer.send(Frame(TEXT, deflated(b"fine, then \xff"), rsv=4))
+        peer.send(Frame(TEXT, payload, rsv=4))
         assert [close_code(frame) for frame in peer.frames()] == [1007]
 
     def test_switched_off(self) -> None:

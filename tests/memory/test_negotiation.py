@@ -115,9 +115,3 @@ def test_compression(offer: str, agreed: bool) -> None:
     peer.send(HELLO)
     assert peer.frames() == [HELLO]
     peer.hang_up()
-
-
-def test_compression_switched_off() -> None:
-    """Where it is switched off it is declined."""
-    response, _ = opened("/", MemorySite("[websocket]\ncompression = no\n"), extensions=DEFLATE)
-    assert response["sec-websocket-extensions"] is None

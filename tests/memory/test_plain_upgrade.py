@@ -14,7 +14,7 @@ from twisted.logger import ILogObserver, LogEvent, eventAsText, globalLogPublish
 from zope.interface import provider
 
 from tests.support.memory import MemorySite, Peer
-from tests.support.wire import PING, TEXT, Frame, request, take_frames
+from tests.support.wire import PING, TEXT, Frame, request
 from wsdaemon.websocket.handshake import split_plain_upgrade
 
 LIMITS = "[limits]\nheader_limit = 4096\nmax_headers = 20\n"
@@ -104,16 +104,6 @@ def test_either_way_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
         peer.send(PLAIN, piece=piece)
         assert peer.take().startswith(b"HTTP/1.1 101 ")
         assert bool(lines) is (piece > 0)
-
-
-def test_early_frames() -> None:
-    """Frames in the same chunk as the request are answered, and a partial frame waits for its rest."""
-    for cut in range(len(EARLY) + 1):
-        peer = MemorySite().connect()
-        peer.send(PLAIN + EARLY[:cut])
-        peer.send(EARLY[cut:])
-        _, _, rest = peer.take().partition(b"\r\n\r\n")
-        assert take_frames(rest) == ([Frame(TEXT, b"hello"), Frame(10, b"now")], b""), f"cut at {cut}"
 
 
 def test_a_second_request_is_not_taken_so() -> None:

@@ -37,14 +37,9 @@ def test_every_family_is_declared_once() -> None:
     """By a group of parameters, or beside the behaviours; it has a rank of its own in every list."""
     found = {each["family"] for each in BEHAVIOURS} | DOCUMENT["groups"].keys()
     assert found == set(DOCUMENT["families"])
+    assert all(group["parameters"] for group in GROUPS)
     for kind in (lambda each: each.rank, lambda each: each.name):
         assert len({kind(each) for each in CATALOGUE.families}) == len(CATALOGUE.families)
-
-
-@pytest.mark.parametrize("behaviour", BEHAVIOURS, ids=lambda each: each["name"])
-def test_the_parameters_of_a_behaviour_have_names_of_their_own(behaviour: dict[str, Any]) -> None:
-    names = [each["name"] for each in parameters_of(behaviour)]
-    assert len(names) == len(set(names))
 
 
 @pytest.mark.parametrize("each", PARAMETERS, ids=lambda each: each["name"])
@@ -171,9 +166,5 @@ def test_every_behaviour_says_what_it_is(each: dict[str, Any]) -> None:
     assert each["example"].startswith(each["path"])
     assert each["rfc"].startswith("RFC ")
     assert each["description"]
-
-
-@pytest.mark.parametrize("family", DOCUMENT["groups"])
-def test_every_group_belongs_to_a_family(family: str) -> None:
-    assert family in DOCUMENT["families"]
-    assert DOCUMENT["groups"][family]["parameters"]
+    names = [parameter["name"] for parameter in parameters_of(each)]
+    assert len(names) == len(set(names))

@@ -7,7 +7,7 @@ from urllib.parse import quote
 import pytest
 
 from tests.support.behaviours import KEEP_ALIVE
-from tests.support.memory import MemorySite, pass_time, refusal
+from tests.support.memory import MemorySite, pass_time
 from tests.support.wire import CLOSE, PING, PONG, TEXT, Frame, close, close_code
 
 NORMAL = b"\x88\x02\x03\xe8"
@@ -62,18 +62,6 @@ def test_long_reason(reason: str, header: str) -> None:
     """A reason is never truncated: over 123 bytes the frame has a 16-bit length, which no Close may have."""
     sent = MemorySite().open(f"/close?code=4000&reason={quote(reason)}").take()
     assert sent == bytes.fromhex(header) + b"\x0f\xa0" + reason.encode()
-
-
-def test_after_is_bounded_by_max_wait() -> None:
-    """`max_wait` is how long `after` may be, to the millisecond."""
-    ini = "[behaviours]\nmax_wait = 1.5"
-    assert "from 0 to 1500" in refusal("/close?after=1501", ini)
-    peer = MemorySite(ini).open("/close?after=1500")
-    pass_time(peer.site.clock, 1.51)
-    assert peer.take() == NORMAL
-
-
-# -- when --------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("after", [1, 50, 500, 60000])

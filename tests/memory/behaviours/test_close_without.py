@@ -189,11 +189,3 @@ def test_nothing_behind_half_a_frame() -> None:
     sent = until_end(peer)
     assert sent.endswith(HALF_FRAME)
     assert sent.count(HALF_FRAME) == 1
-
-
-def test_client_close_at_a_pace() -> None:
-    """The queued replies and the answer to the client's Close drip out completely before TCP ends."""
-    peer = MemorySite().open("/echo?drip=10")
-    peer.send(Frame(TEXT, b"last").masked() + close(1000).masked())
-    assert until_end(peer) == b"\x81\x04last\x88\x02\x03\xe8"
-    assert not peer.is_aborted()

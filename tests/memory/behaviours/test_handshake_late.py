@@ -31,15 +31,20 @@ def test_wait(wait: int, query: str) -> None:
 
 @pytest.mark.parametrize("late", ["wait=500", "dribble=5", "wait=100&dribble=2"])
 @pytest.mark.parametrize("piece", [0, 1])
-def test_what_comes_before_the_answer(late: str, piece: int) -> None:
+@pytest.mark.parametrize(
+    ("more", "sent"), [(HELLO, ECHOED), (close(1000), b"\x88\x02\x03\xe8")], ids=["a message", "a Close"]
+)
+def test_what_comes_before_the_answer(late: str, piece: int, more: Frame, sent: bytes) -> None:
     """Input before a late response is kept, and answered after it in order."""
     early = HELLO.masked() + Frame(PING, b"p").masked() + Frame(TEXT, b"to").masked()
     peer = ask("/handshake?" + late)
-    peer.send(early, piece=piece)
+    peer.send(early + more.masked(), piece=piece)
     pass_time(peer.site.clock, 2)
-    assert peer.take() == accepted() + ECHOED + b"\x8a\x01p\x81\x02to"
-    peer.send(HELLO)
-    assert peer.take() == ECHOED
+    assert peer.take() == accepted() + ECHOED + b"\x8a\x01p\x81\x02to" + sent
+    assert peer.is_ended() == (more == close(1000))
+    if not peer.is_ended():
+        peer.send(HELLO)
+        assert peer.take() == ECHOED
 
 
 def test_what_comes_with_the_request() -> None:
@@ -49,15 +54,6 @@ def test_what_comes_with_the_request() -> None:
     peer.send(HELLO.masked()[7:])
     pass_time(peer.site.clock, 0.1)
     assert peer.take() == accepted() + ECHOED
-
-
-def test_closed_before_the_answer() -> None:
-    """A Close before the response is answered after it."""
-    peer = ask("/handshake?wait=100")
-    peer.send(close(1000))
-    pass_time(peer.site.clock, 0.1)
-    assert peer.take() == accepted() + b"\x88\x02\x03\xe8"
-    assert peer.is_ended()
 
 
 @pytest.mark.parametrize("late", ["wait=500", "dribble=20"])
