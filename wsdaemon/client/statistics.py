@@ -20,7 +20,7 @@ class Times:
         self.count = 0
         self.minimum = math.inf
         self.maximum = 0.0
-        self._mean = 0.0
+        self.mean = 0.0
         self._squares = 0.0  # the sum of the squared distances from the mean, as Welford has it
         self._histogram: HdrHistogram = HdrHistogram(1, _HIGHEST, _DIGITS)
 
@@ -30,15 +30,10 @@ class Times:
         self.count += 1
         self.minimum = min(self.minimum, seconds)
         self.maximum = max(self.maximum, seconds)
-        distance = seconds - self._mean
-        self._mean += distance / self.count
-        self._squares += distance * (seconds - self._mean)
+        distance = seconds - self.mean
+        self.mean += distance / self.count
+        self._squares += distance * (seconds - self.mean)
         self._histogram.record_value(min(_HIGHEST, max(1, round(seconds * 1e9))))
-
-    @property
-    def mean(self) -> float:
-        """The mean, in seconds; 0 without any time."""
-        return self._mean
 
     @property
     def deviation(self) -> float:

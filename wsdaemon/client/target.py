@@ -109,11 +109,7 @@ def parse_target(url: str, **options: Any) -> Target:
 
     A user and password in the URL become an Authorization header. Raises `ValueError`, with a sentence for people.
     """
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError as error:
-        raise ValueError(f"{url!r} is not a URL: {error}") from None
+    parts, port = _split(url, "a URL")
     if parts.scheme not in _PORTS or not parts.hostname:
         raise ValueError(f"{url!r} is not a WebSocket URL; write ws://HOST/PATH or wss://HOST/PATH")
     if "#" in url:
@@ -141,14 +137,18 @@ def parse_target(url: str, **options: Any) -> Target:
 
 def parse_proxy(url: str) -> tuple[str, int, str | None]:
     """Return a proxy's host, port and the value of its Proxy-Authorization header, if any; raises `ValueError`."""
-    try:
-        parts = urlsplit(url if "://" in url else f"http://{url}")
-        port = parts.port
-    except ValueError as error:
-        raise ValueError(f"{url!r} is not a proxy's URL: {error}") from None
+    parts, port = _split(url, "a proxy's URL", scheme="" if "://" in url else "http://")
     if parts.scheme != "http" or not parts.hostname:
         raise ValueError(f"{url!r} is not a proxy that can be used; write http://HOST:PORT")
     return ascii_host(parts.hostname), port or 80, None if parts.username is None else basic_credentials(parts)
+
+
+def _split(url: str, what: str, scheme: str = "") -> tuple[SplitResult, int | None]:
+    try:
+        parts = urlsplit(scheme + url)
+        return parts, parts.port
+    except ValueError as error:
+        raise ValueError(f"{url!r} is not {what}: {error}") from None
 
 
 def proxy_from_environment(target: Target) -> str | None:
@@ -157,9 +157,7 @@ def proxy_from_environment(target: Target) -> str | None:
     That is `https_proxy` for wss and `http_proxy` for ws, else `all_proxy`; upper-case names count too.
     """
     proxies: Mapping[str, str] = urllib.request.getproxies()
-    if urllib.request.proxy_bypass(f"{bracketed(target.host)}:{target.port}") or urllib.request.proxy_bypass(
-        target.host
-    ):
+    if any(map(urllib.request.proxy_bypass, (f"{bracketed(target.host)}:{target.port}", target.host))):
         return None
     return proxies.get("https" if target.is_secure else "http") or proxies.get("all") or None
 

@@ -64,16 +64,11 @@ class Latencies:
 
     def add(self, counts: Counter[int]) -> None:
         """Add latencies."""
-        if not counts:
-            return
-        least, greatest = min(counts), max(counts)
-        self.least = min(self.least, least) if self.count else least
-        self.greatest = max(self.greatest, greatest)
-        self.count += counts.total()
-        self.total += sum(value * count for value, count in counts.items())
-        self.squares += sum(value * value * count for value, count in counts.items())
-        self.counts.update(counts)
-        self.counts = _coarse(self.counts)
+        if counts:
+            total = sum(value * count for value, count in counts.items())
+            squares = sum(value * value * count for value, count in counts.items())
+            self.merge(Latencies(counts, counts.total(), min(counts), max(counts), total, squares))
+            self.counts = _coarse(self.counts)
 
     def merge(self, other: Latencies) -> None:
         """Add other latencies."""
@@ -199,10 +194,8 @@ class Record:
 
     def cut(self, now: float) -> Slice:
         """End the slice at `now`, in seconds since the beginning of the run; returns it."""
-        ended = Slice(self._cut_at, now - self._cut_at)
-        ended.sent, ended.received = self.sent, self.received
-        ended.bytes_sent, ended.bytes_received = self.bytes_sent, self.bytes_received
-        ended.errors = self.errors
+        counted = (self.sent, self.received, self.bytes_sent, self.bytes_received)
+        ended = Slice(self._cut_at, now - self._cut_at, *counted, errors=self.errors)
         ended.latencies.add(microseconds(self.pending))
         self.pending.clear()
         self.sent = self.received = self.bytes_sent = self.bytes_received = 0

@@ -63,11 +63,6 @@ class EchoRunner:
         self._open_clients: set[EchoClient] = set()
         self._pump: IDelayedCall | None = None
 
-    @property
-    def open_now(self) -> int:
-        """How many connections are open."""
-        return len(self._open_clients)
-
     def run(self) -> Deferred[Measurement]:
         """Begin; fires when all connections are closed. To be called once."""
         if self.plan.ramp:
@@ -206,14 +201,14 @@ class EchoRunner:
             client.closing = True
             if client.connection is not None:
                 client.connection.close()
-        if not self.open_now:
+        if not self._open_clients:
             self._finish()
 
     def _client_gone(self, client: EchoClient) -> None:
         self._open_clients.discard(client)
         if not client.closing:
             self._run.closed_early += 1
-        if self.state is State.CLOSING and not self.open_now:
+        if self.state is State.CLOSING and not self._open_clients:
             self._finish()
 
     def _finish(self) -> None:
