@@ -84,20 +84,6 @@ class TestWebsockets:
 
         run(client)
 
-    def test_going_away(self, daemon: Callable[..., Daemon]) -> None:
-        """On SIGTERM every client sees 1001, the idle and the busy, and the daemon ends with 0."""
-        own = daemon()
-
-        async def client() -> None:
-            connections = [await connect(f"{own.ws}/{path}") for path in ("echo", "log", "echo-broadcast") * 10]
-            own.process.terminate()
-            for connection in connections:
-                await connection.wait_closed()
-                assert connection.close_code == 1001
-
-        run(client)
-        assert own.process.wait(timeout=30) == 0
-
 
 def test_endless_message_in_constant_memory(daemon: Callable[..., Daemon]) -> None:
     """A frame of a quarter gigabyte, and an endless row of fragments, pass through echo without memory growing."""

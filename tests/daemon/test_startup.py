@@ -204,9 +204,10 @@ def test_the_help_shows_the_options(tmp_path: Path) -> None:
 def test_the_end_is_orderly(daemon: Callable[..., Daemon], number: signal.Signals) -> None:
     """Every WebSocket gets 1001, the exit code is 0, and nothing listens any more."""
     running = daemon()
-    with connect(f"{running.ws}/echo") as first, connect(f"{running.ws}/echo-broadcast") as second:
+    url = running.ws
+    with connect(f"{url}/echo") as first, connect(f"{url}/echo-broadcast") as second, connect(f"{url}/log") as third:
         running.process.send_signal(number)
-        for client in (first, second):
+        for client in (first, second, third):
             with pytest.raises(ConnectionClosed) as caught:
                 client.recv(timeout=PATIENCE)
             assert caught.value.rcvd is not None

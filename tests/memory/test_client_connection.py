@@ -175,30 +175,21 @@ class TestReceiving:
         (sent,) = server.frames()
         assert sent == close(1009, "message over 100 bytes")
 
-    def test_a_listener_that_closes_in_the_middle_of_a_chunk(self) -> None:
-        """What came in with it is still handed on until the server's Close."""
+    @pytest.mark.parametrize(
+        ("end", "behind"), [("close", (b"2", False, 1)), ("abort", ("closed", None, "cut by this side", False))]
+    )
+    def test_a_listener_that_ends_it_in_the_middle_of_a_chunk(self, end: str, behind: tuple[Any, ...]) -> None:
+        """After its Close, messages are still handed on until the server's Close; after a cut, none is."""
 
-        class Closing(Recorder):
+        class Ending(Recorder):
             def message_received(self, payload: bytes, is_binary: bool, frames: int) -> None:
                 super().message_received(payload, is_binary, frames)
-                server.connection.close()
+                getattr(server.connection, end)()
 
-        server = opened(listener=Closing())
+        server = opened(listener=Ending())
         server.send(Frame(TEXT, b"1"), Frame(TEXT, b"2"), close(1000))
-        assert server.listener.happened == ["opened", (b"1", False, 1), (b"2", False, 1)]
-        assert server.frames() == [close(1000)]
-
-    def test_a_listener_that_cuts_in_the_middle_of_a_chunk(self) -> None:
-        """Nothing more is handed on."""
-
-        class Cutting(Recorder):
-            def message_received(self, payload: bytes, is_binary: bool, frames: int) -> None:
-                super().message_received(payload, is_binary, frames)
-                server.connection.abort()
-
-        server = opened(listener=Cutting())
-        server.send(Frame(TEXT, b"1"), Frame(TEXT, b"2"))
-        assert server.listener.happened[1:] == [(b"1", False, 1), ("closed", None, "cut by this side", False)]
+        assert server.listener.happened == ["opened", (b"1", False, 1), behind]
+        assert server.frames() == ([close(1000)] if end == "close" else [])
 
 
 class TestCompression:

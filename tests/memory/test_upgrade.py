@@ -108,26 +108,16 @@ def test_other_methods_never_upgrade(server: Server, method: str) -> None:
 
 
 def test_every_split(server: Server) -> None:
-    """A frame may arrive with the request, cut anywhere: it is answered."""
+    """A frame may arrive with the request, cut anywhere, or byte by byte: it is answered."""
     data = request("/", *UPGRADE, ECHO) + HELLO.masked() + Frame(PING, b"now").masked()
-    for cut in range(len(data) + 1):
+    halves = [[data[:cut], data[cut:]] for cut in range(len(data) + 1)]
+    for pieces in [*halves, [bytes((octet,)) for octet in data]]:
         peer = server.connect()
-        peer.send(data[:cut])
-        peer.send(data[cut:])
-        response = peer.response()
-        assert response.status == 101
-        assert take_frames(peer.take()) == ([HELLO, Frame(10, b"now")], b""), f"cut at {cut}"
+        for piece in pieces:
+            peer.send(piece)
+        assert peer.response().status == 101
+        assert take_frames(peer.take()) == ([HELLO, Frame(10, b"now")], b""), pieces
         peer.transport.lose()
-
-
-def test_byte_by_byte(server: Server) -> None:
-    """The same byte by byte."""
-    peer = server.connect()
-    for octet in request("/", *UPGRADE, ECHO) + HELLO.masked():
-        peer.send(bytes((octet,)))
-    assert peer.response().status == 101
-    assert take_frames(peer.take())[0] == [HELLO]
-    peer.transport.lose()
 
 
 @pytest.mark.parametrize("before", [["/nothing"], ["/"], ["/", "/nothing"], ["/nothing", "/big"], ["/nothing"] * 100])

@@ -75,23 +75,6 @@ def test_a_stall_is_noticed_by_the_missing_pong(server: Daemon, stall: str) -> N
     run(client)
 
 
-@pytest.mark.parametrize("stall", ["read", "write", "both"])
-def test_a_stall_can_come_after_some_messages(server: Daemon, stall: str) -> None:
-    """They are answered, and the next one never is."""
-
-    async def client() -> None:
-        connection = await connect(f"{server.ws}/echo?stall={stall}&stall_after=3", **GIVES_UP)
-        for message in ("1", "2"):
-            await connection.send(message)
-            assert await connection.recv() == message
-        await connection.send("3")
-        await connection.send("4")
-        assert await until_end(connection) == ["3"]
-        assert end_of(connection) == NO_PONG
-
-    run(client)
-
-
 def test_what_is_not_read_holds_the_sender_up(server: Daemon) -> None:
     """With stall=read the client cannot send all, and its own pings wait as well: nothing but a time limit tells it.
 
