@@ -66,7 +66,8 @@ def run(options: argparse.Namespace) -> int:
         plan, target = _plan(options), target_from(options, options.url)
         old = None if results.compare is None else _read(results.compare)
         for path in (results.report, None if results.json in (None, "-") else Path(results.json)):
-            _check_writable(path)
+            if path is not None:
+                _check_writable(path)
     except (OSError, ValueError) as error:
         return _complain(error)
     warn_insecure(target)
@@ -166,17 +167,16 @@ def _try_out(document: documents.Document) -> None:
         raise documents.DocumentError(f"it is damaged ({error})") from None
 
 
-def _check_writable(path: Path | None) -> None:
+def _check_writable(path: Path) -> None:
     """Raise `ValueError` before the run, not after it, if a result cannot be written."""
-    if path is not None and (path.is_dir() or not path.absolute().parent.is_dir()):
-        raise ValueError(
-            f"{path} cannot be written: " + ("it is a folder" if path.is_dir() else "there is no such folder")
-        )
-    if path is not None:
-        try:
-            path.open("ab").close()
-        except OSError as error:
-            raise ValueError(f"{path} cannot be written: {(error.strerror or 'error').lower()}") from None
+    try:
+        path.open("ab").close()
+    except IsADirectoryError:
+        raise ValueError(f"{path} cannot be written: it is a folder") from None
+    except (FileNotFoundError, NotADirectoryError):
+        raise ValueError(f"{path} cannot be written: there is no such folder") from None
+    except OSError as error:
+        raise ValueError(f"{path} cannot be written: {(error.strerror or 'error').lower()}") from None
 
 
 def _write(results: Results, document: documents.Document, old: documents.Document | None) -> None:

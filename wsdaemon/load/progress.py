@@ -20,34 +20,14 @@ PIPE_SECONDS = 5.0
 _SAMPLE = 4000
 
 
-class Meter:
-    """Rate, latencies and errors since the last reading."""
-
-    def __init__(self, plan: LoadPlan, record: Record) -> None:
-        self._unit = "messages/s" if plan.mode is Mode.ECHO else "handshakes/s"
-        self._record = record
-        self._received = 0
-        self._at = 0.0
-
-    def read(self, elapsed: float) -> str:
-        """Return them as one line of at most 80 columns."""
-        record = self._record
-        received = record.received + sum(each.received for each in record.slices)
-        errors = record.errors.total() + sum(each.errors.total() for each in record.slices)
-        rate = (received - self._received) / (elapsed - self._at) if elapsed > self._at else 0.0
-        self._received, self._at = received, elapsed
-        sample = sorted(record.pending[-_SAMPLE:])
-        times = [words.milliseconds(1000 * sample[len(sample) * part // 100]) if sample else "-" for part in (50, 99)]
-        return f"{words.count(round(rate))} {self._unit}   p50 {times[0]}   p99 {times[1]}   errors {errors:,}"
-
-
 class Progress:
     """Progress that is not shown; base of the others."""
 
     def __init__(self, plan: LoadPlan, record: Record) -> None:
-        self._plan = plan
-        self._meter = Meter(plan, record)
+        self._plan, self._record = plan, record
         self._shown = 0.0
+        self._received = 0
+        self._at = 0.0
 
     every = float("inf")
 
@@ -66,6 +46,17 @@ class Progress:
     def finish(self) -> None:
         """Clean up the screen."""
 
+    def _figures(self, elapsed: float) -> str:
+        """Return rate, latencies and errors since the last reading, as one line of at most 80 columns."""
+        record, unit = self._record, "messages/s" if self._plan.mode is Mode.ECHO else "handshakes/s"
+        received = record.received + sum(each.received for each in record.slices)
+        errors = record.errors.total() + sum(each.errors.total() for each in record.slices)
+        rate = (received - self._received) / (elapsed - self._at) if elapsed > self._at else 0.0
+        self._received, self._at = received, elapsed
+        sample = sorted(record.pending[-_SAMPLE:])
+        times = [words.milliseconds(1000 * sample[len(sample) * part // 100]) if sample else "-" for part in (50, 99)]
+        return f"{words.count(round(rate))} {unit}   p50 {times[0]}   p99 {times[1]}   errors {errors:,}"
+
     def _place(self, elapsed: float) -> str:
         if elapsed > self._plan.duration:
             return "waiting for the last replies"
@@ -83,7 +74,7 @@ class PipeProgress(Progress):
 
     def show(self, elapsed: float) -> None:
         """Write a line."""
-        self._stream.write(f"{self._place(elapsed)}: {self._meter.read(elapsed)}\n")
+        self._stream.write(f"{self._place(elapsed)}: {self._figures(elapsed)}\n")
         self._stream.flush()
 
 
@@ -105,11 +96,10 @@ class TerminalProgress(Progress):
 
     def show(self, elapsed: float) -> None:
         """Draw the two lines."""
-        place = self._place(elapsed)
         bar = ProgressBar(total=self._plan.duration, completed=min(elapsed, self._plan.duration), width=40)
         line = Table.grid(padding=(0, 2))
-        line.add_row(bar, Text(place))
-        self._live.update(Group(line, Text(self._meter.read(elapsed), no_wrap=True, overflow="ellipsis")), refresh=True)
+        line.add_row(bar, Text(self._place(elapsed)))
+        self._live.update(Group(line, Text(self._figures(elapsed), no_wrap=True, overflow="ellipsis")), refresh=True)
 
     def finish(self) -> None:
         """Clear the two lines, and show the cursor."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from html import escape
 from importlib.resources import files
+from statistics import median_high
 from string import Template
 from typing import Any
 
@@ -169,8 +170,8 @@ def _statistics(columns: dict[str, dict[str, Any]]) -> str:
 
 
 def _slice(document: Document) -> str:
-    lengths = sorted(each["length_seconds"] for each in document["slices"])
-    return words.seconds(lengths[len(lengths) // 2]) if lengths else "a slice"
+    lengths = [each["length_seconds"] for each in document["slices"]]
+    return words.seconds(median_high(lengths)) if lengths else "a slice"
 
 
 def _figure(chart: Chart) -> str:
