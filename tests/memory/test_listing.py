@@ -96,28 +96,19 @@ def test_parent(tmp_path: Path) -> None:
 
 
 def test_what_is_left_out(tmp_path: Path) -> None:
-    """Hidden names, dangling links, and whatever is neither file nor folder are left out."""
-    (tmp_path / "file").touch()
-    (tmp_path / "link").symlink_to("file")
-    (tmp_path / ".hidden").touch()
-    (tmp_path / ".git").mkdir()
-    (tmp_path / "dangling").symlink_to("nowhere")
-    (tmp_path / "loop").symlink_to("loop")
-    (tmp_path / "device").symlink_to("/dev/null")
-    os.mkfifo(tmp_path / "fifo")
-    assert listing(tmp_path).names() == ["file", "link"]
-
-
-def test_links_that_cannot_be_followed_are_not_shown(tmp_path: Path) -> None:
-    """Links out of the docroot or to hidden files are left out: they would reveal a name and a size."""
+    """Hidden names, what is neither file nor folder, and links that cannot be followed, which would reveal a size."""
     root = tmp_path / "docroot"
-    root.mkdir()
-    (tmp_path / "outside").write_bytes(b"12345")
-    (root / ".hidden").write_bytes(b"12345")
-    (root / "out").symlink_to(tmp_path / "outside")
-    (root / "folder-out").symlink_to(tmp_path)
-    (root / "hidden").symlink_to(".hidden")
-    assert listing(root).names() == []
+    (root / ".git").mkdir(parents=True)
+    for name in ("file", ".hidden", "../outside"):
+        (root / name).write_bytes(b"12345")
+    links: dict[str, str | Path] = {
+        "link": "file", "dangling": "nowhere", "loop": "loop", "device": "/dev/null",
+        "out": tmp_path / "outside", "folder-out": tmp_path, "hidden": ".hidden",
+    }  # fmt: skip
+    for name, target in links.items():
+        (root / name).symlink_to(target)
+    os.mkfifo(root / "fifo")
+    assert listing(root).names() == ["file", "link"]
 
 
 def test_empty(tmp_path: Path) -> None:

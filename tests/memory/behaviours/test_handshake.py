@@ -67,11 +67,20 @@ LEAVES = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("location", STAYS)
-def test_redirect(location: str) -> None:
-    """A redirect within this site is a 302 with the Location as given."""
-    peer = ask(f"/handshake?location={quote(location)}")
-    assert peer.take() == refused("302 Found", location=location)
+@pytest.mark.parametrize(
+    ("location", "query", "line", "body"),
+    [
+        *[(location, "", "302 Found", "") for location in STAYS],
+        *[
+            ("/echo", f"&status={status}&body=there", f"{status} {HTTPStatus(status).phrase}", "there")
+            for status in (301, 303, 307, 308, 503, 200)
+        ],
+    ],
+)
+def test_redirect(location: str, query: str, line: str, body: str) -> None:
+    """A redirect within this site has the Location as given, and the status as given, or 302."""
+    peer = ask(f"/handshake?location={quote(location)}{query}")
+    assert peer.take() == refused(line, body, location=location)
     assert peer.is_ended()
 
 
@@ -115,13 +124,6 @@ def test_site(host: str, location: str, stays: bool) -> None:
         assert peer.take() == refused("302 Found", location=location)
     else:
         assert why(peer).startswith("location: ")
-
-
-@pytest.mark.parametrize("status", [301, 303, 307, 308, 503, 200])
-def test_location_with_a_status(status: int) -> None:
-    """A given status is sent with the Location; without one it is 302."""
-    sent = ask(f"/handshake?location=/echo&status={status}&body=there").take()
-    assert sent == refused(f"{status} {HTTPStatus(status).phrase}", "there", location="/echo")
 
 
 @pytest.mark.parametrize("path", ["/echo", "/ticker", "/close", "/inspect", "/bytes", "/sink", "/bomb", "/status"])
