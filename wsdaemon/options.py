@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import difflib
 import re
-from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
@@ -20,16 +19,19 @@ _YES = {"yes": True, "true": True, "on": True, "1": True, "no": False, "false": 
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 
 
-class Kind(ABC):
+class Kind:
     """A kind of value."""
 
     name: ClassVar[str] = "text"
     """The kind's name in the JSON catalogue of parameters, by which a page chooses the input field."""
 
+    form: ClassVar[str] = ""
+    """What to write, in a few words: a format for the kind's own fields."""
+
     @property
-    @abstractmethod
     def what(self) -> str:
         """What to write, in a few words."""
+        return self.form.format(**vars(self))
 
     def parse(self, text: str, base: Path) -> Any:
         """Return the value that `text` stands for; paths are relative to the folder `base`."""
@@ -63,13 +65,9 @@ class Number(Kind):
     """A whole number from `low` to `high`."""
 
     name: ClassVar[str] = "number"
+    form: ClassVar[str] = "a whole number from {low} to {high}"
     low: int
     high: int
-
-    @property
-    def what(self) -> str:
-        """What to write."""
-        return f"a whole number from {self.low} to {self.high}"
 
     def parse(self, text: str, base: Path) -> int:
         """Return the number."""

@@ -7,7 +7,7 @@ import pytest
 from tests.support.memory import MemorySite
 from wsdaemon.settings import ServerSettings
 from wsdaemon.site.admission import Admission, address_group
-from wsdaemon.websocket.lease import Lease
+from wsdaemon.websocket.handshake import Lease
 
 
 def admit(admission: Admission, host: str, now: float = 0.0) -> Lease:

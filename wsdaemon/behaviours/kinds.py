@@ -17,24 +17,16 @@ class Milliseconds(Number):
     """A time in whole milliseconds from `low` to `high`."""
 
     name: ClassVar[str] = "milliseconds"
-
-    @property
-    def what(self) -> str:
-        """What to write."""
-        return f"milliseconds, a whole number from {self.low} to {self.high}"
+    form: ClassVar[str] = "milliseconds, a whole number from {low} to {high}"
 
 
 @dataclass(frozen=True)
 class Status(Number):
     """An HTTP status that a request can end with, or 101."""
 
+    form: ClassVar[str] = "101, or a whole number from {low} to {high}"
     low: int = 200
     high: int = 599
-
-    @property
-    def what(self) -> str:
-        """What to write."""
-        return f"101, or a whole number from {self.low} to {self.high}"
 
     def parse(self, text: str, base: Path) -> int:
         """Return the status."""
@@ -46,13 +38,9 @@ class CloseCodeOrNone(Number):
     """Any two bytes, or `none` for a Close frame without a code."""
 
     name: ClassVar[str] = "code"
+    form: ClassVar[str] = "a whole number from {low} to {high}, or none"
     low: int = 0
     high: int = 65535
-
-    @property
-    def what(self) -> str:
-        """What to write."""
-        return f"a whole number from {self.low} to {self.high}, or none"
 
     def parse(self, text: str, base: Path) -> int:
         """Return the code; -1 for none."""
@@ -91,12 +79,8 @@ class Hex(Kind):
     """Bytes, two digits each; spaces and colons may stand between them."""
 
     name: ClassVar[str] = "hex"
+    form: ClassVar[str] = "at most {high} bytes in hex, as 8102 6869"
     high: int
-
-    @property
-    def what(self) -> str:
-        """What to write."""
-        return f"at most {self.high} bytes in hex, as 8102 6869"
 
     def parse(self, text: str, base: Path) -> bytes:
         """Return the bytes."""
@@ -120,13 +104,9 @@ class Sizes(Kind):
     """Some numbers of bytes, at most `count`, each up to `high`."""
 
     name: ClassVar[str] = "sizes"
+    form: ClassVar[str] = "at most {count} numbers from 0 to {high} with commas between, as 1,0,10"
     count: int
     high: int
-
-    @property
-    def what(self) -> str:
-        """What to write."""
-        return f"at most {self.count} numbers from 0 to {self.high} with commas between, as 1,0,10"
 
     def parse(self, text: str, base: Path) -> tuple[int, ...]:
         """Return the numbers."""

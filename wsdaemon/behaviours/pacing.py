@@ -33,7 +33,6 @@ class PacedSender(Sender, Protocol):
     """A connection, as far as its paced output needs it."""
 
     bounds: BehaviourSettings
-    ping_takes: float
 
     def send_reply(self, reply: Reply) -> None:
         """Send a reply whose delay is over."""

@@ -77,15 +77,11 @@ class Frames(Kind):
     """A JSON list of frames, of at most `high` bytes in all."""
 
     name: ClassVar[str] = "json"
+    form: ClassVar[str] = (
+        'a JSON list of frames, as [{{"opcode": "text", "fin": false, "text": "a"}}, {{"opcode": 0, "hex": "62"}}], '
+        "of at most {high} bytes"
+    )
     high: int
-
-    @property
-    def what(self) -> str:
-        """What to write."""
-        return (
-            'a JSON list of frames, as [{"opcode": "text", "fin": false, "text": "a"}, {"opcode": 0, "hex": "62"}], '
-            f"of at most {self.high} bytes"
-        )
 
     def parse(self, text: str, base: Path) -> bytes:
         """Return the frames' bytes."""

@@ -7,7 +7,7 @@ from collections import Counter
 from functools import lru_cache
 
 from wsdaemon.settings import ServerSettings
-from wsdaemon.websocket.lease import Lease
+from wsdaemon.websocket.handshake import Lease
 
 PREFIX_V6 = 64
 """A provider gives an IPv6 customer at least a /64, so a /64 counts as one address."""

@@ -29,7 +29,7 @@ from wsdaemon.websocket.handshake import (
 )
 from wsdaemon.websocket.hub import Hub
 from wsdaemon.websocket.input import LITTLE
-from wsdaemon.websocket.lease import Lease
+from wsdaemon.websocket.handshake import Lease
 from wsdaemon.websocket.transport import finish_sending, hand_over, show_peer, watch_progress
 
 GRACE = 1.0

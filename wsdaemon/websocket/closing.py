@@ -61,18 +61,10 @@ NEXT = {
 class Closable(Protocol):
     """A connection, as far as its end needs it."""
 
-    violation: str
-    """A format for what breaks the protocol."""
-    invalid: str
-    """A format for what makes a payload invalid."""
-
-    @property
-    def transport(self) -> Transport:
-        """The stream to the peer."""
-
-    @property
-    def deadlines(self) -> Deadlines:
-        """The connection's timers."""
+    transport: Transport
+    deadlines: Deadlines
+    violation: str  # a format for what breaks the protocol
+    invalid: str  # a format for what makes a payload invalid
 
     def send_close(self, code: int | None, body: bytes) -> bool:
         """Write a Close with this body; False where another frame is half sent and cannot be finished."""

@@ -31,10 +31,9 @@ from wsdaemon.websocket.collecting import Collected
 from wsdaemon.websocket.compression import agree, parse_extensions
 from wsdaemon.websocket.deadlines import Deadlines
 from wsdaemon.websocket.frames import frame_header
-from wsdaemon.websocket.handshake import Request, accepting_response
+from wsdaemon.websocket.handshake import Lease, Request, accepting_response
 from wsdaemon.websocket.input import Input
 from wsdaemon.websocket.keepalive import KeepAlive
-from wsdaemon.websocket.lease import Lease
 from wsdaemon.websocket.outbox import Outbox
 from wsdaemon.websocket.transport import Transport, abort_connection, call_if_any, show_peer
 

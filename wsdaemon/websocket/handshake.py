@@ -6,11 +6,10 @@ import base64
 import binascii
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from wsdaemon.origins import parse_host
-from wsdaemon.websocket.lease import Lease
 
 _FORBIDDEN = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f-\x9f]")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -50,6 +49,19 @@ class Handshake:
     def first_segment(self) -> str:
         """The first segment of the target's path: `echo` for /echo/x?y=z."""
         return self.target.partition("?")[0].lstrip("/").partition("/")[0]
+
+
+@dataclass(slots=True)
+class Lease:
+    """A connection's place under `max_connections`, from accept until the socket is gone; may be released twice."""
+
+    _release: Callable[[], None] | None
+
+    def release(self) -> None:
+        """Give the place back."""
+        release, self._release = self._release, None
+        if release is not None:
+            release()
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
-from typing import Any, Protocol, TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -18,18 +18,21 @@ from wsdaemon.websocket.turns import Turns
 _Each = TypeVar("_Each")
 
 
+class Queue(Protocol):
+    """An outbox, as far as it is looked at from outside."""
+
+    queued: int
+
+
 class Member(Protocol):
     """A connection, as far as those who look at all connections need it."""
 
     number: int
     peer: str
     target: str
+    subprotocol: ClassVar[str]
     opened_at: float
     transport: Any
-
-    @property
-    def subprotocol(self) -> str:
-        """The subprotocol's short name."""
 
     @property
     def can_send(self) -> bool:
@@ -44,12 +47,6 @@ class Member(Protocol):
 
     def abort(self) -> None:
         """Cut the stream."""
-
-
-class Queue(Protocol):
-    """An outbox, as far as it is looked at from outside."""
-
-    queued: int
 
 
 class Room(set[_Each]):

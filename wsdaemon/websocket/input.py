@@ -21,9 +21,8 @@ from wsdaemon.websocket.autobahn_facts import CLOSED, OPEN
 from wsdaemon.websocket.closing import Closing
 from wsdaemon.websocket.codes import CloseCode, Opcode
 from wsdaemon.websocket.deadlines import Deadlines
-from wsdaemon.websocket.frames import RSV1, frame_extent, is_begun, take_compressed_frame, take_whole_frames
+from wsdaemon.websocket.frames import RSV1, Masker, frame_extent, is_begun, take_compressed_frame, take_whole_frames
 from wsdaemon.websocket.hub import Hub
-from wsdaemon.websocket.masking import Masker
 from wsdaemon.websocket.outbox import BUSY, Outbox
 from wsdaemon.websocket.transport import Transport, call_if_any
 from wsdaemon.websocket.utf8 import Utf8Check, is_text

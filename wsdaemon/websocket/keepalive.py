@@ -3,34 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import Protocol
 
-from wsdaemon.settings import WebSocketSettings
-from wsdaemon.websocket.deadlines import Deadlines
-from wsdaemon.websocket.outbox import Outbox
-
-
-class Pinged(Protocol):
-    """A connection, as far as its keep-alive needs it."""
-
-    deadlines: Deadlines
-    outbox: Outbox
-    heard: bool
-    ping_takes: float
-
-    @property
-    def settings(self) -> WebSocketSettings:
-        """The subprotocol's settings."""
-
-    @property
-    def incoming_frame(self) -> object:
-        """What stands for the frame that is arriving; None between frames."""
-
-    def send_ping(self, payload: bytes) -> None:
-        """Send a ping."""
-
-    def unanswered(self) -> None:
-        """Cut the peer: it did not answer."""
+from wsdaemon.websocket.outbox import Sender
 
 
 class KeepAlive:
@@ -38,7 +12,7 @@ class KeepAlive:
 
     __slots__ = ("_connection", "_frame", "_payload")
 
-    def __init__(self, connection: Pinged) -> None:
+    def __init__(self, connection: Sender) -> None:
         self._connection = connection
         self._payload: bytes | None = None
         self._frame: object = None  # the frame that was arriving when the ping went out

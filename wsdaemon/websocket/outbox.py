@@ -26,19 +26,29 @@ does not keep up; too much output is queued at our own pace; the URL asks for a 
 
 
 class Sender(Protocol):
-    """A connection, as far as its output needs it."""
+    """A connection, as far as its output and its keep-alive need it."""
 
     transport: Transport
+    hub: Hub
+    settings: WebSocketSettings
     deadlines: Deadlines
     closing: Closing
+    heard: bool
+    ping_takes: float
 
     @property
-    def hub(self) -> Hub:
-        """The connections' common state."""
+    def outbox(self) -> Outbox:
+        """Its output."""
 
     @property
-    def settings(self) -> WebSocketSettings:
-        """The subprotocol's settings."""
+    def incoming_frame(self) -> object:
+        """What stands for the frame that is arriving; None between frames."""
+
+    def send_ping(self, payload: bytes) -> None:
+        """Send a ping."""
+
+    def unanswered(self) -> None:
+        """Cut the peer: it did not answer a ping."""
 
     def read_on(self) -> bool:
         """Process held input; False where there is none, so that reading goes on."""

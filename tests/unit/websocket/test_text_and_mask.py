@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.support.wire import BINARY, MASK, Frame
-from wsdaemon.websocket.masking import Masker
+from wsdaemon.websocket.frames import Masker
 from wsdaemon.websocket.utf8 import Utf8Check
 
 
