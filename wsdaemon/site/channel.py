@@ -22,6 +22,7 @@ from wsdaemon.websocket.deadlines import Deadlines
 from wsdaemon.websocket.handshake import (
     Handshake,
     HandshakeRefused,
+    Lease,
     Request,
     read_handshake,
     split_plain_upgrade,
@@ -29,7 +30,6 @@ from wsdaemon.websocket.handshake import (
 )
 from wsdaemon.websocket.hub import Hub
 from wsdaemon.websocket.input import LITTLE
-from wsdaemon.websocket.handshake import Lease
 from wsdaemon.websocket.transport import finish_sending, hand_over, show_peer, watch_progress
 
 GRACE = 1.0
