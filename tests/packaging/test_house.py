@@ -1,4 +1,4 @@
-"""The house's own rules, each with the exceptions that are left: take one out when it is mended, and add none.
+"""The house's own rules.
 
 Layers and circles are import-linter's to hold (pyproject.toml), private names `library_facts/test_private_names.py`'s.
 """
@@ -20,7 +20,6 @@ from wsdaemon.websocket.hub import Hub
 FOLDERS = ("benchmarks", "docs", "static", "tests", "tools", "twisted", "wsdaemon")
 SOURCES = {".py", ".js", ".mjs", ".css", ".html"}
 MAX_LINES = 400
-LONG = {"tests/memory/test_connection.py"}  # to be split
 
 MAX_CONNECTION, MAX_BEHAVIOUR = 4, 6
 
@@ -34,7 +33,7 @@ def test_no_file_is_too_long() -> None:
     """Every source file fits in the head."""
     assert len(sources()) > 300
     lengths = {str(file.relative_to(ROOT)): len(file.read_text().splitlines()) for file in sources()}
-    assert {name: length for name, length in lengths.items() if length > MAX_LINES and name not in LONG} == {}
+    assert {name: length for name, length in lengths.items() if length > MAX_LINES} == {}
 
 
 @pytest.mark.parametrize("subprotocol", all_subprotocols(), ids=lambda each: each.names[-1])
