@@ -8,6 +8,7 @@ trouble (`tests.fuzz.seeds`).
 from __future__ import annotations
 
 import contextlib
+import errno
 import functools
 import os
 import re
@@ -137,12 +138,16 @@ def test_promise_12_real_daemon(daemon: Callable[..., Daemon], tree: Tree, targe
 def converse(daemon: Daemon, stream: bytes) -> bytes:
     """Send a stream in its packets, hang up, and return what was received."""
     received = bytearray()
-    with RawClient(daemon, path=None) as client, contextlib.suppress(ConnectionError):  # the daemon may end it first
-        for packet in stream.split(CUT):
-            client.send(packet)
-        client.socket.shutdown(socket.SHUT_WR)
-        while data := client.socket.recv(1 << 16):
-            received += data
+    with RawClient(daemon, path=None) as client:
+        try:
+            for packet in stream.split(CUT):
+                client.send(packet)
+            client.socket.shutdown(socket.SHUT_WR)
+            while data := client.socket.recv(1 << 16):
+                received += data
+        except OSError as error:  # the daemon may end it first, and a reset may come between two calls
+            if not isinstance(error, ConnectionError) and error.errno != errno.ENOTCONN:
+                raise
     return bytes(received)
 
 
