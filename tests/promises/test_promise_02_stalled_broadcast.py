@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Subprotocol
@@ -50,7 +51,8 @@ def test_promise_2_stalled_reader(daemon: Callable[..., Daemon], figure: Figure)
     served = daemon(ini=f"[subprotocol:echo-broadcast]\nqueue_limit = {QUEUE}\nclose_timeout = 60\n")
     with RawClient(served, "/", subprotocols=NAME, receive_buffer=1 << 18) as stalled:
         before = served.rss()
-        heard = asyncio.run(_chat(served))
+        with ThreadPoolExecutor(1) as pool:  # Playwright's loop goes on in this thread once a browser has been used
+            heard = pool.submit(asyncio.run, _chat(served)).result()
         figure(2, "growth, one stalled and 50 fast", (served.rss() - before) / 1e6, "MB", 16)
         assert heard == [list(map(str, range(MESSAGES)))] * FAST
         frames: list[Frame] = []
