@@ -174,8 +174,7 @@ class Behaviour(Connection):
 
     def hold(self) -> None:
         """Keep the connection as it is, for `[behaviours] max_wait` at most."""
-        for name in ("ping", "pong", "message", "stall"):
-            self.deadlines.cancel(name)
+        super().left_open()  # not its own: nothing queued is forgotten
         self.deadlines.set("hold", self.bounds.max_wait, self._held_long_enough)
 
     def _held_long_enough(self) -> None:

@@ -12,10 +12,11 @@ from autobahn.websocket.compress import (
     PerMessageDeflateOffer,
     PerMessageDeflateOfferAccept,
 )
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IReactorTime
 
 from wsdaemon.settings import WebSocketSettings
 from wsdaemon.websocket.allocator import give_back
+from wsdaemon.websocket.deadlines import SharedTimer
 from wsdaemon.websocket.inflating import TAIL, Inflater
 from wsdaemon.websocket.zlibs import SYNC_FLUSH, new_compressor
 
@@ -64,44 +65,28 @@ class Compressors:
     """
 
     def __init__(self, clock: IReactorTime, limit: int, idle: float) -> None:
-        self._clock = clock
         self.limit = limit
-        self.idle = idle
-        self._kept: dict[Deflate, float] = {}  # and when it was last used, the longest ago first
-        self._sweeping: IDelayedCall | None = None
+        self.timer: SharedTimer[Deflate] = SharedTimer(clock, idle, self._idle)
 
     @property
     def count(self) -> int:
         """How many are kept."""
-        return len(self._kept)
+        return len(self.timer.waiting)
 
     def used(self, deflate: Deflate) -> None:
         """Keep the compressor that was used now; forget another where there are too many."""
-        self._kept.pop(deflate, None)
-        self._kept[deflate] = self._clock.seconds()
-        if len(self._kept) > self.limit:
-            next(iter(self._kept)).release()
-        if self._sweeping is None:
-            self._sweeping = self._clock.callLater(self.idle, self._sweep)
+        self.timer.start(deflate)
+        if self.count > self.limit:
+            next(iter(self.timer.waiting)).release()
 
     def forget(self, deflate: Deflate) -> None:
         """Keep it no more."""
-        self._kept.pop(deflate, None)
-        if not self._kept and self._sweeping is not None:
-            self._sweeping.cancel()
-            self._sweeping = None
+        self.timer.cancel(deflate)
 
-    def _sweep(self) -> None:
-        self._sweeping = None
-        limit = self._clock.seconds() - self.idle
-        idle = [each for each, used in self._kept.items() if used <= limit]
+    def _idle(self, idle: list[Deflate]) -> None:
         for deflate in idle:
             deflate.release()
-        if idle:
-            give_back()  # 64 of them are 17 MB, and it takes half a millisecond
-        if self._kept:
-            wait = next(iter(self._kept.values())) - limit
-            self._sweeping = self._clock.callLater(wait, self._sweep)
+        give_back()  # 64 of them are 17 MB, and it takes half a millisecond
 
 
 class Deflate(PerMessageDeflate):

@@ -155,6 +155,7 @@ class Connection(Input):
         self.deadlines = Deadlines(self.hub.clock)
         self.outbox = self.make_outbox()
         self.closing = Closing(self, self.settings.close_timeout)
+        self._keep_alive = KeepAlive(self)
         self.makeConnection(transport)
         try:
             self.accept(request)
@@ -192,7 +193,6 @@ class Connection(Input):
         # The HTTP channel is gone, and with it the producer that it registered.
         self.transport.registerProducer(self.outbox, True)
         call_if_any(self.transport, "setTcpNoDelay", True)  # send before earlier messages are acknowledged
-        self._keep_alive = KeepAlive(self)
         self._keep_alive.start()
         self.events.info(
             "connection {number} from {peer}: open, {target}, {subprotocol}",
@@ -215,6 +215,7 @@ class Connection(Input):
         """Let go of everything: the transport is gone."""
         was_ended = self.closing.state == CLOSED
         self.closing.gone()
+        self._keep_alive.stop()
         self.deadlines.clear()
         self.forget_input()
         self.outbox.lost()
@@ -297,8 +298,9 @@ class Connection(Input):
 
     def left_open(self) -> None:
         """Stop waiting for what only an open connection waits for."""
-        for name in ("ping", "pong", "message", "stall"):
-            self.deadlines.cancel(name)
+        self._keep_alive.stop()
+        self.deadlines.cancel("message")
+        self.deadlines.cancel("stall")
 
     def ending(self) -> None:
         """Let go of input and output before the stream ends; it is read on, as no reset may overtake a Close."""

@@ -13,6 +13,7 @@ from wsdaemon.observe.tally import Cause, Tally
 from wsdaemon.observe.traffic import Traffic
 from wsdaemon.settings import LimitSettings
 from wsdaemon.websocket.compression import Compressors
+from wsdaemon.websocket.deadlines import SharedTimer
 from wsdaemon.websocket.turns import Turns
 
 _Each = TypeVar("_Each")
@@ -83,6 +84,8 @@ class Hub:
         self.traffic = Traffic()
         self.turns = Turns(clock, self.limits.turn_budget)
         self.compressors = Compressors(clock, self.limits.max_compressors, self.limits.compressor_idle)
+        self.ping_timers: dict[float, SharedTimer[Any]] = {}
+        """The timers of the keep-alive's pings, by their interval."""
         self._rooms: dict[str, Room[Any]] = {}
         self._numbers = itertools.count(1)
         self.draining = False
@@ -94,7 +97,7 @@ class Hub:
         """Have other bounds hold from now on."""
         self.limits = limits
         self.turns.budget = limits.turn_budget
-        self.compressors.limit, self.compressors.idle = limits.max_compressors, limits.compressor_idle
+        self.compressors.limit, self.compressors.timer.seconds = limits.max_compressors, limits.compressor_idle
 
     def handshake_answered(self, status: int, refusal: Cause | None = None) -> None:
         """Count an opening handshake by the status that answers it, and the cause if that refuses it."""

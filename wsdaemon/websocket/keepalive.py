@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from wsdaemon.websocket.deadlines import SharedTimer
 from wsdaemon.websocket.outbox import Sender
 
 
@@ -20,9 +21,19 @@ class KeepAlive:
     def start(self) -> None:
         """Wait until the next ping is due."""
         self._payload = None
-        interval = self._connection.settings.ping_interval
+        hub, interval = self._connection.hub, self._connection.settings.ping_interval
         if interval:
-            self._connection.deadlines.set("ping", interval, self._ask)
+            if interval not in hub.ping_timers:
+                hub.ping_timers[interval] = SharedTimer(hub.clock, interval, _ask_all)
+            hub.ping_timers[interval].start(self)
+
+    def stop(self) -> None:
+        """Neither send pings nor wait for a pong."""
+        self._payload = None
+        self._connection.deadlines.cancel("pong")
+        timer = self._connection.hub.ping_timers.get(self._connection.settings.ping_interval)
+        if timer is not None:
+            timer.cancel(self)
 
     def answered(self, payload: bytes) -> bool:
         """Take a pong; says whether it answers the ping."""
@@ -32,7 +43,8 @@ class KeepAlive:
         self.start()
         return True
 
-    def _ask(self) -> None:
+    def ask(self) -> None:
+        """Send a ping: it is due."""
         connection = self._connection
         if connection.outbox.is_behind:
             self.start()  # the peer does not read, which has its own deadline
@@ -51,10 +63,15 @@ class KeepAlive:
     def _missing(self) -> None:
         connection, outbox = self._connection, self._connection.outbox
         if self._payload is None and (outbox.is_paused or not outbox.frame_left):
-            self._ask()  # now a ping can go out, or the peer has other deadlines
+            self.ask()  # now a ping can go out, or the peer has other deadlines
             return
         inside_a_frame = self._frame is not None and connection.incoming_frame == self._frame and connection.heard
         if inside_a_frame or outbox.is_full:
             self._wait()  # no pong can arrive inside a frame, and none is seen while nothing is read
         else:
             connection.unanswered()
+
+
+def _ask_all(due: list[KeepAlive]) -> None:
+    for each in due:
+        each.ask()
