@@ -351,7 +351,8 @@ class Connection(Input):
 
     def note_sent(self, opcode: int, length: int, fin: bool) -> None:
         """Log and count a frame that is sent."""
-        self.trace("sends", opcode, length, fin)
+        if self.hub.verbose:  # saves a call
+            self.trace("sends", opcode, length, fin)
         self.hub.traffic.count_out(opcode, length, fin)
 
     def note_message(self, is_binary: bool, length: int) -> None:

@@ -175,6 +175,8 @@ def is_begun(data: bytes, *, masked: bool, limit: int) -> bool:
 
 def frame_extent(data: bytes, start: int) -> int:
     """Return how many bytes the frame at `start` takes, header and payload; 0 where its header is not whole yet."""
+    if len(data) - start >= 6 and 0 <= (short := data[start + 1] - _MASK) < 126:  # as most are; a `Header` takes long
+        return 6 + short
     header = Header.read(data, start)
     return 0 if header is None or len(data) - start < header.size else header.size + header.length
 

@@ -276,12 +276,13 @@ class Input(WebSocketServerProtocol):
     def onFrameBegin(self) -> None:
         """Take a frame's header."""
         frame = self.current_frame
-        self.trace("receives", frame.opcode, frame.length, frame.fin)
+        if self.hub.verbose:  # saves a call
+            self.trace("receives", frame.opcode, frame.length, frame.fin)
         if frame.mask:
             self.current_frame_masker = Masker(frame.mask)
         if frame.length > self.hub.limits.frame_hold:
             call_if_any(self.transport, "expect_large")
-        if frame.opcode in (Opcode.TEXT, Opcode.BINARY):
+        if 0 < frame.opcode < Opcode.CLOSE:
             self.begun_messages += 1
             self._deflated = self._inflated_size = 0
         super().onFrameBegin()
