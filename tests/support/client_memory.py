@@ -14,9 +14,8 @@ from zope.interface import implementer
 from tests.support.memory import Transport
 from tests.support.wire import Frame
 from wsdaemon.client.connect import connect
-from wsdaemon.client.connection import ClientConnection
+from wsdaemon.client.connection import ClientConnection, Listener
 from wsdaemon.client.events import Frame as Shown
-from wsdaemon.client.listener import Listener
 from wsdaemon.client.target import Target, parse_target
 
 

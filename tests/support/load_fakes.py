@@ -8,9 +8,9 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
+from wsdaemon.client.connection import Listener
 from wsdaemon.client.errors import ClientError
 from wsdaemon.client.events import HandshakeTimes
-from wsdaemon.client.listener import Listener
 from wsdaemon.load.connects import ConnectsRunner
 from wsdaemon.load.measurement import Measurement
 from wsdaemon.load.plan import LoadPlan, Mode

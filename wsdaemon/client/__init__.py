@@ -6,10 +6,9 @@ The package also holds `wsping`, which is built on it.
 from __future__ import annotations
 
 from wsdaemon.client.connect import connect
-from wsdaemon.client.connection import ClientConnection
+from wsdaemon.client.connection import ClientConnection, Listener
 from wsdaemon.client.errors import CannotConnect, ClientError, HandshakeRefused, HandshakeTimeout
 from wsdaemon.client.events import Frame, HandshakeTimes
-from wsdaemon.client.listener import Listener
 from wsdaemon.client.target import Target, parse_target, proxy_from_environment
 
 __all__ = [

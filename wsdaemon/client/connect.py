@@ -14,13 +14,13 @@ from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 
-from wsdaemon.client.connection import ClientConnection
+from wsdaemon.client.connection import ClientConnection, Listener
 from wsdaemon.client.errors import CannotConnect, ClientError, HandshakeRefused, HandshakeTimeout
 from wsdaemon.client.events import HandshakeTimes
 from wsdaemon.client.handshake import BODY_LIMIT, Answer, proxy_request, read_answer, request
-from wsdaemon.client.listener import Listener
 from wsdaemon.client.target import Target, bracketed
 from wsdaemon.client.tls import ClientTls, explain
+from wsdaemon.websocket.transport import call_if_any
 
 _BODY_SECONDS = 1.0
 """How long to wait for the body of a refusal."""
@@ -45,8 +45,13 @@ def tcp_endpoint(target: Target, reactor: Any) -> IStreamClientEndpoint:
     return endpoint
 
 
-class _Attempt:
-    """One attempt to connect, from TCP to the 101."""
+class _Attempt(Protocol):
+    """One attempt to connect, from TCP to the 101.
+
+    It is the TCP stream's protocol: it reads a proxy's response, and passes all that follows to TLS or the connection.
+    """
+
+    transport: Any = None
 
     def __init__(self, target: Target, listener: Listener, clock: Any, tls: ClientTls | None) -> None:
         self.target = target
@@ -55,7 +60,7 @@ class _Attempt:
         self._step = "tcp"
         self._result: Deferred[ClientConnection] | None = Deferred(lambda _: self._fail(None))
         self._pending: Deferred[Any] | None = None
-        self._stream: _Stream | None = None
+        self._inner: Any = None
         self._received = b""
         self._refusal: Answer | None = None
         self._listener = listener
@@ -69,23 +74,22 @@ class _Attempt:
         result = self._result
         assert result is not None  # noqa: S101
         self._connection.deadlines.set("handshake", self.target.timeout, self._expired)
-        self._pending = endpoint.connect(Factory.forProtocol(lambda: _Stream(self)))
+        self._pending = endpoint.connect(Factory.forProtocol(lambda: self))
         self._pending.addErrback(self._unreachable)
         return result
 
-    def stream_made(self, stream: _Stream) -> None:
+    def connectionMade(self) -> None:
         """TCP is connected: ask the proxy, or go on."""
+        call_if_any(self.transport, "setTcpNoDelay", True)
         if self._result is None:
-            stream.transport.abortConnection()
-            return
-        self._stream = stream
-        if self.target.proxy is None:
+            self.transport.abortConnection()
+        elif self.target.proxy is None:
             self._tunnelled(b"")
         else:
             self._step = "proxy"
-            stream.transport.write(proxy_request(self.target))
+            self.transport.write(proxy_request(self.target))
 
-    def proxy_answered(self, data: bytes) -> None:
+    def dataReceived(self, data: bytes) -> None:
         """Read the proxy's response."""
         answer = self._read(data)
         if answer is None:
@@ -112,15 +116,22 @@ class _Attempt:
 
     def _tunnelled(self, early: bytes) -> None:
         """The stream reaches the server; `early` is what it has sent already."""
-        assert self._stream is not None  # noqa: S101
         self._tcp = self._lap()
         if self._tls is None:
-            self._stream.hand_over(self._connection, early)
+            self._pass_to(self._connection, early)
             self.secured()
-            return
-        self._step = "tls"
-        factory = TLSMemoryBIOFactory(self._tls, True, _Made(self._connection), self._clock)
-        self._stream.hand_over(factory.buildProtocol(None), early)
+        else:
+            self._step = "tls"
+            factory = TLSMemoryBIOFactory(self._tls, True, Factory(), self._clock)
+            self._pass_to(factory.protocol(factory, self._connection), early)
+
+    def _pass_to(self, inner: Any, early: bytes) -> None:
+        """Pass the stream to `inner` from now on."""
+        self._inner = inner
+        self.dataReceived = inner.dataReceived  # type: ignore[method-assign]  # saves a call per chunk
+        inner.makeConnection(self.transport)
+        if early:
+            inner.dataReceived(early)
 
     def secured(self) -> None:
         """The stream is ready for the request."""
@@ -172,6 +183,13 @@ class _Attempt:
 
     # -- failures -------------------------------------------------------------------------------------------------
 
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """The stream ended."""
+        if self._inner is None:
+            self.lost(reason)
+        else:
+            self._inner.connectionLost(reason)
+
     def lost(self, reason: Failure) -> None:
         """The stream ended before the connection was open."""
         if self._refusal is not None:
@@ -209,8 +227,8 @@ class _Attempt:
         self._connection.deadlines.clear()
         if self._pending is not None:
             self._pending.cancel()
-        if self._stream is not None:
-            self._stream.transport.abortConnection()
+        if self.transport is not None:
+            self.transport.abortConnection()
         if result is not None and error is not None:
             result.errback(error)
 
@@ -218,52 +236,3 @@ class _Attempt:
         now = self._clock.seconds()
         self._last, elapsed = now, now - self._last
         return float(elapsed)
-
-
-class _Made(Factory):
-    """Factory of one existing protocol, which keeps its own factory."""
-
-    noisy = False
-
-    def __init__(self, protocol: Protocol) -> None:
-        self._protocol = protocol
-
-    def buildProtocol(self, addr: object) -> Protocol:
-        """Return it."""
-        return self._protocol
-
-
-class _Stream(Protocol):
-    """The TCP stream: read by the attempt while a proxy answers, then by TLS or the connection."""
-
-    transport: Any
-
-    def __init__(self, attempt: _Attempt) -> None:
-        self._attempt = attempt
-        self._inner: Any = None
-
-    def connectionMade(self) -> None:
-        """TCP is connected."""
-        no_delay = getattr(self.transport, "setTcpNoDelay", None)
-        if no_delay is not None:
-            no_delay(True)
-        self._attempt.stream_made(self)
-
-    def hand_over(self, inner: Any, early: bytes) -> None:
-        """Give the stream to `inner`; `early` is what was received already."""
-        self._inner = inner
-        self.dataReceived = inner.dataReceived  # type: ignore[method-assign]  # saves a call per chunk
-        inner.makeConnection(self.transport)
-        if early:
-            inner.dataReceived(early)
-
-    def dataReceived(self, data: bytes) -> None:
-        """Pass the proxy's response on."""
-        self._attempt.proxy_answered(data)
-
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """The stream ended."""
-        if self._inner is not None:
-            self._inner.connectionLost(reason)
-        else:
-            self._attempt.lost(reason)

@@ -1,11 +1,11 @@
-"""A WebSocket connection on the client's side: Autobahn reads what comes in, what goes out is framed here.
+"""A client's WebSocket connection and the listener that hears of it: Autobahn parses its input, output is framed here.
 
 The rules:
 
-- A connection comes into a listener's hands OPEN. It is CLOSING once a Close frame was sent, and CLOSED once its
-  transport is told to end; messages are handed on until then, sent only while OPEN.
-- From the first Close frame on, the transport is gone within the target's timeout.
-- What the server may make us hold is bounded: a message by the listener's `message_limit`, pongs to one.
+- A listener gets a connection OPEN. It is CLOSING once a Close frame was sent, and CLOSED once its transport is told
+  to end. Messages are received until CLOSED, and sent only while OPEN.
+- The transport is gone within the target's timeout after the first Close frame.
+- What a server can make us hold is bounded: a message by the listener's `message_limit`, and one pong.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from wsdaemon.client.deflate import ClientDeflate, accept, disagreement
-from wsdaemon.client.events import PREVIEW, Events, Frame, HandshakeTimes
+from wsdaemon.client.events import PREVIEW, Frame, HandshakeTimes
 from wsdaemon.client.handshake import Answer, chosen_subprotocol
 from wsdaemon.client.target import Target, parse_deflate
 from wsdaemon.observe.log import SILENT
@@ -37,23 +37,58 @@ from wsdaemon.websocket.frames import apply_mask, frame_header, is_begun, take_w
 from wsdaemon.websocket.transport import Transport, abort_connection
 
 _HELD = 1 << 16
-"""How long a frame that is not all there yet may be and still be held for the fast path, in bytes."""
+"""The longest incomplete frame that is held for the fast path, in bytes."""
 
 _DROP_DELAY = 1.0
-"""How long the server has to end the stream once both Close frames are through, in seconds."""
+"""How long the server has to end the stream after both Close frames, in seconds."""
+
+
+class Listener:
+    """The listener of a connection, called for each event; subclass and override."""
+
+    wants_frames: bool = False
+    """Whether `frame_received` and `frame_sent` are to be called."""
+
+    message_limit: int = 64 << 20
+    """The largest message to receive, in bytes; a larger one fails the connection with 1009."""
+
+    def opened(self, connection: ClientConnection) -> None:
+        """The connection is open."""
+
+    def frame_received(self, frame: Frame) -> None:
+        """A whole frame was received: data or control."""
+
+    def frame_sent(self, frame: Frame) -> None:
+        """A frame was handed to the transport."""
+
+    def message_received(self, payload: bytes, is_binary: bool, frames: int) -> None:
+        """A message of that many frames was received; a text is valid UTF-8."""
+
+    def pong_received(self, payload: bytes) -> None:
+        """A pong was received."""
+
+    def writable(self) -> None:
+        """The server has taken what was queued (`write_paused` is over)."""
+
+    def closed(self, code: int | None, reason: str, clean: bool) -> None:
+        """The connection is gone. Called once for each that was opened.
+
+        `code` is that of the server's Close frame: 1005 if the frame has none, None without a frame. `reason` is the
+        server's, or says what went wrong. `clean`: both Close frames were exchanged and the server broke no rule.
+        """
 
 
 class Attempt(Protocol):
-    """The attempt to connect that a connection belongs to until it is open."""
+    """The attempt to connect, which owns a connection until it is open."""
 
     def secured(self) -> None:
-        """TLS has agreed on its keys."""
+        """The TLS handshake is complete."""
 
     def answered(self, data: bytes) -> None:
         """Take a piece of the server's response."""
 
     def lost(self, reason: Failure) -> None:
-        """The stream is gone."""
+        """The stream ended."""
 
 
 @autobahn.ends_by_closing
@@ -71,15 +106,15 @@ class ClientConnection(WebSocketClientProtocol):
     violation, invalid = "protocol violation: {}", "invalid payload: {}"
 
     times: HandshakeTimes
-    """How long it took to connect."""
+    """The times of connecting."""
     subprotocol: str | None = None
     """The subprotocol that the server chose."""
     extensions: str = ""
     """The server's Sec-WebSocket-Extensions."""
     write_paused = False
-    """Whether the server does not keep up; what is sent nevertheless waits in memory."""
+    """Whether the server does not keep up; what is sent meanwhile is queued in memory."""
 
-    def __init__(self, target: Target, listener: Events, clock: Any, attempt: Attempt) -> None:
+    def __init__(self, target: Target, listener: Listener, clock: Any, attempt: Attempt) -> None:
         super().__init__()
         self.factory = _factory()
         self.perMessageCompressionAccept = self._accept_compression
@@ -87,7 +122,6 @@ class ClientConnection(WebSocketClientProtocol):
         self.listener = listener
         self.deadlines = Deadlines(clock)
         self._attempt = attempt
-        self._key = base64.b64encode(os.urandom(16))
         self.closing = Closing(self, target.timeout, _DROP_DELAY)
         self._opened = False
         self._owed_pong: bytes | None = None
@@ -102,9 +136,9 @@ class ClientConnection(WebSocketClientProtocol):
         return self.closing.is_open
 
     def send_message(self, payload: bytes, is_binary: bool, fragment: int = 0) -> int:
-        """Send a message, in frames of at most `fragment` bytes each (0: in one); nothing happens unless open.
+        """Send a message in frames of at most `fragment` bytes each (0: in one); nothing happens unless open.
 
-        Returns how many frames that were: with compression, it is the compressed message that is cut.
+        Returns the number of frames; with compression, `fragment` counts compressed bytes.
         """
         if not self.closing.is_open:
             return 0
@@ -138,23 +172,23 @@ class ClientConnection(WebSocketClientProtocol):
     # -- the handshake --------------------------------------------------------------------------------------------
 
     def connectionMade(self) -> None:
-        """The stream is there; TLS may still have to agree on its keys."""
+        """The stream is connected; a TLS handshake may follow."""
         autobahn.begin_client(self)
 
     def startHandshake(self) -> None:
-        """Leave it to `begin`: what Autobahn would send has each header once, and always a port."""
+        """Do nothing: `begin` sends the request. Autobahn's has no header twice, and always a port."""
 
     def handshakeCompleted(self) -> None:
-        """TLS has agreed on its keys."""
+        """The TLS handshake is complete (called by Twisted)."""
         self._attempt.secured()
 
     def begin(self, request: Callable[[str], bytes]) -> None:
-        """Send the request for our key."""
-        self.websocket_key = self._key
-        self.transport.write(request(self._key.decode()))
+        """Send the request that `request` makes of a new key."""
+        self.websocket_key = base64.b64encode(os.urandom(16))  # where Autobahn looks for it
+        self.transport.write(request(self.websocket_key.decode()))
 
     def open(self, answer: Answer, times: HandshakeTimes) -> None:
-        """Go from a 101 to OPEN; raises `CannotConnect` or `ValueError` where the answer is not right."""
+        """Open the connection after a 101; raises `CannotConnect` or `ValueError` for a wrong response."""
         self.times = times
         self.subprotocol = chosen_subprotocol(answer, self.target.subprotocols)
         self.extensions = ", ".join(answer.values("sec-websocket-extensions"))
@@ -174,21 +208,21 @@ class ClientConnection(WebSocketClientProtocol):
         self.closing.cause = wrong
         return None
 
-    # -- what comes in --------------------------------------------------------------------------------------------
+    # -- input ---------------------------------------------------------------------------------------------------
 
     def dataReceived(self, data: bytes) -> None:
-        """Take whole messages at once and leave every other byte to Autobahn."""
+        """Read whole messages at once and leave every other byte to Autobahn."""
         if not self._opened:
             self._attempt.answered(data)
         elif self.closing.state == autobahn.CLOSED or self.closing.received is not None:
-            return  # nothing follows a Close frame, RFC 6455 section 5.5.1
+            return  # nothing follows a Close frame (RFC 6455 section 5.5.1)
         elif self.current_frame is not None or self.inside_message:
             autobahn.parse(self, data)
         else:
             self._take(self.data + data if self.data else data)
 
     def _take(self, data: bytes) -> None:
-        """Take `data`, which begins with a frame's first byte."""
+        """Read `data`, which begins with a frame's first byte."""
         self.data = b""
         limit = self.listener.message_limit
         frames, end = take_whole_frames(data, masked=False, limit=limit)
@@ -207,7 +241,7 @@ class ClientConnection(WebSocketClientProtocol):
                 autobahn.parse(self, rest)
 
     def onFrameData(self, payload: bytes) -> bool | None:
-        """Note a frame's first bytes where frames are shown."""
+        """Keep a frame's first bytes if frames are shown."""
         if self.listener.wants_frames and len(self._preview) < PREVIEW:
             self._preview += payload[: PREVIEW - len(self._preview)]
         return super().onFrameData(payload)
@@ -224,7 +258,7 @@ class ClientConnection(WebSocketClientProtocol):
         self._message = Collected(isBinary, self.listener.message_limit)
 
     def onMessageFrameBegin(self, length: int) -> None:
-        """Refuse a frame by its header, before anything of it is held."""
+        """Refuse a frame by its header, before its payload is held."""
         if not self._message.begin_frame(0 if self.is_compressed else length):
             self.too_big()
 
@@ -234,10 +268,10 @@ class ClientConnection(WebSocketClientProtocol):
             self.too_big()
 
     def onMessageFrameEnd(self) -> None:
-        """Go on to the message's next frame."""
+        """Do nothing: `onMessageEnd` follows the last frame."""
 
     def onMessageEnd(self) -> None:
-        """Hand the collected message on."""
+        """Tell the listener of the collected message."""
         message = self._message
         if self.closing.state != autobahn.CLOSED:
             self.listener.message_received(message.take(), message.is_binary, message.frames)
@@ -247,27 +281,27 @@ class ClientConnection(WebSocketClientProtocol):
         self.closing.fail(CloseCode.MESSAGE_TOO_BIG, f"message over {self.listener.message_limit} bytes")
 
     def onPing(self, payload: bytes) -> None:
-        """Answer with a pong; while the server does not read, only the last ping is owed one (RFC 6455 5.5.3)."""
+        """Send a pong; while the server does not read, only the last ping gets one (RFC 6455 section 5.5.3)."""
         if self.write_paused:
             self._owed_pong = payload
         elif self.closing.is_open:
             self._write_frame(Opcode.PONG, payload, True, 0)
 
     def onPong(self, payload: bytes) -> None:
-        """Hand a pong on."""
+        """Tell the listener of a pong."""
         self.listener.pong_received(payload)
 
-    # -- what goes out --------------------------------------------------------------------------------------------
+    # -- output --------------------------------------------------------------------------------------------------
 
     def _write_frame(self, opcode: int, payload: bytes, fin: bool, rsv: int) -> None:
-        key = os.urandom(4)  # fresh and not to be guessed for each frame, RFC 6455 section 5.3
+        key = os.urandom(4)  # new and unpredictable for each frame (RFC 6455 section 5.3)
         header = frame_header(opcode, len(payload), fin=fin, rsv=rsv, masking_key=key)
         self.transport.write(header + apply_mask(payload, key) if payload else header)
         if self.listener.wants_frames:
             self.listener.frame_sent(Frame(opcode, fin, rsv, len(payload), key, payload[:PREVIEW]))
 
     def pauseProducing(self) -> None:
-        """The server does not keep up (called by the transport, maybe while something is written)."""
+        """The server does not keep up (called by the transport, also from within `write`)."""
         self.write_paused = True
 
     def resumeProducing(self) -> None:
@@ -282,7 +316,7 @@ class ClientConnection(WebSocketClientProtocol):
     def stopProducing(self) -> None:
         """The transport is gone; `connectionLost` follows."""
 
-    # -- its end, as `closing` asks for it ----------------------------------------------------------------------------
+    # -- the end, called by `closing` --------------------------------------------------------------------------------
 
     def send_close(self, code: int | None, body: bytes) -> bool:
         """Write a Close with this body."""
@@ -290,11 +324,11 @@ class ClientConnection(WebSocketClientProtocol):
         return True
 
     def when_sent(self, done: Callable[[], None]) -> bool:
-        """Wait for nothing: no output has a pace of its own."""
+        """Return at once: output is never paced."""
         return False
 
     def left_open(self) -> None:
-        """Do nothing: an open connection waits for nothing."""
+        """Do nothing: nothing runs only while open."""
 
     def forget_input(self) -> None:
         """Drop the start of a frame that is held."""
@@ -307,20 +341,20 @@ class ClientConnection(WebSocketClientProtocol):
             self.transport.unregisterProducer()
 
     def failing(self, code: int) -> None:
-        """Do nothing: the listener is told at the end."""
+        """Do nothing: `connectionLost` tells the listener."""
 
     def cut_late(self) -> str:
-        """Say what the server did not do in time."""
+        """Return what the server did not do in time."""
         if self.closing.received is not None:
             return ""
         return f"the server did not answer the Close frame within {self.target.timeout:g} s"
 
     def failHandshake(self, reason: str) -> None:
-        """The answer is not right: `open` says so."""
+        """Note what is wrong with the response: `open` raises it (called by Autobahn)."""
         self.closing.cause = self.closing.cause or reason
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """Tell whoever waits."""
+        """Tell the listener, or the attempt if the connection was never open."""
         self.deadlines.clear()
         self.closing.gone()
         self.forget_input()
@@ -332,7 +366,7 @@ class ClientConnection(WebSocketClientProtocol):
         self.listener.closed(closing.received, why, closing.is_clean)
 
     def logPrefix(self) -> str:
-        """Return what Twisted's log calls it."""
+        """Return the connection's name in Twisted's log."""
         return "wsdaemon.client"
 
 
@@ -346,9 +380,9 @@ def _unclean(reason: Failure, clean: bool) -> str:
 
 @cache
 def _factory() -> WebSocketClientFactory:
-    """Return what holds Autobahn's options; they are the same for all connections."""
+    """Return Autobahn's factory, with the options of all connections."""
     factory = WebSocketClientFactory("ws://localhost", reactor=object())
-    # The deadlines are ours: they run on the clock that is given, and hold in every state.
+    # Autobahn's deadlines are off: ours run on the given clock, and hold in every state.
     factory.setProtocolOptions(
         failByDrop=False,
         echoCloseCodeReason=True,

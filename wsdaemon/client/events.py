@@ -1,4 +1,4 @@
-"""Events of a client's connection: frames, messages, its end; and how long it took to connect."""
+"""What a listener is told of a client's connection: frames, and how long it took to connect."""
 
 from __future__ import annotations
 
@@ -32,35 +32,3 @@ class Frame:
     length: int
     masking_key: bytes = b""
     payload: bytes = b""
-
-
-class Events:
-    """What an open connection tells."""
-
-    wants_frames: bool = False
-    """Whether `frame_received` and `frame_sent` are to be called."""
-
-    message_limit: int = 64 << 20
-    """The largest message to take, in bytes; a larger one fails the connection with 1009."""
-
-    def frame_received(self, frame: Frame) -> None:
-        """A frame is in, whole: data or control."""
-
-    def frame_sent(self, frame: Frame) -> None:
-        """A frame was handed to the transport."""
-
-    def message_received(self, payload: bytes, is_binary: bool, frames: int) -> None:
-        """A message is in, which came in that many frames; a text is valid UTF-8."""
-
-    def pong_received(self, payload: bytes) -> None:
-        """A pong is in."""
-
-    def writable(self) -> None:
-        """The server has taken what was waiting (`write_paused` is over)."""
-
-    def closed(self, code: int | None, reason: str, clean: bool) -> None:
-        """The connection is gone. Called once for each that was opened.
-
-        `code` is that of the server's Close frame (1005 where it has none), None where none came in. `reason` is the
-        server's, or says what went wrong. `clean`: both Close frames went through and the server broke no rule.
-        """

@@ -19,10 +19,9 @@ from twisted.python.failure import Failure
 
 from wsdaemon.client.check import Checker, Counts, Payloads, Sent
 from wsdaemon.client.connect import connect
-from wsdaemon.client.connection import ClientConnection
+from wsdaemon.client.connection import ClientConnection, Listener
 from wsdaemon.client.errors import ClientError
 from wsdaemon.client.events import Frame
-from wsdaemon.client.listener import Listener
 from wsdaemon.client.plan import ConnectionEnd, PingPlan, PingResult, Reporter
 from wsdaemon.websocket.codes import CloseCode
 
