@@ -1,7 +1,7 @@
-"""A timer precise to a tenth of a millisecond, on Linux (timerfd).
+"""Timer precise to a tenth of a millisecond, on Linux (timerfd).
 
-The reactor's timers are rounded up to whole milliseconds. An open loop counts latency from when a message was due, so
-they would add half a millisecond to each.
+The reactor rounds timers up to whole milliseconds. An open loop counts latency from when a message was due, so this
+rounding would add half a millisecond to each.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from twisted.internet.interfaces import IReactorFDSet, IReactorTime, IReadDescriptor
+from twisted.internet.interfaces import IReactorFDSet, IReadDescriptor
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -37,10 +37,10 @@ def precise(reactor: Any) -> Any:
 
 @implementer(IReadDescriptor)
 class TimerFd:
-    """A timer with one pending call; `callLater` is that of `IReactorTime`. Raises `OSError` if there is no timerfd."""
+    """Timer with one pending call. Raises `OSError` if there is no timerfd."""
 
     def __init__(self, reactor: Any) -> None:
-        self._reactor: IReactorTime = reactor
+        self._reactor = reactor
         self._libc = ctypes.CDLL(None, use_errno=True)
         self._fd = self._libc.timerfd_create(time.CLOCK_MONOTONIC, _CLOEXEC_NONBLOCK)
         if self._fd < 0:
@@ -50,29 +50,16 @@ class TimerFd:
         self._arguments: tuple[Any, ...] = ()
         reactor.addReader(self)
 
-    def seconds(self) -> float:
-        """Return the reactor's time."""
-        return self._reactor.seconds()
-
-    def callLater(self, delay: float, function: Callable[..., object], *arguments: Any) -> TimerFd:
-        """Call `function` after `delay` seconds, instead of the pending call; returns this timer."""
+    def callLater(self, delay: float, function: Callable[..., object], *arguments: Any) -> None:
+        """Call `function` after `delay` seconds, instead of the pending call."""
         self._function, self._arguments = function, arguments
         nanoseconds = max(1, int(delay * 1e9))  # 0 would disarm it
         self._spec.first_s, self._spec.first_ns = divmod(nanoseconds, 1_000_000_000)
         self._libc.timerfd_settime(self._fd, 0, ctypes.byref(self._spec), None)
-        return self
-
-    def active(self) -> bool:
-        """Whether a call is pending."""
-        return self._function is not None
-
-    def cancel(self) -> None:
-        """Cancel the pending call."""
-        self._function = None
 
     def close(self) -> None:
-        """Close the descriptor."""
-        self._reactor.removeReader(self)  # type: ignore[attr-defined]  # it has both interfaces
+        """Close the descriptor; the pending call is not made."""
+        self._reactor.removeReader(self)
         os.close(self._fd)
         self._fd = -1
 
@@ -81,7 +68,7 @@ class TimerFd:
         return int(self._fd)
 
     def doRead(self) -> None:
-        """The timer has expired."""
+        """Make the pending call: the timer has expired."""
         with contextlib.suppress(BlockingIOError):
             os.read(self._fd, 8)
             function, self._function = self._function, None
@@ -89,9 +76,9 @@ class TimerFd:
                 function(*self._arguments)
 
     def connectionLost(self, reason: Failure) -> None:
-        """The reactor has ended."""
+        """Forget the pending call: the reactor has ended."""
         self._function = None
 
     def logPrefix(self) -> str:
-        """Return what Twisted's log calls it."""
+        """Return the name for Twisted's log."""
         return "wsdaemon.load"

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 Point = tuple[float, float | None]
-"""A point of a line; None makes a gap."""
+"""Point of a line; None makes a gap."""
 
 _LEFT, _RIGHT, _TOP, _BOTTOM = 62, 14, 10, 40
 
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """An axis: its range and its labels; `log` for a logarithmic one."""
+    """Axis of a chart: its range and labelled ticks; `log` for a logarithmic one."""
 
     least: float
     greatest: float
@@ -33,7 +33,7 @@ class Axis:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line through points; `style` is its class."""
+    """Line through points; `style` is its class."""
 
     name: str
     style: str
@@ -44,14 +44,14 @@ class Line:
 class Bars:
     """Stacked bars: each has a start, an end and one height per style."""
 
-    names: tuple[str, ...]
-    styles: tuple[str, ...]
-    bars: tuple[tuple[float, float, tuple[float, ...]], ...]
+    names: tuple[str, ...] = ()
+    styles: tuple[str, ...] = ()
+    bars: tuple[tuple[float, float, tuple[float, ...]], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Hint:
-    """A tooltip of a stretch of the x axis."""
+    """Tooltip of a stretch of the x axis."""
 
     start: float
     end: float
@@ -60,33 +60,31 @@ class Hint:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """A chart; `label` describes it for screen readers."""
+    """Chart of lines or bars; `label` describes it for screen readers."""
 
     label: str
     x: Axis
     y: Axis
     lines: tuple[Line, ...] = ()
-    bars: Bars | None = None
+    bars: Bars = Bars()
     hints: tuple[Hint, ...] = ()
 
 
-def linear_axis(greatest: float, show: Callable[[float], str], *, ticks: int = 5, title: str = "") -> Axis:
+def linear_axis(greatest: float, show: Callable[[float], str], *, ticks: int = 5) -> Axis:
     """Return an axis from 0 to at least `greatest`, with about `ticks` ticks at round numbers."""
     step = _round_step(max(greatest, 1e-9) / ticks)
     count = math.ceil(max(greatest, 1e-9) / step - 1e-9)
-    return Axis(0.0, count * step, tuple((each * step, show(each * step)) for each in range(count + 1)), title=title)
+    return Axis(0.0, count * step, tuple((each * step, show(each * step)) for each in range(count + 1)))
 
 
 def time_axis(seconds: float, *, ticks: int) -> Axis:
     """Return the time axis of a run of that many seconds."""
     step = _round_step(seconds / ticks)
-    numbers = range(math.floor(seconds / step + 1e-9) + 1)
-    return Axis(
-        0.0, seconds, tuple((each * step, f"{each * step:g}") for each in numbers), title="seconds since the start"
-    )
+    times = [each * step for each in range(math.floor(seconds / step + 1e-9) + 1)]
+    return Axis(0.0, seconds, tuple((each, f"{each:g}") for each in times), title="seconds since the start")
 
 
-def log_axis(values: Sequence[float], show: Callable[[float], str], *, title: str = "") -> Axis:
+def log_axis(values: Sequence[float], show: Callable[[float], str]) -> Axis:
     """Return a logarithmic axis that spans positive values, with ticks at 1, 2 and 5 times powers of 10, or fewer."""
     known = [value for value in values if value > 0] or [1.0]
     low, high = math.floor(math.log10(min(known)) * 3) / 3, math.ceil(math.log10(max(known)) * 3 + 1e-9) / 3
@@ -95,7 +93,7 @@ def log_axis(values: Sequence[float], show: Callable[[float], str], *, title: st
     powers = range(math.floor(low) - 1, math.ceil(high) + 1)
     marks = [factor * 10.0**power for power in powers for factor in factors]
     ticks = tuple((mark, show(mark)) for mark in marks if least * 0.999 <= mark <= greatest * 1.001)
-    return Axis(least, greatest, ticks, log=True, title=title)
+    return Axis(least, greatest, ticks, log=True)
 
 
 def draw(chart: Chart, width: int, height: int) -> str:
@@ -104,15 +102,22 @@ def draw(chart: Chart, width: int, height: int) -> str:
     svg.set("aria-label", chart.label)
     frame = _Frame(chart, width, height)
     _axes(svg, chart, frame)
-    if chart.bars is not None:
-        _bars(svg, chart.bars, frame)
+    _bars(svg, chart.bars, frame)
     for line in reversed(chart.lines):  # the first on top
         SubElement(svg, "path", {"class": f"line {line.style}", "d": _path(line.points, frame)})
     for hint in chart.hints:
         left, right = frame.x(hint.start), frame.x(hint.end)
-        box = {"class": "hint", "x": _n(left), "y": _n(_TOP), "width": _n(right - left), "height": _n(frame.height)}
-        SubElement(SubElement(svg, "rect", box), "title").text = hint.text
+        box = _add(svg, "rect", "hint", x=left, y=_TOP, width=right - left, height=frame.height)
+        SubElement(box, "title").text = hint.text
     return tostring(svg, encoding="unicode")
+
+
+def _add(svg: Element, tag: str, style: str, text: str | None = None, **numbers: float) -> Element:
+    """Add an element of a class, with coordinates to a tenth of a pixel; returns it."""
+    shown = {name: _n(value) for name, value in numbers.items()}
+    element = SubElement(svg, tag, {"class": style, **shown})
+    element.text = text
+    return element
 
 
 class _Frame:
@@ -134,15 +139,14 @@ def _axes(svg: Element, chart: Chart, frame: _Frame) -> None:
     right, bottom = _LEFT + frame.width, _TOP + frame.height
     for value, label in chart.y.ticks:
         y = frame.y(value)
-        SubElement(svg, "line", {"class": "grid", "x1": _n(_LEFT), "x2": _n(right), "y1": _n(y), "y2": _n(y)})
-        SubElement(svg, "text", {"class": "tick end", "x": _n(_LEFT - 7), "y": _n(y + 4)}).text = label
+        _add(svg, "line", "grid", x1=_LEFT, x2=right, y1=y, y2=y)
+        _add(svg, "text", "tick end", label, x=_LEFT - 7, y=y + 4)
     for value, label in chart.x.ticks:
         x = frame.x(value)
-        SubElement(svg, "line", {"class": "mark", "x1": _n(x), "x2": _n(x), "y1": _n(bottom), "y2": _n(bottom + 4)})
-        SubElement(svg, "text", {"class": "tick middle", "x": _n(x), "y": _n(bottom + 17)}).text = label
-    SubElement(svg, "line", {"class": "axis", "x1": _n(_LEFT), "x2": _n(right), "y1": _n(bottom), "y2": _n(bottom)})
-    title = {"class": "title middle", "x": _n(_LEFT + frame.width / 2), "y": _n(bottom + 35)}
-    SubElement(svg, "text", title).text = chart.x.title
+        _add(svg, "line", "mark", x1=x, x2=x, y1=bottom, y2=bottom + 4)
+        _add(svg, "text", "tick middle", label, x=x, y=bottom + 17)
+    _add(svg, "line", "axis", x1=_LEFT, x2=right, y1=bottom, y2=bottom)
+    _add(svg, "text", "title middle", chart.x.title, x=_LEFT + frame.width / 2, y=bottom + 35)
 
 
 def _bars(svg: Element, bars: Bars, frame: _Frame) -> None:
@@ -152,22 +156,19 @@ def _bars(svg: Element, bars: Bars, frame: _Frame) -> None:
         for style, height in zip(bars.styles, heights, strict=True):
             if height:
                 top = frame.y(base + height)
-                box = {"x": _n(left), "y": _n(top), "width": _n(width), "height": _n(frame.y(base) - top)}
-                SubElement(svg, "rect", {"class": f"bar {style}", **box})
+                _add(svg, "rect", f"bar {style}", x=left, y=top, width=width, height=frame.y(base) - top)
                 base += height
 
 
 def _path(points: Sequence[Point], frame: _Frame) -> str:
     """Return a path with gaps where values are missing; a single point becomes a dot."""
-    parts: list[str] = []
-    pen_is_down = False
+    path, pen_is_down = "", False
     for x, y in points:
-        if y is None:
-            pen_is_down = False
-            continue
-        parts.append(f"{'L' if pen_is_down else 'M'}{_n(frame.x(x))} {_n(frame.y(y))}{'' if pen_is_down else 'h.01'}")
-        pen_is_down = True
-    return "".join(parts)
+        if y is not None:
+            command, dot = ("L", "") if pen_is_down else ("M", "h.01")
+            path += f"{command}{_n(frame.x(x))} {_n(frame.y(y))}{dot}"
+        pen_is_down = y is not None
+    return path
 
 
 def _round_step(wanted: float) -> float:

@@ -1,4 +1,4 @@
-"""The command `wsdaemon load`: its options, and what it writes where."""
+"""Command `wsdaemon load`: its options, and what it writes where."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ from typing import Any
 
 from wsdaemon.client import Target, connect
 from wsdaemon.client.commands import ExitCode, ignore_closed_stdout, reason, run_reactor, warn_insecure
+from wsdaemon.client.connect import tcp_endpoint
 from wsdaemon.client.flags import Sections, add_flags, flag, given
 from wsdaemon.client.options import CONNECTING, target_from
 from wsdaemon.load import document as documents
 from wsdaemon.load.compare import compare, table
 from wsdaemon.load.measurement import Measurement
 from wsdaemon.load.plan import LoadPlan, Mode
-from wsdaemon.load.progress import Progress, progress
+from wsdaemon.load.progress import Progress
 from wsdaemon.load.summary import summary
 
 EPILOG = """\
@@ -31,7 +32,7 @@ written; 3 could not connect; 130 interrupted (Ctrl-C ends early, with the summa
 
 @dataclass(frozen=True, kw_only=True)
 class Results:
-    """Where the results go."""
+    """Options that say where the results go."""
 
     report: Path | None = flag(
         None, "--report", metavar="FILE", read=Path, text="write a self-contained HTML page with charts"
@@ -44,7 +45,7 @@ class Results:
 
 
 LOAD: Sections = {"load": (LoadPlan,), "results": (Results,)}
-"""The options of `wsdaemon load`, beside those of connecting."""
+"""Options of `wsdaemon load`, besides those of connecting."""
 
 
 def add_load_parser(commands: Any) -> argparse.ArgumentParser:
@@ -60,7 +61,7 @@ def add_load_parser(commands: Any) -> argparse.ArgumentParser:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Run the command; returns its exit code."""
+    """Run `wsdaemon load`; returns its exit code."""
     results = Results(**given(options, Results))
     try:
         plan, target = _plan(options), target_from(options, options.url)
@@ -118,23 +119,22 @@ def _measure(plan: LoadPlan, target: Target, *, quiet: bool) -> Measurement:
 
     from wsdaemon.load.alarm import precise
     from wsdaemon.load.connects import ConnectsRunner
-    from wsdaemon.load.eager import eager_endpoint
+    from wsdaemon.load.eager import EagerEndpoint
     from wsdaemon.load.runner import EchoRunner
 
     loop: Any = reactor
-    shown: list[Progress] = []
+    progress = Progress(plan, sys.stderr, quiet=quiet)
     measurement = Measurement(
-        plan, partial(connect, target, reactor=loop, endpoint=eager_endpoint(target, loop)), clock=loop,
-        on_begin=_leave_the_heap_alone, on_beat=lambda elapsed: shown[0].beat(elapsed),
+        plan, partial(connect, target, reactor=loop, endpoint=EagerEndpoint(tcp_endpoint(target, loop))), clock=loop,
+        on_begin=_leave_the_heap_alone, on_beat=progress.beat,
     )  # fmt: skip
-    shown.append(progress(plan, measurement.record, sys.stderr, quiet=quiet))
     alarm = precise(loop)
     runner = ConnectsRunner(measurement) if plan.mode is Mode.CONNECTS else EchoRunner(measurement, alarm)
-    shown[0].start()
+    progress.start()
     try:
         return run_reactor(loop, runner.run, runner.stop, signal.SIGINT)
     finally:
-        shown[0].finish()
+        progress.finish()
         if alarm is not loop:
             alarm.close()
 
@@ -146,25 +146,20 @@ def _leave_the_heap_alone() -> None:
 
 
 def _read(path: Path) -> documents.Document:
+    """Return an earlier document; a damaged one raises `ValueError` before the run, not after it."""
+    from wsdaemon.load.report import report
+
     try:
         document = documents.read(path.read_text("utf-8"))
-        _try_out(document)
+        table(compare(document, document))
+        report(document, document)
         return document
     except (OSError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} cannot be read: {error}") from None
     except documents.DocumentError as error:
         raise ValueError(f"{path} cannot be compared with: {error}") from None
-
-
-def _try_out(document: documents.Document) -> None:
-    """Raise `DocumentError` for a damaged document before the run, not after it."""
-    from wsdaemon.load.report import report
-
-    try:
-        table(compare(document, document))
-        report(document, document)
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-        raise documents.DocumentError(f"it is damaged ({error})") from None
+        raise ValueError(f"{path} cannot be compared with: it is damaged ({error})") from None
 
 
 def _check_writable(path: Path) -> None:

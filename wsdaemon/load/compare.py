@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from wsdaemon.load import words
@@ -14,14 +13,14 @@ _IGNORED = frozenset(("seed",))
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One row: an old and a new figure; `percent` is None if the old one is 0 or missing."""
+    """Row of the comparison: an old and a new figure; `percent` is None if the old one is 0, or if one is missing."""
 
     name: str
     old: str
     new: str
     percent: float | None
-    better: bool | None
-    """Whether the new figure is better; None if it is the same."""
+    verdict: str
+    """`better`, `worse`, or empty."""
 
     @property
     def change(self) -> str:
@@ -33,7 +32,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """All rows, the differences of the configurations, and warnings."""
+    """Comparison of two runs: its rows, the differences of the configurations, and warnings."""
 
     changes: tuple[Change, ...]
     differences: tuple[str, ...]
@@ -41,16 +40,9 @@ class Comparison:
 
 
 def compare(old: Document, new: Document) -> Comparison:
-    """Return the changes from `old` to `new`."""
-    changes = []
-    for name, label in (("messages_per_second", "messages/s"), ("handshakes_per_second", "handshakes/s")):
-        changes += _change(label, old["rates"].get(name), new["rates"].get(name), words.count, more_is_better=True)
-    for name in _LATENCIES:
-        label = f"latency {words.column(name)}"
-        changes += _change(label, old["latency_ms"].get(name), new["latency_ms"].get(name), words.milliseconds)
-    then, now = (each.get("handshake_ms", {}).get("total", {}).get("p50") for each in (old, new))
-    changes += _change("handshake p50", then, now, words.milliseconds)
-    changes += _change("errors", sum(old["errors"].values()), sum(new["errors"].values()), words.count)
+    """Return the changes from `old` to `new`; figures that neither run has are left out."""
+    then, now = _figures(old), _figures(new)
+    changes = [_change(name, then[name], now[name]) for name in now if (then[name], now[name]) != (None, None)]
     return Comparison(tuple(changes), tuple(_differences(old, new)), tuple(_warnings(old, new)))
 
 
@@ -58,8 +50,8 @@ def table(comparison: Comparison) -> str:
     """Return the comparison as text of at most 80 columns."""
     lines = [f"{'Compared':<18}{'old':>14}{'new':>14}{'change':>12}"]
     for each in comparison.changes:
-        judged = {True: "  better", False: "  worse", None: ""}[each.better]
-        lines.append(f"{each.name:<18}{each.old:>14}{each.new:>14}{each.change:>12}{judged}")
+        row = f"{each.name:<18}{each.old:>14}{each.new:>14}{each.change:>12}  {each.verdict}"
+        lines.append(row.rstrip())
     if comparison.differences:
         lines += ["", "NOT THE SAME CONFIGURATION, so the numbers may not be comparable:"]
         lines += [f"  {each}" if len(each) <= 78 else f"  {each[:77]}…" for each in comparison.differences]
@@ -67,21 +59,25 @@ def table(comparison: Comparison) -> str:
     return "\n".join(lines)
 
 
-def _change(
-    label: str,
-    old: float | None,
-    new: float | None,
-    show: Callable[[float | None], str],
-    *,
-    more_is_better: bool = False,
-) -> list[Change]:
-    if old is None and new is None:
-        return []
-    percent = better = None
+def _figures(document: Document) -> dict[str, float | None]:
+    """Return the figures to compare; latencies are in milliseconds."""
+    return {
+        "messages/s": document["rates"].get("messages_per_second"),
+        "handshakes/s": document["rates"].get("handshakes_per_second"),
+        **{f"latency {words.column(name)}": document["latency_ms"].get(name) for name in _LATENCIES},
+        "handshake p50": document.get("handshake_ms", {}).get("total", {}).get("p50"),
+        "errors": sum(document["errors"].values()),
+    }
+
+
+def _change(name: str, old: float | None, new: float | None) -> Change:
+    show = words.milliseconds if name.startswith(("latency ", "handshake ")) else words.count
+    percent, verdict = None, ""
     if old is not None and new is not None:
         percent = 100 * (new - old) / old if old else None
-        better = None if new == old else (new > old) is more_is_better
-    return [Change(label, show(old), show(new), percent, better)]
+        if new != old:
+            verdict = "better" if (new > old) is name.endswith("/s") else "worse"
+    return Change(name, show(old), show(new), percent, verdict)
 
 
 def _differences(old: Document, new: Document) -> list[str]:

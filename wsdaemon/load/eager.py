@@ -1,7 +1,7 @@
-"""The client's TCP transport: sends at once, and all replies to one chunk of input together.
+"""TCP transport of a client that sends at once.
 
-What is written while a chunk is processed goes out behind it in one system call (`wsdaemon.websocket.eager` says what
-that saves).
+What is written while a chunk of input is processed goes out afterwards in one system call (`wsdaemon.websocket.eager`
+says what that saves).
 """
 
 from __future__ import annotations
@@ -13,27 +13,20 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IProtocol, IProtocolFactory, IStreamClientEndpoint
 from zope.interface import implementer
 
-from wsdaemon.client import Target
-from wsdaemon.client.connect import tcp_endpoint
 from wsdaemon.websocket.eager import EagerConnection
 
 _P = TypeVar("_P")
 
 
-def eager_endpoint(target: Target, reactor: Any) -> IStreamClientEndpoint:
-    """Return an endpoint for a target's TCP connection, as `wsdaemon.client.connect` chooses it, that sends at once."""
-    return EagerEndpoint(tcp_endpoint(target, reactor))
-
-
 @implementer(IStreamClientEndpoint)
 class EagerEndpoint:
-    """Connects by another endpoint; a TCP transport of that sends at once."""
+    """Endpoint that connects by another endpoint, and makes its TCP transport send at once."""
 
     def __init__(self, endpoint: IStreamClientEndpoint) -> None:
         self._endpoint = endpoint
 
     def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
-        """Connect."""
+        """Connect; fires with the protocol."""
         connected: Deferred[IProtocol] = self._endpoint.connect(protocolFactory)
         return connected.addCallback(_send_at_once)
 
@@ -47,19 +40,19 @@ def _send_at_once(protocol: _P) -> _P:
 
 
 class EagerClient(EagerConnection, tcp.Client):
-    """A client's end."""
+    """Client's end of a TCP connection."""
 
     _corked: list[bytes] | None = None
 
     def write(self, data: bytes) -> None:
-        """Send bytes, behind the chunk of input that is being processed."""
+        """Send bytes: at once, or once the chunk of input at hand is processed."""
         if self._corked is None:
             super().write(data)
         else:
             self._corked.append(data)
 
     def doRead(self) -> Any:
-        """Read once, then send what was written meanwhile."""
+        """Read once, then send what was written during that; returns why the connection is lost, if it is."""
         corked = self._corked = []
         try:
             return super().doRead()

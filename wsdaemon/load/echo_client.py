@@ -1,23 +1,18 @@
-"""A connection that sends messages and checks each reply: its bytes, its opcode, its order."""
+"""Client that sends messages and checks each reply: its bytes, its opcode, its order."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from wsdaemon.client import ClientConnection, Listener
+from wsdaemon.load.measurement import LoadClient
 from wsdaemon.load.record import Record
 
 _LOOK_BACK = 64
 
 
-def closed_kind(code: int | None) -> str:
-    """Return the name to count an early end by; `code` is that of the server's Close frame, None without one."""
-    return "cut_off" if code is None else f"closed_{code}"
-
-
-class EchoClient(Listener):
-    """Sends `messages` over and over, and expects them back in the same order.
+class EchoClient(LoadClient):
+    """Client that sends `messages` over and over, and expects them back in the same order.
 
     Every message goes through `send` and `message_received`, which are written for speed.
 
@@ -26,21 +21,17 @@ class EchoClient(Listener):
         binary: whether they go out as binary messages, not as text.
         record: where right replies and errors are counted.
         now: the time in seconds.
-        on_closed: called once, when the connection has ended.
+        on_closed: as for `LoadClient`.
 
     """
 
     def __init__(
         self, messages: Sequence[bytes], binary: bool, record: Record, now: Callable[[], float],
-        on_closed: Callable[[EchoClient], None],
+        on_closed: Callable[[EchoClient, int | None], None],
     ) -> None:  # fmt: skip
-        self.connection: ClientConnection | None = None
-        self.gone = False
-        self.closing = False
-        """Whether this side is done, and a close is no error."""
+        super().__init__(on_closed)
         self._messages, self._binary, self._record, self._now = messages, binary, record, now
         self._latency = record.pending.append
-        self._on_closed = on_closed
         self._refill = False
         self._next_sent = 0
         self._next_reply = 0
@@ -81,7 +72,7 @@ class EchoClient(Listener):
             self.send(self._backlog.popleft())
 
     def stop(self) -> None:
-        """Send nothing more; replies are still taken."""
+        """Send no further message in a closed loop; replies are still checked."""
         self._refill = False
 
     def send(self, since: float) -> None:
@@ -91,9 +82,9 @@ class EchoClient(Listener):
         index += 1
         self._next_sent = index if index < len(self._messages) else 0
         self._waiting.append(since)
-        record = self._record
-        record.sent += 1
-        record.bytes_sent += len(payload)
+        current = self._record.current
+        current.sent += 1
+        current.bytes_sent += len(payload)
         if self.connection is not None:
             self.connection.send_message(payload, self._binary)
 
@@ -110,27 +101,18 @@ class EchoClient(Listener):
         index += 1
         self._next_reply = index if index < len(self._messages) else 0
         self._latency(now - self._waiting.popleft())
-        record = self._record
-        record.received += 1
-        record.bytes_received += len(payload)
+        current = self._record.current
+        current.received += 1
+        current.bytes_received += len(payload)
         if self._refill:
             self.send(now)
 
-    def opened(self, connection: ClientConnection) -> None:
-        """The connection is open."""
-        self.connection = connection
-
     def closed(self, code: int | None, reason: str, clean: bool) -> None:
-        """Count outstanding replies as lost, unless this side is done."""
-        if self.gone:
-            return
-        self.gone = True
+        """Count outstanding replies as lost, unless this side has closed the connection."""
         if not self.closing:
-            self._record.error(closed_kind(code))
             self.give_up()
-        self.connection = None
-        self._refill = False
-        self._on_closed(self)
+        self.stop()
+        super().closed(code, reason, clean)
 
     def give_up(self) -> None:
         """Count unanswered messages as lost, and unsent ones as unsent."""
@@ -140,7 +122,7 @@ class EchoClient(Listener):
         self._backlog.clear()
 
     def _explained(self, payload: bytes, is_binary: bool) -> bool:
-        """Count the fault of a reply. Returns whether it is right after all, once lost ones are skipped."""
+        """Count the fault of a reply. Returns whether the reply is right once lost ones are skipped."""
         record, messages, expected = self._record, self._messages, self._next_reply
         if is_binary is self._binary:
             if payload in self._given_up:

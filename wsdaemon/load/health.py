@@ -17,15 +17,15 @@ PAUSE = 0.100
 
 
 class Health:
-    """How busy and how late the client was."""
+    """Health of the client: how busy and how late it was."""
 
     def __init__(self) -> None:
-        self._samples = 0
-        self._late = 0
+        self.cpu_share = 0.0
+        """How much of one core was used, from 0 to 1."""
         self.worst_lag = 0.0
+        """How late the latest timer was, in seconds."""
         self._worst_at = 0.0
-        self._cpu = 0.0
-        self._wall = 0.0
+        self._samples = self._late = 0
 
     def lag(self, seconds: float, at: float) -> None:
         """Note that a timer fired `seconds` late, `at` seconds after the beginning of the run."""
@@ -37,13 +37,7 @@ class Health:
 
     def used(self, cpu: float, wall: float) -> None:
         """Note that `cpu` seconds of processor time were used in `wall` seconds."""
-        self._cpu += cpu
-        self._wall += wall
-
-    @property
-    def cpu_share(self) -> float:
-        """How much of one core was used, from 0 to 1."""
-        return self._cpu / self._wall if self._wall else 0.0
+        self.cpu_share = cpu / wall if wall else 0.0
 
     @property
     def late_share(self) -> float:

@@ -1,10 +1,10 @@
-"""The measurement of a run: connects clients, counts outcomes, and holds the results."""
+"""Measurement of a run: connects clients, counts outcomes, and holds the results."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -26,8 +26,37 @@ EXAMPLES = 3
 _T = TypeVar("_T")
 
 
+class LoadClient(Listener):
+    """Client of a run; `on_closed` is called once when its connection has ended, with the server's close code."""
+
+    connection: ClientConnection | None = None
+    """The connection while it is open."""
+    closing = False
+    """Whether this side has closed the connection, so that its end is no error."""
+    gone = False
+    """Whether the connection has ended."""
+
+    def __init__(self, on_closed: Callable[[Any, int | None], None]) -> None:
+        self._on_closed = on_closed
+
+    def opened(self, connection: ClientConnection) -> None:
+        """Keep the connection."""
+        self.connection = connection
+
+    def close(self) -> None:
+        """Close the connection, if it is open."""
+        self.closing = True
+        if self.connection is not None:
+            self.connection.close()
+
+    def closed(self, code: int | None, reason: str, clean: bool) -> None:
+        """Tell the runner."""
+        self.gone, self.connection = True, None
+        self._on_closed(self, code)
+
+
 class Measurement:
-    """The measurement of one run, driven by a runner of messages or of handshakes.
+    """Measurement of one run, driven by a runner of messages or of handshakes.
 
     Args:
         plan: what to do.
@@ -35,21 +64,21 @@ class Measurement:
         clock: the timers; a `Clock` makes the run exact.
         now: the time in seconds, from any beginning.
         cpu: the processor time used, in seconds.
-        on_begin: called when everything is set up, just before the load begins.
-        on_beat: called at each beat with the seconds since the beginning, before a slice is cut.
+        on_begin: called just before the load begins.
+        on_beat: called at each beat, before a slice is cut, with the record and the seconds since the beginning.
 
     """
 
     def __init__(
         self, plan: LoadPlan, connect: Connect, *, clock: IReactorTime,
         now: Callable[[], float] = time.perf_counter, cpu: Callable[[], float] = time.process_time,
-        on_begin: Callable[[], None] = lambda: None, on_beat: Callable[[float], None] = lambda elapsed: None,
+        on_begin: Callable[[], None] = lambda: None, on_beat: Callable[[Record, float], None] = lambda *_: None,
     ) -> None:  # fmt: skip
         self.plan, self.clock, self.now = plan, clock, now
         self.record = Record()
         self.health = Health()
         self.opened = self.failed = self.closed_early = 0
-        """How many connections were opened, could not be opened, and were closed by the server before the end."""
+        """How many connections were opened, could not be opened, and ended before this side closed them."""
         self.failures: list[str] = []
         """Why connections failed, in words: a few examples."""
         self.interrupted = False
@@ -65,17 +94,17 @@ class Measurement:
         self._slice_seconds = slice_length(plan.duration)
         self._slices_done = 0
         self._began: float | None = None
-        self._cpu_at_begin = self._expected = self._last_cut = 0.0
-        self._next_beat: IDelayedCall | None = None
+        self._cpu_at_begin = self._expected = 0.0
         self._calls: set[IDelayedCall] = set()
         self._connecting: set[Deferred[ClientConnection]] = set()
 
-    def begin(self) -> None:
-        """Begin the load: time counts from now."""
+    def begin(self) -> float:
+        """Begin the load; returns the time by `now`, from which it counts."""
         self._on_begin()
         self._began, self._cpu_at_begin = self.now(), self._cpu()
         self._expected = BEAT
-        self._next_beat = self.clock.callLater(BEAT, self._beat)
+        self.later(BEAT, self._beat)
+        return self._began
 
     def elapsed(self) -> float:
         """Return the seconds since the beginning; 0 before."""
@@ -84,21 +113,16 @@ class Measurement:
     def _beat(self) -> None:
         elapsed = self.elapsed()
         self.health.lag(elapsed - self._expected, elapsed)
-        self._on_beat(elapsed)
+        self._on_beat(self.record, elapsed)
         slices = int((elapsed + 1e-6) / self._slice_seconds)
         if slices > self._slices_done:
             self._slices_done = slices
-            self._cut(elapsed)
-        self._expected = (int((elapsed + 1e-6) / BEAT) + 1) * BEAT  # missed ones are skipped
-        self._next_beat = self.clock.callLater(max(0.0, self._expected - self.elapsed()), self._beat)
-
-    def _cut(self, elapsed: float) -> None:
-        if elapsed > self._last_cut:
-            self._last_cut = elapsed
             self.record.cut(elapsed)
+        self._expected = (int((elapsed + 1e-6) / BEAT) + 1) * BEAT  # missed beats are skipped
+        self.later(max(0.0, self._expected - self.elapsed()), self._beat)
 
     def connect(self, listener: Listener) -> Deferred[ClientConnection]:
-        """Open a connection, and count it; its handshake is recorded."""
+        """Open a connection for a listener; count it and record its handshake once it is open."""
         connecting = self._connect(listener)
         self._connecting.add(connecting)
         connecting.addBoth(self._tried, connecting)
@@ -115,7 +139,7 @@ class Measurement:
         return connection
 
     def count_failure(self, failure: Failure) -> None:
-        """Count a connection that could not be made; raises any other error."""
+        """Count a connection that could not be opened; raises any other error."""
         kind, why = _kind(failure.value), str(failure.value)
         if kind is None:
             failure.raiseException()
@@ -124,13 +148,19 @@ class Measurement:
         if len(self.failures) < EXAMPLES and why not in self.failures:
             self.failures.append(why)
 
+    def count_end(self, client: LoadClient, code: int | None) -> None:
+        """Count an end that this side did not want; `code` is that of the server's Close frame, None without one."""
+        if not client.closing:
+            self.closed_early += 1
+            self.record.error("cut_off" if code is None else f"closed_{code}")
+
     def stop_connecting(self) -> None:
         """Cancel all attempts to connect."""
         for connecting in list(self._connecting):
             connecting.cancel()
 
     def later(self, delay: float, call: Callable[..., None], *arguments: object) -> None:
-        """Call something later, unless `cancel_calls` is called first."""
+        """Call something later, unless `end` or `finish` comes first."""
 
         def due() -> None:
             self._calls.discard(made)
@@ -139,33 +169,31 @@ class Measurement:
         made = self.clock.callLater(delay, due)
         self._calls.add(made)
 
-    def cancel_calls(self) -> None:
-        """Cancel all pending calls."""
+    def _cancel_calls(self) -> None:
         while self._calls:
             self._calls.pop().cancel()
 
     def load_ended(self) -> None:
-        """Note that the load is over: rates are those until now."""
+        """Note that the load is over; rates are over the time until now."""
         self.load_seconds = elapsed = self.elapsed()
         self.health.used(self._cpu() - self._cpu_at_begin, elapsed)
-        self._cut(elapsed)
+        self.record.cut(elapsed)
         self.received_under_load = sum(each.received for each in self.record.slices)
         self.bytes_under_load = sum(each.bytes_received for each in self.record.slices)
 
     def end(self) -> None:
-        """Cut the last slice of time; there is no beat any more."""
-        if self._next_beat is not None and self._next_beat.active():
-            self._next_beat.cancel()
+        """Cut the last slice of time, and cancel the beat and all other pending calls."""
+        self._cancel_calls()
         self.record.cut(self.elapsed())
 
     def finish(self) -> None:
-        """Fire `done`."""
-        self.cancel_calls()
+        """Fire `done`; pending calls are cancelled."""
+        self._cancel_calls()
         self.done.callback(self)
 
 
 def _kind(error: BaseException | None) -> str | None:
-    """Return the name to count a failure to connect by; None for anything else."""
+    """Return the kind of a failure to connect, as the JSON document names it; None for any other error."""
     if isinstance(error, HandshakeRefused):
         return f"refused_{error.status}"
     if isinstance(error, HandshakeTimeout):

@@ -102,11 +102,6 @@ class LoadPlan:
         if self.mode is Mode.CONNECTS and (self.rate is not None or self.ramp):
             raise ValueError("handshakes are made as fast as they are answered: there is no rate and no ramp for them")
 
-    @property
-    def open_loop(self) -> bool:
-        """Whether messages are due by the clock, independent of replies."""
-        return self.rate is not None
-
 
 def messages(plan: LoadPlan) -> list[bytes]:
     """Return the payloads, which the clients send over and over in this order.

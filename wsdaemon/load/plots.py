@@ -1,4 +1,4 @@
-"""The charts of a run's document: latency over time, its distribution, throughput and errors over time. Pure."""
+"""Charts of a run's document: latency over time, its distribution, throughput and errors over time. Pure."""
 
 from __future__ import annotations
 
@@ -54,8 +54,7 @@ def throughput(document: Document) -> Chart:
         lines.append(Line("asked for", "old", ((0.0, asked), (document["load_seconds"], asked))))
     greatest = max((y for line in lines for _, y in line.points if y is not None), default=1.0)
     hints = tuple(_hint(each, f"{words.count(round(y or 0))}/s") for each, (_, y) in zip(slices, points, strict=True))
-    y_axis = linear_axis(greatest, lambda value: words.count(value))
-    return Chart("Throughput over time", _time(document), y_axis, tuple(lines), hints=hints)
+    return Chart("Throughput over time", _time(document), linear_axis(greatest, words.count), tuple(lines), hints=hints)
 
 
 def errors(document: Document) -> Chart:
@@ -79,7 +78,7 @@ def errors(document: Document) -> Chart:
         for each in document["slices"]
         if each["errors"]
     )
-    y_axis = linear_axis(max(1.0, greatest), lambda value: words.count(value), ticks=4 if greatest >= 4 else 1)
+    y_axis = linear_axis(max(1.0, greatest), words.count, ticks=4 if greatest >= 4 else 1)
     stacked = Bars(names, _ERROR_STYLES[: len(names)], bars)
     return Chart("Errors over time", _time(document), y_axis, bars=stacked, hints=hints)
 

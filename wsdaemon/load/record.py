@@ -1,4 +1,4 @@
-"""The record of a run: latencies, counts and errors, in total and for each slice of time. Pure.
+"""Record of a run: latencies, counts and errors, in total and for each slice of time. Pure.
 
 During a run a latency is only appended to a list, which is counted by `collections.Counter` at the end of its slice:
 both run in C. The HdrHistograms are filled from these counts after the run, so that bookkeeping does not disturb the
@@ -53,7 +53,7 @@ def _coarse(counts: Counter[int]) -> Counter[int]:
 
 @dataclass(slots=True)
 class Latencies:
-    """Latencies counted by microseconds, with exact extremes and sums."""
+    """Latencies, counted by whole microseconds, with exact extremes and sums."""
 
     counts: Counter[int] = field(default_factory=Counter)
     count: int = 0
@@ -126,10 +126,10 @@ def to_ms(value: float) -> float:
 
 @dataclass(slots=True)
 class Slice:
-    """A slice of time, from `start` for `length` seconds; a reply belongs to the slice in which it arrived."""
+    """Slice of time, from `start` for `length` seconds; a reply belongs to the slice in which it arrived."""
 
     start: float
-    length: float
+    length: float = 0.0
     sent: int = 0
     received: int = 0
     bytes_sent: int = 0
@@ -147,7 +147,7 @@ class Slice:
         self.latencies.merge(other.latencies)
 
     def results(self) -> dict[str, Any]:
-        """Return its part of the JSON document."""
+        """Return the slice as a part of the JSON document."""
         times = self.latencies.results()
         return {
             "start_seconds": round(self.start, 3),
@@ -162,28 +162,23 @@ class Slice:
 
 
 class Record:
-    """The record of one run, which the clients write to.
+    """Record of one run, which the clients write to.
 
-    `pending` holds the latencies of right replies since the last cut, in seconds. It is always the same list, so that a
-    client may keep its `append`. The counts are since the last cut as well.
+    `current` counts since the last cut. `pending` holds the latencies of right replies since then, in seconds; it is
+    always the same list, so that a client may keep its `append`.
     """
 
     def __init__(self) -> None:
         self.pending: list[float] = []
-        self.sent = 0
-        self.received = 0
-        self.bytes_sent = 0
-        self.bytes_received = 0
-        self.errors: Counter[str] = Counter()
+        self.current = Slice(0.0)
         self.slices: list[Slice] = []
         self.handshakes = {part: Latencies() for part in HANDSHAKE_PARTS}
         self._handshakes: dict[str, list[float]] = {part: [] for part in HANDSHAKE_PARTS}
-        self._cut_at = 0.0
 
     def error(self, kind: str, count: int = 1) -> None:
         """Count `count` errors of a kind, such as "lost"."""
         if count:
-            self.errors[kind] += count
+            self.current.errors[kind] += count
 
     def handshake(self, times: HandshakeTimes) -> None:
         """Add the times of a handshake."""
@@ -192,14 +187,12 @@ class Record:
             if seconds is not None:
                 pending.append(seconds)
 
-    def cut(self, now: float) -> Slice:
-        """End the slice at `now`, in seconds since the beginning of the run; returns it."""
-        counted = (self.sent, self.received, self.bytes_sent, self.bytes_received)
-        ended = Slice(self._cut_at, now - self._cut_at, *counted, errors=self.errors)
+    def cut(self, now: float) -> None:
+        """End the slice at `now`, in seconds since the beginning of the run."""
+        ended, self.current = self.current, Slice(now)
+        ended.length = now - ended.start
         ended.latencies.add(microseconds(self.pending))
         self.pending.clear()
-        self.sent = self.received = self.bytes_sent = self.bytes_received = 0
-        self.errors = Counter()
         for part, times in self._handshakes.items():
             self.handshakes[part].add(microseconds(times))
             times.clear()
@@ -207,12 +200,10 @@ class Record:
             self.slices[-1].absorb(ended)
         else:
             self.slices.append(ended)
-        self._cut_at = now
-        return ended
 
     def total(self) -> Slice:
         """Return the sum of all slices, up to the last cut."""
-        whole = Slice(0.0, self._cut_at)
+        whole = Slice(0.0, self.current.start)
         for each in self.slices:
             whole.absorb(each)
         whole.errors = +whole.errors  # a late reply takes one back from "lost"

@@ -1,10 +1,11 @@
-"""The report: one self-contained HTML page, made from the JSON document alone.
+"""Report of a run: one HTML page, made from the JSON document alone.
 
-It refers to no other host and runs no script; all text is escaped.
+The page loads nothing and runs no script; all text is escaped.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from html import escape
 from importlib.resources import files
 from statistics import median_high
@@ -13,7 +14,7 @@ from typing import Any
 
 from wsdaemon.load import words
 from wsdaemon.load.charts import Chart, draw
-from wsdaemon.load.compare import Comparison, compare
+from wsdaemon.load.compare import compare
 from wsdaemon.load.document import Document
 from wsdaemon.load.plots import distribution, errors, latency, throughput
 
@@ -21,15 +22,17 @@ _WIDE, _NARROW = (760, 300), (360, 260)
 _STATISTICS = ("min", "mean", "p50", "p90", "p99", "p99_9", "max", "stdev")
 _PARTS = {"total": "handshake", "tcp": "TCP", "tls": "TLS", "upgrade": "upgrade"}
 
+_Cell = str | tuple[str, str]
+"""Cell of a table: its text, or its text and its class."""
+
 
 def report(document: Document, old: Document | None = None) -> str:
     """Return the page; with an `old` document it also shows the changes."""
     configuration = document["configuration"]
     here = files("wsdaemon.load")
     page = Template(here.joinpath("report.html").read_text("utf-8"))
-    comparison = None if old is None else compare(old, document)
     sections = [
-        _comparison(comparison), _latency(document, old), _throughput(document), _errors(document),
+        _comparison(document, old), _latency(document, old), _throughput(document), _errors(document),
         _handshakes(document), _configuration(document), _slices(document),
     ]  # fmt: skip
     return page.substitute(
@@ -115,19 +118,15 @@ def _handshakes(document: Document) -> str:
     return _section("Connections", about, _statistics(columns))
 
 
-def _comparison(comparison: Comparison | None) -> str:
-    if comparison is None:
+def _comparison(document: Document, old: Document | None) -> str:
+    if old is None:
         return ""
+    comparison = compare(old, document)
     differing = "; ".join(comparison.differences)
     texts = ([f"Not the same configuration: {differing}."] if differing else []) + list(comparison.warnings)
     notes = [f'<p class="note">{_text(text)}</p>' for text in texts]
-    rows = "".join(
-        f"<tr><th>{_text(each.name)}</th><td>{_text(each.old)}</td><td>{_text(each.new)}</td>"
-        f'<td class="{ {True: "better", False: "worse", None: ""}[each.better] }">{_text(each.change)}</td></tr>'
-        for each in comparison.changes
-    )
-    head = "<thead><tr><th></th><th>old</th><th>new</th><th>change</th></tr></thead>"
-    table = f'<div class="scroll"><table>{head}<tbody>{rows}</tbody></table></div>'
+    rows = [(each.name, each.old, each.new, (each.change, each.verdict)) for each in comparison.changes]
+    table = _table(["", "old", "new", "change"], rows)
     return _section("Compared with an earlier run", "", "".join(notes) + table)
 
 
@@ -139,11 +138,8 @@ def _configuration(document: Document) -> str:
     facts["client: processor"] = f"{client['cpu_percent_of_a_core']:g} % of a core"
     facts["client: timers over 10 ms late"] = f"{client['late_timers_percent']:g} %"
     facts["client: worst lag"] = words.milliseconds(client["worst_lag_ms"])
-    rows = "".join(
-        f'<tr><th>{_text(name.replace("_", " "))}</th><td class="text">{_text(words.value(value))}</td></tr>'
-        for name, value in facts.items()
-    )
-    return _section("Configuration and client", "", f"<table><tbody>{rows}</tbody></table>")
+    rows = [(name.replace("_", " "), (words.value(value), "text")) for name, value in facts.items()]
+    return _section("Configuration and client", "", _table([], rows))
 
 
 def _slices(document: Document) -> str:
@@ -175,18 +171,15 @@ def _slice(document: Document) -> str:
 
 
 def _figure(chart: Chart) -> str:
-    """Return the chart with its legend, twice: the style sheet shows the wide or the narrow one."""
+    """Return a legend and the chart in two sizes: the style sheet shows the wide or the narrow one."""
+    keys = [(line.name, f'<path class="line {line.style}" d="M1 5H25"/>') for line in chart.lines]
+    keys += [
+        (name, f'<rect class="bar {style}" x="8" width="10" height="10"/>')
+        for name, style in zip(chart.bars.names, chart.bars.styles, strict=True)
+    ]
     legend = "".join(
-        f'<li><svg viewBox="0 0 26 10" aria-hidden="true"><path class="line {line.style}" d="M1 5H25"/></svg>'
-        f"{_text(line.name)}</li>"
-        for line in chart.lines
+        f'<li><svg viewBox="0 0 26 10" aria-hidden="true">{key}</svg>{_text(name)}</li>' for name, key in keys
     )
-    if chart.bars is not None:
-        legend += "".join(
-            f'<li><svg viewBox="0 0 26 10" aria-hidden="true"><rect class="bar {style}" x="8" width="10" height="10"/>'
-            f"</svg>{_text(name)}</li>"
-            for name, style in zip(chart.bars.names, chart.bars.styles, strict=True)
-        )
     pictures = "".join(
         draw(chart, *size).replace("<svg ", f'<svg class="{name}" ', 1)
         for name, size in (("wide", _WIDE), ("narrow", _NARROW))
@@ -199,13 +192,19 @@ def _section(title: str, about: str, inside: str) -> str:
     return f"<section><h2>{_text(title)}</h2>{told}{inside}</section>"
 
 
-def _table(head: list[str], rows: list[list[str]]) -> str:
-    heads = "".join(f"<th>{_text(each)}</th>" for each in head)
-    body = "".join(
-        f"<tr><th>{_text(row[0])}</th>" + "".join(f"<td>{_text(each)}</td>" for each in row[1:]) + "</tr>"
-        for row in rows
-    )
-    return f'<div class="scroll"><table><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table></div>'
+def _table(head: Sequence[_Cell], rows: Iterable[Sequence[_Cell]]) -> str:
+    """Return a table; the first cell of each row is its heading."""
+    heads = f"<thead><tr>{_cells('th', head)}</tr></thead>" if head else ""
+    body = "".join(f"<tr>{_cells('th', row[:1])}{_cells('td', row[1:])}</tr>" for row in rows)
+    return f'<div class="scroll"><table>{heads}<tbody>{body}</tbody></table></div>'
+
+
+def _cells(tag: str, cells: Sequence[_Cell]) -> str:
+    html = ""
+    for cell in cells:
+        text, style = (cell, "") if isinstance(cell, str) else (cell[0], f' class="{cell[1]}"')
+        html += f"<{tag}{style}>{_text(text)}</{tag}>"
+    return html
 
 
 def _text(value: object) -> str:

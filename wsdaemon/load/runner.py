@@ -1,21 +1,20 @@
 """Runner of messages: connects the clients, makes them send, waits for the last replies, and closes them.
 
-The states follow each other; only `stop` skips some:
+The states follow each other; `stop` skips some:
 
-    OPENING   without a ramp, all clients connect first, a few at a time; with one, this state is skipped
-    SENDING   from the beginning of the run for `duration` seconds; with a ramp, clients still connect
-    WAITING   nothing more is sent; until each reply has arrived, at most for `patience` seconds
-    CLOSING   every connection is closed; at most for `CLOSE_PATIENCE` seconds
+    OPENING   without a ramp, all clients connect first, a few at a time; with a ramp, this state is skipped
+    SENDING   for `duration` seconds messages are sent; with a ramp, clients connect meanwhile
+    WAITING   nothing more is sent; lasts until each reply has arrived, at most `patience` seconds
+    CLOSING   every connection is closed; lasts at most `CLOSE_PATIENCE` seconds
     DONE
 """
 
 from __future__ import annotations
 
-from enum import Enum, auto
+from enum import IntEnum, auto
 from typing import Any
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
 
 from wsdaemon.client import ClientConnection
@@ -33,7 +32,7 @@ SHORTEST_NAP = 0.0002
 _LOOK_AGAIN = 0.005
 
 
-class State(Enum):
+class State(IntEnum):
     """State of a run; see the head of this module."""
 
     OPENING = auto()
@@ -44,40 +43,39 @@ class State(Enum):
 
 
 class EchoRunner:
-    """One run of messages; `alarm` calls later when messages are due, where that is more precise than the clock."""
+    """One run of messages; `alarm` is a timer for due messages, where there is one more precise than the clock."""
 
     def __init__(self, run: Measurement, alarm: Any = None) -> None:
         plan = run.plan
         self.plan = plan
         self.state = State.OPENING
-        self._run, self._alarm, self._now = run, run.clock if alarm is None else alarm, run.now
+        self._run, self._alarm = run, run.clock if alarm is None else alarm
         pool = messages(plan)
         self._clients = [
             EchoClient(pool, plan.binary, run.record, run.now, self._client_gone) for _ in range(plan.clients)
         ]
-        self._failed: set[int] = set()
-        self._not_tried = 0
+        self._not_tried = iter(self._clients)
+        self._failed: set[EchoClient] = set()
         self._settled = 0
+        """How many clients are connected or could not connect."""
         self._schedule = Schedule(plan.rate, plan.clients, plan.duration) if plan.rate is not None else None
-        self._began = self._deadline = 0.0
+        self._began = 0.0
         self._open_clients: set[EchoClient] = set()
-        self._pump: IDelayedCall | None = None
 
     def run(self) -> Deferred[Measurement]:
         """Begin; fires when all connections are closed. To be called once."""
         if self.plan.ramp:
             self._begin()
-            for index in range(self.plan.clients):
-                start = start_of(index, self.plan.clients, self.plan.ramp)
-                self._run.later(start, self._open, index)
+            for index, client in enumerate(self._clients):
+                self._run.later(start_of(index, self.plan.clients, self.plan.ramp), self._open, client)
         else:
-            for _ in range(min(HANDSHAKES_AT_ONCE, self.plan.clients)):
+            for _ in range(HANDSHAKES_AT_ONCE):
                 self._open_next()
         return self._run.done
 
     def stop(self) -> None:
         """End early: nothing more is sent, and no reply is waited for."""
-        if self.state in (State.OPENING, State.SENDING, State.WAITING):
+        if self.state < State.CLOSING:
             self._run.interrupted = True
             if self.state is State.SENDING:
                 self._end_of_load()
@@ -87,53 +85,48 @@ class EchoRunner:
     # -- opening ----------------------------------------------------------------------------------------------------
 
     def _open_next(self) -> None:
-        if self._not_tried < self.plan.clients and self.state is State.OPENING:
-            self._not_tried += 1
-            self._open(self._not_tried - 1)
+        client = next(self._not_tried, None) if self.state is State.OPENING else None
+        if client is not None:
+            self._open(client)
 
-    def _open(self, index: int) -> None:
-        client = self._clients[index]
-        connecting = self._run.connect(client)
-        connecting.addCallbacks(self._client_open, self._client_failed, callbackArgs=(client,), errbackArgs=(index,))
+    def _open(self, client: EchoClient) -> None:
+        self._run.connect(client).addCallbacks(
+            self._client_open, self._client_failed, callbackArgs=(client,), errbackArgs=(client,)
+        )
 
     def _client_open(self, connection: ClientConnection, client: EchoClient) -> None:
-        if not client.gone:  # else it was closed at once
+        if not client.gone:  # else the server has closed it at once
             self._open_clients.add(client)
-            if self.state in (State.CLOSING, State.DONE):
-                client.closing = True
-                connection.close()
-            elif self.state is State.SENDING:
+            if self.state is State.SENDING:
                 self._start(client)
         self._settle()
 
-    def _client_failed(self, failure: Failure, index: int) -> None:
-        if self.state in (State.CLOSING, State.DONE):
-            return  # it was cancelled
-        self._failed.add(index)
-        self._run.count_failure(failure)
-        self._settle()
+    def _client_failed(self, failure: Failure, client: EchoClient) -> None:
+        if self.state < State.CLOSING:  # else the attempt was cancelled
+            self._failed.add(client)
+            self._run.count_failure(failure)
+            self._settle()
 
     def _settle(self) -> None:
         self._settled += 1
-        if self._settled == len(self._clients) and not self._run.opened:
+        are_all = self._settled == len(self._clients)
+        if are_all and not self._run.opened:
             self._close()
-        elif self.state is State.OPENING:
-            if self._settled == len(self._clients):
-                self._begin()
-                for client in self._clients:
-                    self._start(client)
-            else:
-                self._open_next()
+        elif are_all and self.state is State.OPENING:
+            self._begin()
+            for client in self._clients:
+                self._start(client)
+        else:
+            self._open_next()
 
     # -- sending ----------------------------------------------------------------------------------------------------
 
     def _begin(self) -> None:
         self.state = State.SENDING
-        self._run.begin()
-        self._began = self._now()
+        self._began = self._run.begin()
         self._run.later(self.plan.duration, self._end_of_load)
         if self._schedule is not None:
-            self._pump = self._alarm.callLater(0.0, self._send_due, 0.0)
+            self._alarm.callLater(0.0, self._send_due, 0.0)
 
     def _start(self, client: EchoClient) -> None:
         if self._schedule is None and client.connection is not None:
@@ -141,45 +134,42 @@ class EchoRunner:
 
     def _send_due(self, expected: float) -> None:
         """Send what is due, and schedule the next message."""
-        if self.state is not State.SENDING or self._schedule is None:
+        if self.state is not State.SENDING:
             return
-        elapsed = self._now() - self._began
+        elapsed = self._run.elapsed()
         self._run.health.lag(elapsed - expected, elapsed)
-        self._take_due(elapsed)
-        next_due = self._schedule.next_due()
+        next_due = self._take_due(elapsed)
         if next_due is not None:
-            elapsed = self._now() - self._began
+            elapsed = self._run.elapsed()
             wake = max(next_due, elapsed + SHORTEST_NAP)
-            self._pump = self._alarm.callLater(wake - elapsed, self._send_due, wake)
+            self._alarm.callLater(wake - elapsed, self._send_due, wake)
 
-    def _take_due(self, elapsed: float) -> None:
+    def _take_due(self, elapsed: float) -> float | None:
+        """Send what is due by `elapsed`; returns when the next message is due, None at the end or in a closed loop."""
         schedule, clients = self._schedule, self._clients
         if schedule is None:
-            return
+            return None
         for number in schedule.take(elapsed):
-            index = schedule.client(number)
-            client = clients[index]
+            client = clients[schedule.client(number)]
             if client.connection is not None:
                 client.send_due(self._began + schedule.due(number))
-            elif client.gone or index in self._failed:
+            elif client.gone or client in self._failed:
                 self._run.record.error("unsent")
+        return schedule.next_due()
 
     def _end_of_load(self) -> None:
-        self._take_due(self._now() - self._began)
+        self._take_due(self._run.elapsed())
         self.state = State.WAITING
         for client in self._clients:
             client.stop()
         self._run.load_ended()
-        self._deadline = self._now() + self.plan.patience
         if not self._run.interrupted:
             self._wait()
 
     # -- the end ----------------------------------------------------------------------------------------------------
 
     def _wait(self) -> None:
-        if self.state is not State.WAITING:
-            return
-        if self._now() >= self._deadline:
+        if self._run.elapsed() >= self._run.load_seconds + self.plan.patience:
             for client in self._clients:
                 client.give_up()
         if any(client.outstanding or client.unsent for client in self._clients):
@@ -188,26 +178,18 @@ class EchoRunner:
             self._close()
 
     def _close(self) -> None:
-        if self.state in (State.CLOSING, State.DONE):
-            return
         self.state = State.CLOSING
-        self._run.cancel_calls()
-        if self._pump is not None and self._pump.active():
-            self._pump.cancel()
         self._run.stop_connecting()
         self._run.end()
         self._run.later(CLOSE_PATIENCE, self._finish)
         for client in self._clients:
-            client.closing = True
-            if client.connection is not None:
-                client.connection.close()
+            client.close()
         if not self._open_clients:
             self._finish()
 
-    def _client_gone(self, client: EchoClient) -> None:
+    def _client_gone(self, client: EchoClient, code: int | None) -> None:
         self._open_clients.discard(client)
-        if not client.closing:
-            self._run.closed_early += 1
+        self._run.count_end(client, code)
         if self.state is State.CLOSING and not self._open_clients:
             self._finish()
 

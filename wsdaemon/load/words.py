@@ -92,12 +92,16 @@ def column(name: str) -> str:
     return name.replace("_", ".")
 
 
+def clients(number: int) -> str:
+    """Return a number of clients: 1 client, 1,000 clients."""
+    return f"{number:,} client{'' if number == 1 else 's'}"
+
+
 def plan(configuration: dict[str, Any]) -> str:
     """Return a run's plan in one line."""
-    clients = configuration["clients"]
-    who = f"{clients:,} client{'' if clients == 1 else 's'}"
+    number, duration = configuration["clients"], seconds(configuration["duration_seconds"])
     if configuration["mode"] == "connects":
-        return f"handshakes, {clients:,} at a time, for {seconds(configuration['duration_seconds'])}"
+        return f"handshakes, {number:,} at a time, for {duration}"
     least, greatest = configuration["size_min_bytes"], configuration["size_max_bytes"]
     what = f"{least:,}" if least == greatest else f"{least:,}-{greatest:,}"
     if configuration["rate_messages_per_second"] is not None:
@@ -105,7 +109,7 @@ def plan(configuration: dict[str, Any]) -> str:
     else:
         how = f"{configuration['in_flight_messages']:,} in flight each"
     ramp = f", ramp {seconds(configuration['ramp_seconds'])}" if configuration["ramp_seconds"] else ""
-    return f"{who}, {how}, {what} B {configuration['opcode']}, {seconds(configuration['duration_seconds'])}{ramp}"
+    return f"{clients(number)}, {how}, {what} B {configuration['opcode']}, {duration}{ramp}"
 
 
 def counted_from(document: dict[str, Any]) -> str:

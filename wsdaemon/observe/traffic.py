@@ -18,11 +18,6 @@ class Traffic:
     the caller increments the arrays itself, because a call would cost more than the counting.
     """
 
-    __slots__ = (
-        "begun_in", "begun_out", "bytes_in", "bytes_out", "closed", "frames_in", "frames_out", "handshakes", "opened",
-        "responses",
-    )  # fmt: skip
-
     METRICS: ClassVar[tuple[Metric[Traffic], ...]] = (
         Metric("counter", "wsdaemon_messages", "Whole messages.", ("direction",),
                lambda it: {"in": it.messages_in, "out": it.messages_out}, "messages"),

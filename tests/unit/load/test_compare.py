@@ -31,11 +31,11 @@ def test_change_in_percent() -> None:
     """More messages are better, more latency is worse, both in percent of the old."""
     new = changed(rates={"messages_per_second": 1500.0}, latency_ms={"p50": 0.5, "p99": 5.0}, errors={"lost": 3})
     found = {each.name: each for each in compare(RUN, new).changes}
-    assert (found["messages/s"].change, found["messages/s"].better) == ("+50.0 %", True)
-    assert (found["latency p50"].change, found["latency p50"].better) == ("-50.0 %", True)
-    assert (found["latency p99"].change, found["latency p99"].better) == ("+25.0 %", False)
-    assert (found["latency p90"].change, found["latency p90"].better) == ("+0.0 %", None)
-    assert (found["errors"].change, found["errors"].better) == ("-", False)
+    assert (found["messages/s"].change, found["messages/s"].verdict) == ("+50.0 %", "better")
+    assert (found["latency p50"].change, found["latency p50"].verdict) == ("-50.0 %", "better")
+    assert (found["latency p99"].change, found["latency p99"].verdict) == ("+25.0 %", "worse")
+    assert (found["latency p90"].change, found["latency p90"].verdict) == ("+0.0 %", "")
+    assert (found["errors"].change, found["errors"].verdict) == ("-", "worse")
     assert "handshakes/s" not in found
 
 
@@ -43,7 +43,7 @@ def test_the_same() -> None:
     """The same run twice: no change, no difference, no note."""
     comparison = compare(RUN, RUN)
     assert comparison.differences == comparison.warnings == ()
-    assert not [each for each in comparison.changes if each.better is not None]
+    assert not [each for each in comparison.changes if each.verdict]
 
 
 def test_configurations_differ() -> None:

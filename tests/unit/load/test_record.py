@@ -80,10 +80,10 @@ class TestRecord:
         for start in range(3):
             for each in range(10):
                 append((start + 1) / 1000)
-                record.sent += 1
-                record.received += 1
-                record.bytes_sent += 5
-                record.bytes_received += each
+                record.current.sent += 1
+                record.current.received += 1
+                record.current.bytes_sent += 5
+                record.current.bytes_received += each
             record.error("lost", start)
             record.cut(float(start + 1))
         assert [each.results()["latency_ms"]["p50"] for each in record.slices] == pytest.approx([1, 2, 3], rel=0.001)
@@ -96,7 +96,7 @@ class TestRecord:
     def test_nothing_is_counted_twice(self) -> None:
         """A cut at the same time again changes nothing; what came at that very time is kept."""
         record = Record()
-        record.sent = 3
+        record.current.sent = 3
         record.cut(1.0)
         record.error("lost")
         record.cut(1.0)
