@@ -1,4 +1,4 @@
-"""Text for `conf/ws.ini`, docs/configuration.md and docs/behaviours.md, made from the declared options."""
+"""Text for `conf/ws.ini` and the tables of docs/*.md, made from the declared options and parameters."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import Field
 from typing import Any
 
+from wsdaemon.client.flags import Flag, Sections, flags_of
 from wsdaemon.options import Kind, Location, options_of
 from wsdaemon.routing.catalogue import sections
 from wsdaemon.settings import SECTIONS, WebSocketSettings
@@ -104,6 +105,24 @@ def behaviours_markdown(document: dict[str, Any]) -> str:
             parts.append(f"### Parameters of {section.family}\n\n{section.group['summary']} For {takers}.\n")
             parts.append(_parameter_table(section.group["parameters"]))
     return "\n".join(parts)
+
+
+def flags_markdown(sections: Sections) -> str:
+    """Return the tables of the page of a command."""
+    parts = []
+    for title, declared in sections.items():
+        rows = [row for _, each in flags_of(*declared) for row in _flag_rows(each)]
+        parts.append(f"## {title.capitalize()}\n\n{_table([('option', 'default', 'meaning'), *rows])}")
+    return "\n".join(parts)
+
+
+def _flag_rows(flag: Flag) -> Iterator[tuple[str, str, str]]:
+    *others, last = flag.names
+    value = flag.metavar and (f" {flag.metavar}" if flag.bare is None else f" [{flag.metavar}]")
+    names = ", ".join(f"`{name}`" for name in (*others, last + value))
+    yield names, flag.shown, f"{flag.text}. {flag.more}" if flag.more else flag.text
+    if flag.off is not None:
+        yield f"`{flag.off[0]}`", "", flag.off[1]
 
 
 def _parameter_table(parameters: list[dict[str, Any]]) -> str:

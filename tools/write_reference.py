@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tools import metrics_reference
-from tools.options_reference import behaviours_markdown, ini, markdown
-from wsdaemon.client import flags
+from tools.options_reference import behaviours_markdown, flags_markdown, ini, markdown
 from wsdaemon.client.options import PING
 from wsdaemon.load.command import LOAD
 from wsdaemon.routing.catalogue import Catalogue
@@ -26,7 +25,7 @@ def main() -> None:
     dashboard = ROOT / "conf" / "grafana-dashboard.json"
     dashboard.write_text(metrics_reference.dashboard(dashboard.read_text()))
     tables = {"configuration": markdown(known), "behaviours": behaviours, "service": metrics_reference.markdown()}
-    tables |= {"wsping": flags.markdown(PING), "load": flags.markdown(LOAD)}
+    tables |= {"wsping": flags_markdown(PING), "load": flags_markdown(LOAD)}
     for name, text in tables.items():
         docs = ROOT / "docs" / f"{name}.md"
         docs.write_text(docs.read_text().partition(MARK)[0] + MARK + "\n" + text)

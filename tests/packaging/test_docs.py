@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.options_reference import ini, markdown
-from wsdaemon.client import flags
+from tools.options_reference import flags_markdown, ini, markdown
 from wsdaemon.client.flags import Sections
 from wsdaemon.client.options import PING
 from wsdaemon.config import read_file
@@ -48,7 +47,7 @@ def test_reference_is_current() -> None:
 @pytest.mark.parametrize(("page", "options"), [("wsping", PING), ("load", LOAD)])
 def test_options_are_current(page: str, options: Sections) -> None:
     """The pages of the commands that connect hold the tables that the declarations of their options generate."""
-    assert (ROOT / "docs" / f"{page}.md").read_text().endswith(flags.markdown(options))
+    assert (ROOT / "docs" / f"{page}.md").read_text().endswith(flags_markdown(options))
 
 
 @pytest.mark.parametrize("name", ["pyproject.toml", "wsdaemon_shout.py"])

@@ -1,7 +1,7 @@
 """Command-line options, each declared once as a field of a dataclass.
 
 `flag` declares one. The rest walks the declarations: `add_flags` makes a parser's options of them, `given` returns the
-fields that were given, `check` finds numbers out of range, and `markdown` writes the tables of the documentation.
+fields that were given, and `check` finds numbers out of range.
 """
 
 from __future__ import annotations
@@ -91,15 +91,6 @@ class Flag:
                 off, action="store_const", const=value, help=why, dest=name, default=argparse.SUPPRESS
             )  # fmt: skip
 
-    def rows(self) -> Iterator[str]:
-        """Yield the option's rows of a Markdown table."""
-        *others, last = self.names
-        value = self.metavar and (f" {self.metavar}" if self.bare is None else f" [{self.metavar}]")
-        names = ", ".join(f"`{name}`" for name in (*others, last + value))
-        yield f"| {names} | {self.shown} | {self.text}{f'. {self.more}' if self.more else ''} |"
-        if self.off is not None:
-            yield f"| `{self.off[0]}` | | {self.off[1]} |"
-
 
 def flag(default: Any, *names: str, text: str, **what: Any) -> Any:
     """Declare an option: a field of a dataclass. `what` are the other fields of `Flag`."""
@@ -139,17 +130,6 @@ def check(values: object) -> None:
         value = getattr(values, name)
         if isinstance(each.read, Number) and value is not None and not each.read.allows(value):
             raise ValueError(f"{name} is {each.read}, not {value}")
-
-
-def markdown(sections: Sections) -> str:
-    """Return the tables of a page of documentation."""
-    parts = []
-    for title, declared in sections.items():
-        rows = [row for _, each in flags_of(*declared) for row in each.rows()]
-        parts.append(
-            "\n".join([f"## {title.capitalize()}", "", "| option | default | meaning |", "|---|---|---|", *rows])
-        )
-    return "\n\n".join(parts) + "\n"
 
 
 def _reader(read: Callable[[str], Any]) -> Callable[[str], Any]:

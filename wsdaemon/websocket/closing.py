@@ -1,20 +1,9 @@
 """Closing (RFC 6455 section 7): every state, event, code, cause and deadline of a connection's end, for both sides.
 
-    state       event           next     what follows
-    ----------  --------------  -------  --------------------------------------------------------------------------
-    CONNECTING  OPENED          OPEN     messages may be sent
-    CONNECTING  ENDED           CLOSED   the stream ends
-    OPEN        CLOSE_SENT      CLOSING  the peer has `timeout` to send its own Close
-    CLOSING     CLOSE_SENT      CLOSING  (a reply to the peer's Close that a behaviour sends by itself)
-    OPEN        END_QUEUED      CLOSING  the stream ends as soon as the paced output is out
-    CLOSING     END_QUEUED      CLOSING  the same
-    OPEN        ENDED           CLOSED   the stream ends without a Close of ours
-    CLOSING     ENDED           CLOSED   the stream ends
-
-The peer's Close changes nothing by itself: while OPEN it is answered with the same code and reason (CLOSE_SENT), and
-then a server ends the stream while a client leaves that to the server (section 7.1.1). What breaks a rule fails the
-connection: a Close with the code that says why, then the end. In every state but OPEN a deadline runs, after which the
-stream is cut.
+`NEXT` is the table of states and events. The peer's Close is no event: while OPEN it is answered with the same code and
+reason (CLOSE_SENT), and then a server ends the stream while a client leaves that to the server (section 7.1.1). What
+breaks a rule fails the connection: a Close with the code that says why, then the end. In CLOSING and CLOSED a deadline
+runs, after which the stream is cut.
 
 CLOSED means that our side of the stream is told to end. What still arrives then is read and dropped, because a socket
 that is closed with unread input sends a reset, which may overtake the Close.
@@ -40,9 +29,13 @@ class Event(Enum):
     """What changes the state."""
 
     OPENED = auto()
+    """The opening handshake is done: messages may be sent."""
     CLOSE_SENT = auto()
+    """Our Close is written: the peer has `timeout` for its own. A behaviour may send another one."""
     END_QUEUED = auto()
+    """The stream ends as soon as the paced output is written."""
     ENDED = auto()
+    """Our side of the stream is told to end."""
 
 
 NEXT = {
@@ -55,7 +48,7 @@ NEXT = {
     (OPEN, Event.ENDED): CLOSED,
     (CLOSING, Event.ENDED): CLOSED,
 }
-"""The next state by state and event; an event without a row changes nothing."""
+"""The next state, by state and event; an event without a row changes nothing."""
 
 
 class Closable(Protocol):

@@ -12,12 +12,11 @@ What it consists of: `input` (a base class, since Autobahn's parser calls its ho
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from OpenSSL import SSL
 from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.internet.protocol import connectionDone
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -31,7 +30,7 @@ from wsdaemon.websocket.collecting import Collected
 from wsdaemon.websocket.compression import agree, parse_extensions
 from wsdaemon.websocket.deadlines import Deadlines
 from wsdaemon.websocket.frames import frame_header
-from wsdaemon.websocket.handshake import Lease, Request, accepting_response
+from wsdaemon.websocket.handshake import Lease, Request, accept_token, switching_response
 from wsdaemon.websocket.input import Input
 from wsdaemon.websocket.keepalive import KeepAlive
 from wsdaemon.websocket.outbox import Outbox
@@ -55,14 +54,11 @@ class Connection(Input):
     broadcasts: ClassVar[bool] = False
     """Whether each message goes to every connection of the subprotocol; then `wsping` expects it at each client."""
 
-    events: ClassVar[Logger] = Logger(namespace="wsdaemon")
     subprotocol: ClassVar[str]
     """The subprotocol's short name."""
     log = SILENT  # Autobahn's own words; ours are in `events`
     peer: str
     """The peer's address, as people write it."""
-    number = 0
-    """The connection's number among all of the daemon; 0 until it is open."""
     opened_at: float
     """When it was opened, on the hub's clock."""
     target: str
@@ -141,10 +137,6 @@ class Connection(Input):
         """Begin the closing handshake; `reason` is cut to 123 bytes. Nothing happens unless open."""
         self.closing.close(code, reason.encode())
 
-    def debug(self, text: str, **fields: Any) -> None:
-        """Log a detail of this connection that only verbose mode shows; `text` is a format for `fields`."""
-        self.events.debug("connection {number}: " + text, number=self.number, **fields)
-
     # -- its life -----------------------------------------------------------------------------------------------------
 
     def begin(self, request: Request, transport: Transport) -> None:
@@ -173,7 +165,8 @@ class Connection(Input):
         """Answer the handshake with a 101, and be open."""
         handshake = request.handshake
         extensions = self.agree_on_extensions(handshake.extensions)
-        self.outbox.write_now(accepting_response(handshake.key, request.subprotocol, extensions))
+        accepts = (accept_token(handshake.key),)
+        self.outbox.write_now(switching_response(accepts, request.subprotocol, extensions))
         self.be_open(request.early)
 
     def agree_on_extensions(self, header: str) -> str:
@@ -338,16 +331,6 @@ class Connection(Input):
         self.closing.end(abort_connection, "no pong came back")
 
     # -- what is logged and counted -----------------------------------------------------------------------------------
-
-    def trace(self, verb: str, opcode: int, length: int, fin: bool) -> None:
-        """Log a frame, where every frame is logged."""
-        if self.hub.verbose:
-            name = Opcode(opcode).name.lower() if opcode in set(Opcode) else f"opcode {opcode}"
-            kind = "control" if opcode >= Opcode.CLOSE else "frame"
-            self.debug(
-                "{verb} {kind}: {name}, {length} bytes{rest}",
-                verb=verb, kind=kind, name=name, length=length, rest="" if fin else ", more to come",
-            )  # fmt: skip
 
     def note_sent(self, opcode: int, length: int, fin: bool) -> None:
         """Log and count a frame that is sent."""

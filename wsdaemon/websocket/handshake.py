@@ -156,8 +156,10 @@ def accept_token(key: str) -> str:
     return base64.b64encode(hashlib.sha1((key + _GUID).encode(), usedforsecurity=False).digest()).decode()
 
 
-def switching_response(accepts: Iterable[str], subprotocol: str | None, extensions: str, more: Iterable[str]) -> bytes:
-    """Return a 101 with these Sec-WebSocket-Accept headers, right or wrong, and `more` header lines."""
+def switching_response(
+    accepts: Iterable[str], subprotocol: str | None, extensions: str, more: Iterable[str] = ()
+) -> bytes:
+    """Return a 101 (RFC 6455 section 4.2.2) with these Sec-WebSocket-Accept headers and `more` header lines."""
     lines = ["HTTP/1.1 101 Switching Protocols", "Upgrade: WebSocket", "Connection: Upgrade"]
     if subprotocol:
         lines.append(f"Sec-WebSocket-Protocol: {subprotocol}")
@@ -165,11 +167,6 @@ def switching_response(accepts: Iterable[str], subprotocol: str | None, extensio
     if extensions:
         lines.append(f"Sec-WebSocket-Extensions: {extensions}")
     return "\r\n".join([*lines, *more, "", ""]).encode()
-
-
-def accepting_response(key: str, subprotocol: str | None, extensions: str) -> bytes:
-    """Return the response that makes a WebSocket of the connection (RFC 6455 section 4.2.2)."""
-    return switching_response((accept_token(key),), subprotocol, extensions, ())
 
 
 def _key(by_name: dict[str, list[str]]) -> str:

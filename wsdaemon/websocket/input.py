@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from functools import cached_property
 from time import perf_counter
-from typing import Any
+from typing import Any, ClassVar
 
 from autobahn.exception import PayloadCorruptError
 from autobahn.twisted.websocket import WebSocketServerProtocol
+from twisted.logger import Logger
 
 from wsdaemon.settings import WebSocketSettings
 from wsdaemon.websocket import autobahn_facts as autobahn
@@ -61,6 +62,9 @@ class Input(WebSocketServerProtocol):
     is_compressed = autobahn.is_compressed
     violation = invalid = "{}"
 
+    events: ClassVar[Logger] = Logger(namespace="wsdaemon")
+    number = 0
+    """The connection's number among all of the daemon; 0 until it is open."""
     is_fast = False
     """Whether whole messages are taken without asking Autobahn: not where every frame is logged."""
     takes_whole_messages = True
@@ -90,13 +94,21 @@ class Input(WebSocketServerProtocol):
         """End the connection because of the exception that is being handled."""
         raise NotImplementedError
 
+    # -- the log ------------------------------------------------------------------------------------------------------
+
     def trace(self, verb: str, opcode: int, length: int, fin: bool) -> None:
         """Log a frame, where every frame is logged."""
-        raise NotImplementedError
+        if self.hub.verbose:
+            name = Opcode(opcode).name.lower() if opcode in set(Opcode) else f"opcode {opcode}"
+            kind = "control" if opcode >= Opcode.CLOSE else "frame"
+            self.debug(
+                "{verb} {kind}: {name}, {length} bytes{rest}",
+                verb=verb, kind=kind, name=name, length=length, rest="" if fin else ", more to come",
+            )  # fmt: skip
 
     def debug(self, text: str, **fields: Any) -> None:
-        """Log a detail that only verbose mode shows."""
-        raise NotImplementedError
+        """Log a detail of this connection that only verbose mode shows; `text` is a format for `fields`."""
+        self.events.debug("connection {number}: " + text, number=self.number, **fields)
 
     # -- chunks of input --------------------------------------------------------------------------------------------
 

@@ -24,11 +24,6 @@ errors: tuple[type[Exception], ...] = (zlib.error,) if _isal is None else (zlib.
 """What is raised where there is nothing to inflate."""
 
 
-def engine_name(level: int) -> str:
-    """Return the name of the library that compresses at that level."""
-    return "zlib" if _isal is None or level > ISAL_LEVELS else "isal"
-
-
 def new_compressor(level: int, window: int, memory: int) -> Any:
     """Return a raw deflate stream with a window of `window` bits; `memory` is zlib's memLevel."""
     if _isal is not None and level <= ISAL_LEVELS:
