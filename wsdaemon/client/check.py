@@ -49,11 +49,12 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A reply: its length, the message that it answers, if any, and its faults with details."""
+    """A reply: its length, the message that it answers, if any, the seconds since that, and its faults with details."""
 
     length: int
     message: Sent | None
-    faults: tuple[tuple[Fault, str], ...] = ()
+    elapsed: float
+    faults: tuple[tuple[Fault, str], ...]
 
 
 @dataclass(slots=True)
@@ -138,13 +139,13 @@ class Checker:
             is_old = self._is_old(self._payloads.read(payload)) or self._is_doubled(payload)
             fault = Fault.DOUBLED if is_old else Fault.UNASKED
             self.counts.faults[fault] += 1
-            return Reply(len(payload), None, ((fault, f"{len(payload)} bytes"),))
-        key = (message.client, message.sequence)
+            return Reply(len(payload), None, 0.0, ((fault, f"{len(payload)} bytes"),))
+        key, elapsed = (message.client, message.sequence), now - message.at
         faults = []
         if self._due.pop(key, None) is None:
             del self._overdue[key]
             self.counts.faults[Fault.LOST] -= 1
-            faults.append((Fault.LATE, f"after {now - message.at:.3g} s"))
+            faults.append((Fault.LATE, f"after {elapsed:.3g} s"))
         if payload != message.payload:
             faults.append((Fault.DIFFERING, difference(message.payload, payload)))
         if is_binary != message.is_binary:
@@ -154,7 +155,7 @@ class Checker:
         for fault, _ in faults:
             self.counts.faults[fault] += 1
         self._done.append((key, hash(payload)))
-        return Reply(len(payload), message, tuple(faults))
+        return Reply(len(payload), message, elapsed, tuple(faults))
 
     def expire(self, now: float) -> list[Sent]:
         """Return the messages whose replies are overdue; from now on they count as lost."""

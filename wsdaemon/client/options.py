@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import dataclass
+from functools import partial
 
 from wsdaemon.client.flags import Number, Sections, add_flags, flag, given
 from wsdaemon.client.plan import PingPlan
@@ -51,7 +52,7 @@ PING: Sections = {"what to send": (Endpoint, PingPlan), "what to show": (Display
 def ping_parser(prog: str) -> argparse.ArgumentParser:
     """Return the parser of `wsping`, called `prog`."""
     parser = argparse.ArgumentParser(
-        prog=prog, add_help=False, formatter_class=_Formatter,
+        prog=prog, add_help=False, formatter_class=partial(argparse.HelpFormatter, max_help_position=30),
         description="Send WebSocket messages, check that they come back, and time them.",
         epilog="Exit codes: 0 all replies right, 1 something lost or wrong, 2 usage, 3 could not connect, "
         "130 interrupted.",
@@ -103,10 +104,3 @@ def target_from(options: argparse.Namespace, url: str, offered: tuple[str, ...] 
     if target.is_secure:
         ClientTls(target)  # says now that a file is wrong
     return target
-
-
-class _Formatter(argparse.HelpFormatter):
-    """Help with room for the longer options."""
-
-    def __init__(self, prog: str) -> None:
-        super().__init__(prog, max_help_position=30)

@@ -1,71 +1,25 @@
-"""The lines that `wsping` prints, in the style of `ping`, and its JSON document. Pure: values in, text out."""
+"""The summary of a run of `wsping`, its JSON document, errors and progress. Pure: values in, text out."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
-from wsdaemon.client.check import Counts, Fault, Reply, Sent
+from wsdaemon.client.check import Counts, Fault
 from wsdaemon.client.errors import ClientError, HandshakeRefused
-from wsdaemon.client.events import Frame
-from wsdaemon.client.plan import ConnectionEnd, PingResult
+from wsdaemon.client.plan import PingResult
 from wsdaemon.client.statistics import Times, per_second
 from wsdaemon.observe.log import one_line
-from wsdaemon.websocket.codes import Opcode
-from wsdaemon.websocket.frames import frame_header
 
 FORMAT = "wsping/1"
-"""The format's name in the JSON document; it changes when a field is removed or changes its meaning."""
+"""The name of the JSON document's format; a new one when a field is removed or changes its meaning."""
 
 PERCENTILES = (50.0, 90.0, 99.0, 99.9)
 _SHOWN_BODY = 200  # characters of a refusal's body
 
 
-def reply_line(host: str, sent: Sent, length: int, frames: int, opcode: int, elapsed: float, client: int | None) -> str:
-    """Return the line of a reply, as Jetty's client printed it; `client` is None where there is only one."""
-    line = f"{length} bytes from {host}: frames={frames} req={sent.sequence} time={_ms(elapsed)}ms opcode={opcode:#04x}"
-    if client is None:
-        return line
-    return line + f" client={client}" + (f" from={sent.client}" if sent.client != client else "")
-
-
-def fault_lines(sent: Sent, reply: Reply, client: int | None) -> list[str]:
-    """Return a line for each fault of a reply."""
-    return [f"{_which(sent.sequence, client)}: {fault}: {detail}" for fault, detail in reply.faults]
-
-
-def unasked_line(reply: Reply, client: int | None) -> str:
-    """Return the line of a message that answers nothing."""
-    (fault, detail), *_ = reply.faults
-    return f"{_which(None, client)}{fault}: {detail} that answer nothing outstanding"
-
-
-def lost_line(sent: Sent, client: int | None) -> str:
-    """Return the line of a reply that was given up."""
-    return f"{_which(sent.sequence, client)}: lost: no reply"
-
-
-def end_line(end: ConnectionEnd, client: int | None) -> str:
-    """Return the line of a connection's end."""
-    code = "" if end.code is None else f" with {end.code}"
-    reason = f": {one_line(end.reason)}" if end.reason else ""
-    return f"{_which(None, client)}connection closed{code}{reason}"
-
-
-def frame_line(sent: bool, frame: Frame, client: int | None) -> str:
-    """Return the dump of a frame: its fields, its header in hex, and the first bytes of its payload."""
-    names = {int(opcode): opcode.name.lower() for opcode in Opcode}
-    header = frame_header(frame.opcode, frame.length, fin=frame.fin, masking_key=frame.masking_key)
-    header = bytes((header[0] | frame.rsv << 4,)) + header[1:]
-    words = [names.get(frame.opcode, f"opcode={frame.opcode:#x}"), "fin" if frame.fin else "more"]
-    words += [f"rsv={frame.rsv}"] if frame.rsv else []
-    words += [f"len={frame.length}"] + ([f"mask={frame.masking_key.hex()}"] if frame.masking_key else [])
-    shown = frame.payload.hex() + ("…" if frame.length > len(frame.payload) else "")
-    number = "" if client is None else f"{client}"
-    return f"{'>' if sent else '<'}{number} {' '.join(words)} [{header.hex()}] {shown}".rstrip()
-
-
 def error_lines(error: ClientError, url: str) -> list[str]:
-    """Return why a connection could not be made; for a refusal also the headers and the start of the body."""
+    """Return why a connection failed; for a refused handshake also the headers and the start of the body."""
     lines = [f"cannot connect to {one_line(url)}: {one_line(str(error))}"]
     if isinstance(error, HandshakeRefused):
         lines += [f"  {one_line(name)}: {one_line(value)}" for name, value in error.headers]
@@ -75,10 +29,10 @@ def error_lines(error: ClientError, url: str) -> list[str]:
 
 
 def progress_line(result: PingResult, counts: Counts, elapsed: float) -> str:
-    """Return the progress of a run."""
+    """Return the line that shows how far a run is."""
     plan = result.plan
     total = f"/{plan.count * plan.clients}" if plan.count else ""
-    rtt = f", p50 {_ms(result.rtt.percentile(50))} p99 {_ms(result.rtt.percentile(99))} ms" if counts.answered else ""
+    rtt = f", p50 {ms(result.rtt.percentile(50))} p99 {ms(result.rtt.percentile(99))} ms" if counts.answered else ""
     left = f", {max(0.0, plan.count * plan.delay - elapsed):.0f} s left" if plan.count and plan.delay else ""
     lost = counts.faults[Fault.LOST]
     return f"{result.messages_sent}{total} sent, {counts.answered} answered, {lost} lost{rtt}{left}"
@@ -100,16 +54,16 @@ def summary_lines(result: PingResult) -> list[str]:
     ]
     if result.rtt.count:
         rtt = result.rtt
-        lines.append(f"rtt min/ave/max = {_ms(rtt.minimum)}/{_ms(rtt.mean)}/{_ms(rtt.maximum)} ms")
-        shown = "/".join(_ms(rtt.percentile(percent)) for percent in PERCENTILES)
-        lines.append(f"rtt p50/p90/p99/p99.9 = {shown} ms, stddev {_ms(rtt.deviation)} ms")
+        lines.append(f"rtt min/ave/max = {ms(rtt.minimum)}/{ms(rtt.mean)}/{ms(rtt.maximum)} ms")
+        shown = "/".join(ms(rtt.percentile(percent)) for percent in PERCENTILES)
+        lines.append(f"rtt p50/p90/p99/p99.9 = {shown} ms, stddev {ms(rtt.deviation)} ms")
     if result.upgrade.count:
-        tls = _ms(result.tls.mean) if result.tls.count else "-"
-        lines.append(f"handshake tcp/tls/upgrade = {_ms(result.tcp.mean)}/{tls}/{_ms(result.upgrade.mean)} ms")
+        tls = ms(result.tls.mean) if result.tls.count else "-"
+        lines.append(f"handshake tcp/tls/upgrade = {ms(result.tcp.mean)}/{tls}/{ms(result.upgrade.mean)} ms")
     names = {Fault.WRONG_OPCODE: "with the wrong opcode"}
     wrong = [f"{counts.faults[fault]} {names.get(fault, fault)}" for fault in Fault if counts.faults[fault]]
-    early = [end for end in result.ends if end.is_early]
-    wrong += [f"{len(early)} connection{'s' if len(early) > 1 else ''} closed early"] if early else []
+    early = len(result.closed_early)
+    wrong += [f"{early} connection{'s' if early > 1 else ''} closed early"] if early else []
     return lines + ([f"replies: {', '.join(wrong)}"] if wrong else [])
 
 
@@ -148,9 +102,7 @@ def as_json(result: PingResult, exit_code: int) -> dict[str, Any]:
         "handshake_tcp_ms": _mean(result.tcp),
         "handshake_tls_ms": _mean(result.tls),
         "handshake_upgrade_ms": _mean(result.upgrade),
-        "closed_early": [
-            {"client": each.client, "code": each.code, "reason": each.reason} for each in result.ends if each.is_early
-        ],
+        "closed_early": [asdict(each) for each in result.closed_early],
         "error": None if error is None else _error(error),
     }
 
@@ -177,13 +129,7 @@ def _mean(times: Times) -> float | None:
     return times.mean * 1000 if times.count else None
 
 
-def _which(sequence: int | None, client: int | None) -> str:
-    """Return the start of a line: the client, where there are several, and the message."""
-    words = ([f"client={client}"] if client is not None else []) + ([f"req={sequence}"] if sequence is not None else [])
-    return " ".join(words) + (": " if sequence is None and words else "")
-
-
-def _ms(seconds: float) -> str:
+def ms(seconds: float) -> str:
     """Return milliseconds with three decimals, or fewer for long times."""
     ms = seconds * 1000
     return f"{ms:.3f}" if ms < 100 else f"{ms:.1f}" if ms < 10000 else f"{ms:.0f}"

@@ -22,8 +22,10 @@ from wsdaemon.client.connect import connect
 from wsdaemon.client.connection import ClientConnection, Listener
 from wsdaemon.client.errors import ClientError
 from wsdaemon.client.events import Frame
-from wsdaemon.client.plan import ConnectionEnd, PingPlan, PingResult, Reporter
+from wsdaemon.client.plan import ConnectionEnd, PingPlan, PingResult
+from wsdaemon.client.reporter import Reporter
 from wsdaemon.websocket.codes import CloseCode
+from wsdaemon.websocket.deadlines import Deadlines
 
 IN_FLIGHT = 1000
 """How many replies may be outstanding at a connection that sends without a delay."""
@@ -49,7 +51,7 @@ class Ping:
         self._watch = LoopingCall(self._look_for_overdue)
         self._watch.clock = reactor
         self._began: float | None = None
-        self._hurry: Any = None
+        self._deadlines = Deadlines(reactor)
         self.is_ending = False
         """Whether the connections are being closed."""
         self._finished = False
@@ -65,7 +67,7 @@ class Ping:
         if not self.is_ending:
             self.result.interrupted = True
             self.result.pending = sum(member.checker.outstanding for member in self.members)
-            self._hurry = self.clock.callLater(_INTERRUPTED, self._cut)
+            self._deadlines.set("closing", _INTERRUPTED, self._cut)
             self.end()
 
     def counts(self) -> Counts:
@@ -127,8 +129,7 @@ class Ping:
         self._finished = True
         if self._watch.running:
             self._watch.stop()
-        if self._hurry is not None and self._hurry.active():
-            self._hurry.cancel()
+        self._deadlines.clear()
         self.result.counts = self.counts()
         self._fired.callback(self.result)
 
@@ -171,7 +172,7 @@ class Member(Listener):
         self._plan = run.plan
         self._sent = 0
         self._first: float | None = None  # when message 0 was due
-        self._timer: Any = None
+        self._deadlines = Deadlines(run.clock)  # "next": to send or to reconnect
         self._attempt: Deferred[ClientConnection] | None = None
         self._retry = _FIRST_RETRY
         self.is_gone = False
@@ -185,7 +186,6 @@ class Member(Listener):
         attempt.addErrback(self._failed)
 
     def _connect(self) -> Deferred[ClientConnection]:
-        self._timer = None
         if self._run.is_ending:
             return fail(CancelledError())
         self._attempt = connect(self._plan.target, self, reactor=self._run.clock)
@@ -221,9 +221,8 @@ class Member(Listener):
             self._run.failed(failure)
 
     def _connect_again(self, error: ClientError | None) -> None:
-        self._stop_timer()
-        self._run.reporter.retrying(self.number, error, self._retry)
-        self._timer = self._run.clock.callLater(self._retry, self.connect)
+        self._run.reporter.retrying(error, self._retry)
+        self._deadlines.set("next", self._retry, self.connect)
         self._retry = min(_LAST_RETRY, 2 * self._retry)
 
     # -- sending --------------------------------------------------------------------------------------------------
@@ -248,32 +247,25 @@ class Member(Listener):
         connection, plan = self.connection, self._plan
         if connection is None or self._first is None or self._run.is_ending:
             return
-        self._stop_timer()
+        self._deadlines.cancel("next")
         now = self._run.clock.seconds()
         for _ in range(_AT_ONCE):
             if (plan.count and self._sent >= plan.count) or connection.write_paused or not connection.can_send:
                 return
-            due = self._first + self._sent * plan.delay
-            if due > now or (not plan.delay and self.checker.outstanding >= IN_FLIGHT):
+            if not plan.delay and self.checker.outstanding >= IN_FLIGHT:
+                return  # the next reply goes on
+            if self._first + self._sent * plan.delay > now:
                 break
             self._send(connection)
         due = self._first + self._sent * plan.delay
-        full = not plan.delay and self.checker.outstanding >= IN_FLIGHT
-        if not full:  # else the next reply pumps
-            self._timer = self._run.clock.callLater(max(0.0, due - self._run.clock.seconds()), self._pump)
-
-    def _stop_timer(self) -> None:
-        """Cancel what was scheduled: sending, or reconnecting."""
-        if self._timer is not None and self._timer.active():
-            self._timer.cancel()
-        self._timer = None
+        self._deadlines.set("next", max(0.0, due - self._run.clock.seconds()), self._pump)
 
     def give_up_overdue(self, now: float) -> None:
         """Give up overdue replies."""
         overdue = self.checker.expire(now)
         for message in overdue:
             self._run.reporter.lost(self.number, message)
-        if overdue and self._timer is None:
+        if overdue and not self._deadlines.running("next"):
             self._pump()
 
     def _send(self, connection: ClientConnection) -> None:
@@ -305,14 +297,11 @@ class Member(Listener):
         result.messages_received += 1
         result.bytes_received += len(payload)
         reply = self.checker.reply(payload, is_binary, now)
-        sent = reply.message
-        if sent is None:
-            self._run.reporter.unasked(self.number, reply)
-        else:
-            result.rtt.record(now - sent.at)
-            self._run.reporter.replied(self.number, sent, reply, frames, opcode, now - sent.at)
+        if reply.message is not None:
+            result.rtt.record(reply.elapsed)
+        self._run.reporter.replied(self.number, reply, frames, opcode)
         if not self._run.is_ending:
-            if self._timer is None:
+            if not self._deadlines.running("next"):
                 self._pump()
             if not self.checker.outstanding:
                 self._run.changed()
@@ -329,7 +318,7 @@ class Member(Listener):
 
     def end(self) -> None:
         """Close the connection, or abort the attempt to connect."""
-        self._stop_timer()
+        self._deadlines.cancel("next")
         if self._attempt is not None:
             self._attempt.cancel()
         if self.connection is not None:
@@ -342,9 +331,9 @@ class Member(Listener):
             return
         is_ending = self._run.is_ending
         if not (is_ending and (clean or self._run.result.interrupted)):
-            end = ConnectionEnd(self.number, code, reason, not is_ending)
+            end = ConnectionEnd(self.number, code, reason)
             self._run.reporter.ended(end)
-            self._run.result.ends.append(end)
+            self._run.result.closed_early += [] if is_ending else [end]
         if not is_ending:
             for message in self.checker.give_up():
                 self._run.reporter.lost(self.number, message)

@@ -1,13 +1,11 @@
-"""A run of `wsping`: its plan, its result, and the reporter that hears of it."""
+"""A run of `wsping`: its plan and its result."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from wsdaemon.client.check import Counts, Fault, Reply, Sent
-from wsdaemon.client.connection import ClientConnection
+from wsdaemon.client.check import Counts, Fault
 from wsdaemon.client.errors import ClientError
-from wsdaemon.client.events import Frame
 from wsdaemon.client.flags import Number, check, flag
 from wsdaemon.client.statistics import Times
 from wsdaemon.client.target import Target
@@ -18,7 +16,7 @@ PING_LIMIT = 125
 
 @dataclass(frozen=True, kw_only=True)
 class PingPlan:
-    """One run of `wsping`; raises `ValueError` for what cannot be."""
+    """One run of `wsping`; raises `ValueError` for a number out of range or a ping that is too long."""
 
     target: Target
     count: int = flag(
@@ -66,15 +64,14 @@ class PingPlan:
 
 @dataclass(frozen=True)
 class ConnectionEnd:
-    """The unclean or early end of a connection; `client` counts from 1.
+    """The early or unclean end of a connection; `client` counts from 1.
 
-    `code` is that of the server's Close frame, None without one. `is_early`: before the end of the run.
+    `code` is that of the server's Close frame, None without one.
     """
 
     client: int
     code: int | None
     reason: str
-    is_early: bool = True
 
 
 @dataclass
@@ -99,7 +96,7 @@ class PingResult:
     pending: int = 0
     duration: float = 0.0
     interrupted: bool = False
-    ends: list[ConnectionEnd] = field(default_factory=list)
+    closed_early: list[ConnectionEnd] = field(default_factory=list)
     error: ClientError | None = None
 
     @property
@@ -108,31 +105,4 @@ class PingResult:
         wrong = +self.counts.faults
         if self.is_broadcast or self.plan.use_pings:
             del wrong[Fault.UNASKED]
-        return not wrong and not any(end.is_early for end in self.ends)
-
-
-class Reporter:
-    """Hears the events of a run; override those to show. Clients and messages count from 1."""
-
-    wants_frames = False
-
-    def connected(self, client: int, connection: ClientConnection) -> None:
-        """A client's connection is open."""
-
-    def replied(self, client: int, sent: Sent, reply: Reply, frames: int, opcode: int, elapsed: float) -> None:
-        """A reply arrived, `elapsed` seconds after its message."""
-
-    def unasked(self, client: int, reply: Reply) -> None:
-        """A message arrived that answers nothing, or a doubled reply."""
-
-    def lost(self, client: int, sent: Sent) -> None:
-        """The reply to a message was given up."""
-
-    def frame(self, client: int, sent: bool, frame: Frame) -> None:
-        """A frame was sent or received."""
-
-    def ended(self, end: ConnectionEnd) -> None:
-        """A connection ended early or uncleanly."""
-
-    def retrying(self, client: int, error: ClientError | None, seconds: float) -> None:
-        """A client reconnects in `seconds`; `error` is why it could not connect, if that was it."""
+        return not wrong and not self.closed_early

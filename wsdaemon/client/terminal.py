@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
 from typing import TextIO
 
 from rich.console import Console
@@ -10,11 +12,13 @@ from rich.text import Text
 
 
 class Printer:
-    """Prints lines; `is_broken` is set once the reader has gone away (`| head`)."""
+    """Prints lines; once nobody reads them (`| head`), `is_broken` is set and `when_broken` called."""
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO, when_broken: Callable[[], None], *, with_progress: bool) -> None:
         self.is_broken = False
         self.is_terminal = stream.isatty()
+        self.has_progress = self.is_terminal and with_progress
+        self._when_broken = when_broken
         self._stream = stream
         self._console = Console(file=stream, highlight=False, soft_wrap=False) if self.is_terminal else None
         self._live: Live | None = None
@@ -28,10 +32,25 @@ class Printer:
                 self._stream.write(text + "\n")
                 self._stream.flush()
         except OSError:
-            self.is_broken = True
+            self._broken()
+
+    def error(self, text: str) -> None:
+        """Print a line on standard error, above the progress line if there is one."""
+        if self.has_progress and sys.stderr.isatty():
+            self.line(text, "yellow")
+            return
+        try:
+            sys.stderr.write(text + "\n")
+            sys.stderr.flush()
+        except OSError:
+            self._broken()
+
+    def _broken(self) -> None:
+        self.is_broken = True
+        self._when_broken()
 
     def progress(self, text: str) -> None:
-        """Show or update the progress line below all others, on a terminal."""
+        """Draw the progress line below all others, on a terminal."""
         if self._console is None:
             return
         shown = Text(text, style="dim", no_wrap=True, overflow="ellipsis")
