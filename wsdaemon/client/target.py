@@ -7,7 +7,7 @@ import re
 import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
-from ipaddress import IPv6Address
+from ipaddress import IPv6Address, ip_address
 from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, quote, unquote, urlsplit
@@ -179,13 +179,22 @@ def parse_address(text: str, default_port: int) -> tuple[str, int]:
 def ascii_host(host: str) -> str:
     """Return a host's name in its ASCII form (IDNA 2008); raises `ValueError`."""
     if host.isascii():
-        if not re.fullmatch(r"[!-~]+", host):
+        if not re.fullmatch(r"[!-~]+", host) or (":" in host and address_of(host) is None):
             raise ValueError(f"{host!r} is not a host's name")
         return host
     try:
         return idna.encode(host, uts46=True).decode("ascii")
     except idna.IDNAError as error:
         raise ValueError(f"{host!r} is not a host's name: {error}") from None
+
+
+def address_of(host: str) -> str | None:
+    """Return the IP address that a host is, without an IPv6 zone, which no certificate has; None for a name."""
+    try:
+        ip_address(host)
+    except ValueError:
+        return None
+    return host.partition("%")[0]
 
 
 def bracketed(host: str) -> str:

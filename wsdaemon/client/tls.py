@@ -1,4 +1,4 @@
-"""TLS of the client: certificates are verified by default, failures explained in words."""
+"""TLS of the client: it verifies certificates by default, and says why a handshake failed."""
 
 from __future__ import annotations
 
@@ -10,13 +10,12 @@ from service_identity import VerificationError
 from service_identity.hazmat import DNS_ID, IPAddress_ID, verify_service_identity
 from service_identity.pyopenssl import extract_patterns
 from twisted.internet import ssl
-from twisted.internet.abstract import isIPAddress, isIPv6Address
 from twisted.internet.error import ConnectionLost
 from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from wsdaemon.client.target import Target
+from wsdaemon.client.target import Target, address_of
 from wsdaemon.tls import load_authorities, load_identity
 
 _VERIFY_ERRORS = {
@@ -35,16 +34,17 @@ _VERIFY_ERRORS = {
 
 @implementer(IOpenSSLClientConnectionCreator)
 class ClientTls:
-    """The TLS of a target's connections; remembers why a certificate was refused.
+    """The TLS of a target's connections, which remembers why a certificate was refused.
 
-    It verifies as Twisted's `optionsForClientTLS` does, which does not say why it refuses.
+    It verifies as Twisted's `optionsForClientTLS` does, but that does not say why it refuses.
     """
 
     def __init__(self, target: Target) -> None:
         """Raises `OSError` or `ValueError` if a certificate or key cannot be used."""
         self._host = target.host
-        self._is_address = isIPAddress(target.host) or isIPv6Address(target.host)
-        self._identity = IPAddress_ID(target.host) if self._is_address else DNS_ID(target.host)
+        address = address_of(target.host)
+        self._server_name = target.host.encode("ascii") if address is None else None
+        self._identity = DNS_ID(target.host) if address is None else IPAddress_ID(address)
         self._insecure = target.insecure
         self._refused = ""
         options: dict[str, Any] = {}
@@ -67,21 +67,19 @@ class ClientTls:
     def clientConnectionForTLS(self, tlsProtocol: Any) -> SSL.Connection:
         """Return a new OpenSSL connection (called by Twisted)."""
         connection = SSL.Connection(self._context, None)
-        if not self._is_address:  # RFC 6066 section 3: no addresses
-            connection.set_tlsext_host_name(self._host.encode("ascii"))
+        if self._server_name is not None:  # never an address (RFC 6066 section 3)
+            connection.set_tlsext_host_name(self._server_name)
         if not self._insecure:
             connection.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, self._verify)
         return connection
 
     def _verify(self, connection: SSL.Connection, certificate: crypto.X509, error: int, depth: int, ok: int) -> bool:
         """Verify a certificate of the chain (called by OpenSSL, for the server's own last)."""
+        if not ok:
+            why = _VERIFY_ERRORS.get(error, f"OpenSSL error {error}")
+            self._refused = f"the server's certificate cannot be verified: {why}"
+            return False
         try:
-            if not ok:
-                self._refused = (
-                    "the server's certificate cannot be verified: "
-                    f"{_VERIFY_ERRORS.get(error) or f'OpenSSL error {error}'}"
-                )
-                return False
             if depth == 0:
                 verify_service_identity(extract_patterns(certificate), [self._identity], [])
         except VerificationError:
@@ -95,7 +93,7 @@ class ClientTls:
     def why(self, reason: Failure) -> str:
         """Return why the handshake failed."""
         text = explain(reason)
-        return self._refused if self._refused and "certificate verify failed" in text else text
+        return (self._refused or text) if "certificate verify failed" in text else text
 
 
 _cache: weakref.WeakValueDictionary[Target, ClientTls] = weakref.WeakValueDictionary()

@@ -56,6 +56,9 @@ class TestTarget:
             ("ws://localhost/", {"proxy": "http://x", "connect_to": "y"}, "exclude each other"),
             ("ws://localhost/", {"connect_to": "a:b:c"}, "is not an address"),
             ("ws://localhost/", {"connect_to": "a:99999"}, "names no possible port"),
+            ("ws://localhost/", {"connect_to": "[fe80::1%]"}, "'fe80::1%' is not a host's name"),
+            ("ws://[fe80::1%]/", {}, "is not a"),
+            ("ws://[v1.x:y]/", {}, "is not a host's name"),
         ],
     )  # fmt: skip
     def test_what_is_wrong(self, url: str, options: dict[str, Any], message: str) -> None:
