@@ -2,16 +2,15 @@
 
     reply ─▶ order ─▶ delay ─▶ text ─▶ compression ─▶ frames ─▶ pace ─▶ transport
 
-A parameter group is a frozen dataclass; a part is what acts on it, a subclass of `Part` in the same file. Each of a
-part's methods is a place where it can step in; those it leaves alone do what any connection does. A connection has the
-parts whose parameters its URL names, and those that its behaviour `needs`; they are made once, when it begins.
+A group of parameters is a frozen dataclass. The part that acts on it is a subclass of `Part` in the same file, which
+overrides the steps that it changes. A connection has the parts whose parameters its URL gives, and those that its
+behaviour `needs`. They are made once, when the connection begins.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, ClassVar
 
 from twisted.internet.protocol import connectionDone
@@ -32,7 +31,7 @@ from wsdaemon.websocket.outbox import LATER, STALLED
 from wsdaemon.websocket.transport import abort_connection, lose_connection
 
 EARLY = 1 << 16
-"""Bytes that a client may send before its handshake is answered."""
+"""How many bytes a client may send before its handshake is answered."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +45,7 @@ class MessageSettings(WebSocketSettings):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a URL asks for: parameters, the parts that act on them, and how far the server lets them go."""
+    """What a URL asks for: its parameters, the parts that may act on them, and the server's bounds."""
 
     given: Given
     parts: tuple[type[Part], ...]
@@ -57,9 +56,9 @@ class Part:
     """What one group of parameters does to a connection."""
 
     parameters: ClassVar[type[Any]]
-    """The dataclass of its parameters; the `rank` of its `family` says where it stands among the parts."""
+    """The dataclass of its parameters; parts act in the order of the `rank` of its `family`."""
     shapes_replies: ClassVar[bool] = True
-    """Whether it changes replies; a behaviour that `streams` does not take such a part."""
+    """Whether it changes replies; a behaviour that `streams` has no such part."""
 
     def __init__(self, connection: Behaviour, wanted: Any) -> None:
         self.connection = connection
@@ -70,17 +69,17 @@ class Part:
         return False
 
     def agree(self, header: str) -> str | None:
-        """Agree on extensions; returns the header to answer with, or None to leave it as usual."""
+        """Agree on extensions; returns the response's header, or None to leave it as usual."""
         return None
 
     def opened(self) -> None:
         """Begin: the connection is open."""
 
     def taken(self) -> None:
-        """Note that a message of the client's was taken."""
+        """Note that a message from the client was taken."""
 
     def replies(self, replies: Iterable[Reply]) -> Iterable[Reply]:
-        """Return what is sent in place of replies."""
+        """Return the replies that are sent in place of these."""
         return replies
 
     def text(self, text: bytes) -> bytes:
@@ -88,11 +87,11 @@ class Part:
         return text
 
     def compress(self, message: bytes) -> bytes | None:
-        """Return a reply's compressed payload; None to leave it as usual. Called where deflate is agreed on."""
+        """Return a reply's compressed payload; None to leave it as usual. Called only if deflate was agreed on."""
         return None
 
     def cut(self, opcode: int, payload: bytes, *, rsv1: bool) -> bytes | None:
-        """Return a reply's frames; None to leave it in one."""
+        """Return a reply's frames; None for one frame, as usual."""
         return None
 
     def replied(self) -> None:
@@ -122,15 +121,15 @@ class Behaviour(Connection):
     own: ClassVar[tuple[type[Any], ...]] = ()
     """Groups of parameters that no other behaviour has."""
     needs: ClassVar[tuple[type[Part], ...]] = ()
-    """The parts that it has even where no parameter of theirs is given."""
+    """The parts that it has even if none of their parameters is given."""
     streams: ClassVar[bool] = False
-    """Whether it sends bytes as they are, so that no part that shapes replies is taken."""
+    """Whether it sends bytes as they are, so that it has no part that shapes replies."""
 
     settings_class: ClassVar[type[WebSocketSettings]] = MessageSettings
     outbox: PacedOutbox
-    batch = 1  # each message may ask for much, so after each it is looked at whether too much is queued
+    batch = 1  # one message may make much output, so the queue is checked after each
     _early = b""
-    _pong: bytes | None = None  # the payload of the pong that could not go out inside a frame
+    _pong: bytes | None = None  # the payload of the pong that is held back inside a frame
 
     def __init__(self, asked: Asked) -> None:
         super().__init__()
@@ -141,23 +140,23 @@ class Behaviour(Connection):
     # -- what a behaviour may override or call --------------------------------------------------------------------
 
     def message_received(self, message: bytes, is_binary: bool) -> None:
-        """Take a message; here it comes back."""
+        """Take a message; here it is echoed."""
         self.reply(message, is_binary)
 
     def reply(self, message: bytes, is_binary: bool = False) -> None:
-        """Send a message by way of all parts; nothing happens unless open."""
+        """Send a message through all parts; nothing happens unless open."""
         replies: Iterable[Reply] = [(message, is_binary)]
         for part in self._parts:
             replies = part.replies(replies)
         for each in replies:
-            self.outbox.add(each)
+            self.outbox.delayed.add(each)
         self.outbox.balance()
 
     def may_go_on(self) -> None:
-        """Go on producing: less is queued than was."""
+        """Go on producing: less is queued than before."""
 
     def every(self, name: str, seconds: float, action: Callable[[], None]) -> None:
-        """Do something again and again while open, but not while the peer does not keep up."""
+        """Call `action` at this interval while open, except while the peer does not keep up."""
 
         def again() -> None:
             if self.can_send:
@@ -168,12 +167,12 @@ class Behaviour(Connection):
         self.deadlines.set(name, seconds, again)
 
     def send_raw(self, data: bytes, known: Summary | None = None) -> None:
-        """Send frames as they are, right or wrong; nothing happens unless open. `known` is what is in them."""
+        """Send frames as they are, right or wrong; nothing happens unless open. `known` is their summary."""
         if self.can_send:
             self._write(data, known or summary(data))
 
     def hold(self) -> None:
-        """Keep the connection as it is, for `[behaviours] max_wait` at most."""
+        """Leave the connection as it is, without keep-alive, for at most `[behaviours] max_wait`."""
         super().left_open()  # not its own: nothing queued is forgotten
         self.deadlines.set("hold", self.bounds.max_wait, self._held_long_enough)
 
@@ -184,19 +183,19 @@ class Behaviour(Connection):
     # -- its life -----------------------------------------------------------------------------------------------------
 
     def make_outbox(self) -> PacedOutbox:
-        """Return the part that output goes through, and make the parts that the URL asks for."""
+        """Return the connection's outbox, and make the parts that the URL asks for."""
         self.outbox = PacedOutbox(self)
         chosen = [each for each in self._asked_parts if each in self.needs or self.given.names_any_of(each.parameters)]
         self._parts = tuple(each(self, self.given.of(each.parameters)) for each in chosen)
         return self.outbox
 
     def accept(self, request: Request) -> None:
-        """Answer the handshake, as the URL asks for where it does."""
+        """Answer the handshake, in the way that the URL asks for."""
         if not any(part.accept(request) for part in self._parts):
             super().accept(request)
 
     def agree_on_extensions(self, header: str) -> str:
-        """Agree on compression, as the URL asks for where it does."""
+        """Agree on compression, in the way that the URL asks for."""
         for part in self._parts:
             extensions = part.agree(header)
             if extensions is not None:
@@ -204,12 +203,12 @@ class Behaviour(Connection):
         return super().agree_on_extensions(header)
 
     def opened(self) -> None:
-        """Begin what needs no message."""
+        """Begin: the connection is open."""
         for part in self._parts:
             part.opened()
 
     def dataReceived(self, data: bytes, *, is_our_turn: bool = False) -> None:
-        """Take bytes from the transport; those before our answer wait for it, and some are never looked at."""
+        """Take bytes from the transport: hold them until the handshake is answered, and drop them in a stall."""
         if self.outbox.is_deaf or self.outbox.paused_for & STALLED:
             return
         if self.closing.state == CONNECTING:
@@ -221,7 +220,7 @@ class Behaviour(Connection):
             super().dataReceived(data, is_our_turn=is_our_turn)
 
     def be_open(self, early: bytes) -> None:
-        """Be open: the 101 is written."""
+        """Open the connection: the 101 is written."""
         held, self._early = self._early, b""
         super().be_open(early + held)
 
@@ -234,19 +233,19 @@ class Behaviour(Connection):
     # -- the way of a message -------------------------------------------------------------------------------------
 
     def messages_in(self, frames: list[tuple[int, bytes]]) -> None:
-        """Hand whole messages on, one by one."""
+        """Take whole messages one by one."""
         for opcode, payload in frames:
             if self.can_send:
                 self.take_message(payload, opcode == Opcode.BINARY)
 
     def onMessageEnd(self) -> None:
-        """Hand the collected message on."""
+        """Take the collected message."""
         message = self.message.take()
         if self.can_send:
             self.take_message(message, self.message.is_binary)
 
     def take_message(self, message: bytes, is_binary: bool) -> None:
-        """Take a message, and note it."""
+        """Take a message and tell the parts."""
         self.message_received(message, is_binary)
         for part in self._parts:
             part.taken()
@@ -269,7 +268,7 @@ class Behaviour(Connection):
         self._note_reply()
 
     def _payload(self, message: bytes, is_binary: bool) -> tuple[bytes, bool]:
-        """Return what a reply's frames hold, and whether that is compressed."""
+        """Return a reply's payload, and whether it is compressed."""
         if not is_binary:
             for part in self._parts:
                 message = part.text(message)
@@ -284,7 +283,7 @@ class Behaviour(Connection):
         return self.deflate.compress(message), True
 
     def _write(self, frames: bytes, known: Summary) -> None:
-        """Write raw frames and count them; after a Close, the client's Close ends the connection."""
+        """Write raw frames and count them; a Close among them counts as the server's."""
         for (opcode, fin, length), times in known.kinds:
             self.hub.traffic.count_out(opcode, length, fin, times)
         self.outbox.write(frames)
@@ -300,35 +299,35 @@ class Behaviour(Connection):
     # -- control frames and the end -----------------------------------------------------------------------------------
 
     def onPing(self, payload: bytes) -> None:
-        """Answer a ping, as the URL asks for where it does."""
+        """Answer a ping, in the way that the URL asks for."""
         if not any(part.ping(payload) for part in self._parts):
             self.send_pong(payload)
 
     def send_pong(self, payload: bytes) -> None:
-        """Send a pong; inside a frame it waits, and of several the last is sent (RFC 6455 section 5.5.3)."""
+        """Send a pong, or hold it back inside a frame: of several, the last is sent (RFC 6455 section 5.5.3)."""
         if self.outbox.frame_left:
             self._pong = payload
         else:
             self.send_frame(Opcode.PONG, payload)
 
     def send_waiting_pong(self) -> None:
-        """Send the pong that could not go out inside a frame."""
+        """Send the pong that was held back inside a frame."""
         payload, self._pong = self._pong, None
         if payload is not None:
             self.send_frame(Opcode.PONG, payload)
 
     def onPong(self, payload: bytes) -> None:
-        """Take a pong; while the connection is held as it is, it begins no new wait."""
+        """Take a pong; while the connection is held, it does not start the keep-alive again."""
         if not self.deadlines.running("hold"):
             super().onPong(payload)
 
     def onCloseFrame(self, code: int | None, reasonRaw: bytes | None) -> None:
-        """Take the client's Close, as the URL asks for where it does."""
+        """Take the client's Close, in the way that the URL asks for."""
         if not any(part.close_received(code) for part in self._parts):
             self.closing.close_received(code, reasonRaw or b"")
 
     def close(self, code: int = CloseCode.NORMAL, reason: str = "") -> None:
-        """Begin the closing handshake, but wait for no answer that would not be read."""
+        """Start the closing handshake; do not wait for an answer that would not be read."""
         super().close(code, reason)
         if self.outbox.is_deaf or self.outbox.paused_for & STALLED:
             self.closing.end_at_once(lose_connection)
@@ -338,16 +337,17 @@ class Behaviour(Connection):
         super().left_open()
         self.deadlines.cancel("handshake")
         if self.number:
-            self.outbox.forget_delayed()  # they would come behind the Close
+            self.outbox.delayed.clear()  # they would come after the Close
             self.outbox.balance()
             self.outbox.resume_reading(LATER)
 
     def in_turn(self, work: Callable[[float], None]) -> None:
-        """Have work done in one of the loop's next turns; it is told for how many seconds."""
-        self.hub.turns.add(partial(self._do, work), again=True)
+        """Have `work` called in one of the loop's next turns, with its share of the turn in seconds."""
 
-    def _do(self, work: Callable[[float], None]) -> None:
-        try:
-            work(self.hub.turns.share)
-        except Exception:  # whatever it raises ends its own connection
-            self.crashed()
+        def do() -> None:
+            try:
+                work(self.hub.turns.share)
+            except Exception:  # it ends its own connection, and no other
+                self.crashed()
+
+        self.hub.turns.add(do, again=True)

@@ -1,4 +1,4 @@
-"""Bomb: a small compressed message that inflates to a large one."""
+"""A bomb: a small compressed message that inflates to a large one."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ from wsdaemon.websocket.codes import CloseCode, Opcode
 
 @dataclass(frozen=True, kw_only=True)
 class BombParameters:
-    """How large it is."""
+    """The size of the bomb."""
 
     size: int = parameter(
-        Size(0, 1 << 40), 16 << 20, "What the message inflates to, in bytes of zero.", example="64m", cap="max_bomb",
+        Size(0, 1 << 40), 16 << 20, "How many zero bytes the message inflates to.", example="64m", cap="max_bomb",
         rfc="RFC 7692 section 8",
     )  # fmt: skip
 
 
 class Bomb(Behaviour):
-    """Sends one binary message of zeros, compressed a thousand times, then echoes. The client has to offer deflate."""
+    """Sends one binary message of zeros, then echoes. A client that does not offer permessage-deflate gets a 1008."""
 
     names = ("bomb",)
     family = CompressionParameters.family
-    summary = "One compressed message a thousandth of its size: does the client bound what it inflates? Then echo."
+    summary = "One message compressed to a thousandth of its size: does the client limit what it inflates? Then echo."
     example = "/bomb?size=64m"
     rfc = "RFC 7692 section 8"
     own = (BombParameters,)
     streams = True
 
     def opened(self) -> None:
-        """Send it."""
+        """Send the bomb."""
         super().opened()
         deflate = self.deflate
         if deflate is None:
@@ -48,9 +48,9 @@ class Bomb(Behaviour):
 
 
 def _zeros(size: int, window: int) -> bytes:
-    """Return the payload of a compressed message of `size` zeros, a thousandth as long, in no time.
+    """Return the compressed payload of a message of `size` zeros, about a thousandth as long.
 
-    The same compressed megabyte is repeated: it ends on a byte's border, and refers to nothing before it.
+    To be quick, it repeats one compressed megabyte, which ends at a byte and refers to nothing before it.
     """
     block = 1 << 20
     whole, rest = divmod(size, block)

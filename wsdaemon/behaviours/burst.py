@@ -1,4 +1,4 @@
-"""Burst: many messages, as fast as they go."""
+"""Many messages, as fast as the client reads them."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from wsdaemon.options import Choice, Number, Size
 
 @dataclass(frozen=True, kw_only=True)
 class BurstParameters:
-    """How many messages, and of what size."""
+    """How many messages, of what size and type."""
 
     count: int = parameter(
-        Number(1, 1_000_000_000), 100, "How many messages.", example="1000", cap="max_count", rfc="RFC 6455 section 5.6"
+        Number(1, 1_000_000_000), 100, "How many messages.", example="1000", cap="max_count", rfc="5.6"
     )
-    size: int = parameter(Size(0, 1 << 20), 64, "How long each is: its number, then dots.", example="1k")
-    type: str = parameter(Choice(("text", "binary")), "text", "What they are.", example="binary")
+    size: int = parameter(Size(0, 1 << 20), 64, "The size of each: its number, then dots.", example="1k")
+    type: str = parameter(Choice(("text", "binary")), "text", "The type of the messages.", example="binary")
 
 
 class Burst(Producing):
-    """Sends numbered messages without a pause; what the client sends comes back, also between them."""
+    """Sends numbered messages without a pause. Messages from the client are echoed, also between them."""
 
     names = ("burst",)
     family = STREAM
-    summary = "Many numbered messages as fast as the client takes them; and echo."
+    summary = "Many numbered messages as fast as the client reads them; and echo."
     example = "/burst?count=1000&size=1k"
     rfc = "RFC 6455 section 5.6"
     own = (BurstParameters,)

@@ -1,4 +1,4 @@
-"""Bytes: a message of any size, in constant memory, with a pattern that can be checked and its digest at the end."""
+"""A message of any size, sent in constant memory: its pattern can be checked, and its digest follows."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ _AS_TEXT = bytes(_PRINTABLE[byte % len(_PRINTABLE)] for byte in range(256))
 
 @dataclass(frozen=True, kw_only=True)
 class BytesParameters:
-    """How much is sent, in what frames, and what it is."""
+    """The size of the message, its frames, and its content."""
 
     size: int = parameter(
-        Size(0, 1 << 50), 1 << 20, "How long the message is.", example="1g", cap="max_bytes", rfc="RFC 6455 section 5.2"
+        Size(0, 1 << 50), 1 << 20, "The size of the message.", example="1g", cap="max_bytes", rfc="5.2"
     )
     frame: int = parameter(
-        Size(0, 1 << 50), 64 << 10, "How long its frames are; 0 for one frame.", example="0", rfc="RFC 6455 section 5.4"
+        Size(0, 1 << 50), 64 << 10, "The size of its frames; 0: all in one frame.", example="0", rfc="5.4"
     )
-    type: str = parameter(Choice(("binary", "text")), "binary", "What it is.", example="text")
+    type: str = parameter(Choice(("binary", "text")), "binary", "The type of the message.", example="text")
     pattern: str = parameter(
         Choice(("counter", "zeros", "random")), "counter",
-        "What is in it. counter: the byte at place i is i mod 256, or in a text 32 + i mod 95; zeros: 0, in a text the "
-        "letter 0; random: as the seed says.", example="random",
+        "Its content. counter: byte i is i mod 256, in a text 32 + i mod 95; zeros: zero bytes, in a text the "
+        "character 0; random: random bytes from the seed.", example="random",
     )  # fmt: skip
-    seed: int = parameter(Number(0, (1 << 32) - 1), 0, "What chance begins with.", example="42")
+    seed: int = parameter(Number(0, (1 << 32) - 1), 0, "The seed of the random bytes.", example="42")
 
 
 class Bytes(Producing):
@@ -53,10 +53,10 @@ class Bytes(Producing):
     streams = True
     _sent = _frames = 0
     _begun = False
-    _waiting: Reply | None = None  # a message that came meanwhile
+    _waiting: Reply | None = None  # a message that the client sent meanwhile
 
     def produce(self) -> bool:
-        """Send the next piece, with the header of its frame where one begins; at the end, what it was."""
+        """Send the next piece, with a header if a frame begins with it; at the end, send what the message was."""
         wanted = self.given.of(BytesParameters)
         if not self._begun:
             self._begun = True
@@ -87,7 +87,7 @@ class Bytes(Producing):
         return False
 
     def message_received(self, message: bytes, is_binary: bool) -> None:
-        """Echo a message, but not within the one that goes out: till then nothing more is read."""
+        """Echo a message, but not inside the one that is being sent: until its end, nothing more is read."""
         if self.is_done:
             super().message_received(message, is_binary)
         else:

@@ -1,4 +1,4 @@
-"""Close: the server ends the connection: by any close code, by none, without a Close, or never."""
+"""The end of a connection: a Close with any code or none, an end without a Close, or no end at all."""
 
 from __future__ import annotations
 
@@ -14,40 +14,39 @@ from wsdaemon.websocket.frames import frame_header
 from wsdaemon.websocket.transport import abort_connection, finish_sending, lose_connection
 
 HALF_FRAME = frame_header(Opcode.TEXT, 100) + b"only the start"
-"""The header of a frame of 100 bytes, and 14 of them."""
+"""The header of a frame of 100 bytes, and the first 14 of them."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class CloseParameters:
-    """How and when the server ends the connection. Any of these but `how=never` makes it do so."""
+    """How and when the server ends the connection. Each of these parameters makes it do so, except `how=never`."""
 
     family: ClassVar = Family(2, "close", "how a connection ends")
 
     code: int = parameter(
-        CloseCodeOrNone(), 1000, "The close code, also a reserved one; none for a Close with an empty body.",
-        example="1013", rfc="RFC 6455 section 7.4",
+        CloseCodeOrNone(), 1000, "The close code, reserved codes included; none: a Close without a body.",
+        example="1013", rfc="7.4",
     )  # fmt: skip
     reason: str = parameter(
-        ShortText(2000), "", "The reason; over 123 bytes, the Close is longer than a control frame may be.",
-        example="try again later", rfc="RFC 6455 section 5.5.1",
+        ShortText(2000), "", "The reason. Above 123 bytes, the Close is longer than a control frame may be.",
+        example="try again later", rfc="5.5.1",
     )  # fmt: skip
     half_code: bool = parameter(
-        Switch(), False, "Whether the Close has a body of one byte, which is half a code.", example="yes",
-        rfc="RFC 6455 section 5.5.1",
-    )  # fmt: skip
+        Switch(), False, "Whether the body of the Close is one byte: half a code.", example="yes", rfc="5.5.1"
+    )
     after: int = parameter(
-        Milliseconds(0, 86_400_000), 0, "How long after the handshake.", example="500", cap="max_wait",
-        rfc="RFC 6455 section 7.1.1",
+        Milliseconds(0, 86_400_000), 0, "How long after the handshake the connection ends.", example="500",
+        cap="max_wait", rfc="7.1.1",
     )  # fmt: skip
     messages: int = parameter(
-        Number(0, 1_000_000), 0, "After how many replies, instead of a time; with both, whichever comes first.",
-        example="3", rfc="RFC 6455 section 7.1.1",
+        Number(0, 1_000_000), 0, "After how many replies it ends. With after as well, whichever comes first.",
+        example="3", rfc="7.1.1",
     )  # fmt: skip
     how: str = parameter(
         Choice(("close", "fin", "rst", "half", "midframe", "never")), "close",
-        "close: a Close frame. Without one: fin: TCP ends; rst: it is reset; half: our side ends, the other is read "
-        "on; midframe: it ends within a frame. never: nothing, and the client's Close is not answered either.",
-        example="rst", rfc="RFC 6455 section 7.1",
+        "close: with a Close; the others send none. fin: TCP ends; rst: TCP is reset; half: the server ends its side "
+        "and goes on reading; midframe: TCP ends inside a frame; never: the connection does not end, and the client's "
+        "Close gets no answer.", example="rst", rfc="7.1",
     )  # fmt: skip
 
 
@@ -60,18 +59,18 @@ class EndScript(Part):
     _replied = 0
 
     def opened(self) -> None:
-        """Begin the wait until the end."""
-        if self.wanted.how != "never" and (self._names("after") or not self.wanted.messages):
+        """Start the timer of the end."""
+        if self.wanted.how != "never" and ("after" in self.connection.given.names or not self.wanted.messages):
             self.connection.deadlines.set("end", self.wanted.after / 1000, self._end)
 
     def replied(self) -> None:
-        """Count a reply, after which the connection may end."""
+        """Count a reply; the connection may end after it."""
         self._replied += 1
         if self.wanted.how != "never" and self._replied == self.wanted.messages:
             self._end()
 
     def close_received(self, code: int | None) -> bool:
-        """Leave the client's Close unanswered, where the URL asks for that."""
+        """Leave the client's Close unanswered if the URL asks for that."""
         connection = self.connection
         if self.wanted.how != "never" or not connection.closing.is_open:
             return False
@@ -80,11 +79,8 @@ class EndScript(Part):
         connection.hold()
         return True
 
-    def _names(self, name: str) -> bool:
-        return name in self.connection.given.names
-
     def _end(self) -> None:
-        """End the connection as the URL asks, behind all that is on its way out unless it is a reset."""
+        """End the connection as the URL asks: after all queued output, except for a reset."""
         wanted, connection = self.wanted, self.connection
         closing, outbox = connection.closing, connection.outbox
         if not connection.can_send:
@@ -115,6 +111,6 @@ class Close(Behaviour):
     names = ("close",)
     family = CloseParameters.family
     needs = (EndScript,)
-    summary = "The server ends the connection: with any code or none, without a Close, in a frame's middle, or never."
+    summary = "The server ends the connection: with any code or none, without a Close, inside a frame, or never."
     example = "/close?code=1013&reason=try+again+later&after=500"
     rfc = "RFC 6455 section 7"

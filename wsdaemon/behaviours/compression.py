@@ -1,4 +1,4 @@
-"""permessage-deflate with each parameter forced, declined or wrong, and messages that are compressed wrongly."""
+"""permessage-deflate with each parameter forced, declined or wrong, and messages compressed wrongly."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from wsdaemon.websocket.compression import Deflate, parse_extensions, read_offer
 
 _EITHER = Choice(("agreed", "yes", "no"))
 _SECTION = "RFC 7692 section 7.1"
-_STREAM = "RFC 7692 section 7.2"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,43 +25,43 @@ class CompressionParameters:
 
     compression: str = parameter(
         Choice(("agree", "decline", "force")), "agree",
-        "Whether permessage-deflate is agreed to; force: also where it was not offered.", example="decline",
+        "Whether permessage-deflate is agreed on; force: even if it was not offered.", example="decline",
         rfc="RFC 7692 section 5",
     )  # fmt: skip
     server_no_context_takeover: str = parameter(
-        _EITHER, "agreed", "Whether the answer says that the server begins anew with each message.", example="yes",
-        rfc=f"{_SECTION}.1.1",
+        _EITHER, "agreed", "Whether the response says that the server compresses each message by itself.",
+        example="yes", rfc=f"{_SECTION}.1.1",
     )  # fmt: skip
     client_no_context_takeover: str = parameter(
-        _EITHER, "agreed", "Whether the answer says that the client has to begin anew with each message.",
+        _EITHER, "agreed", "Whether the response says that the client must compress each message by itself.",
         example="yes", rfc=f"{_SECTION}.1.2",
     )  # fmt: skip
     server_max_window_bits: int = parameter(
-        Number(8, 15), None, "The server's window that the answer names, whatever was offered.", example="9",
+        Number(8, 15), None, "The server's window in the response, whatever was offered.", example="9",
         rfc=f"{_SECTION}.2.1",
     )  # fmt: skip
     client_max_window_bits: int = parameter(
-        Number(8, 15), None, "The client's window that the answer names, also to one that did not offer to change it.",
-        example="9", rfc=f"{_SECTION}.2.2",
+        Number(8, 15), None, "The client's window in the response, even if the client did not offer one.", example="9",
+        rfc=f"{_SECTION}.2.2",
     )  # fmt: skip
     stream: str = parameter(
         Choice(("right", "bad", "cut", "bfinal", "stored", "flagged")), "right",
-        "How replies are compressed where that was agreed on. bad: no deflate at all; cut: half of it; bfinal: right, "
-        "but as a stream that ends; stored: right, but no smaller; flagged: not at all, though RSV1 says so.",
-        example="bad", rfc=_STREAM,
+        "How replies are compressed, if that was agreed on. bad: not valid deflate; cut: only the first half; bfinal: "
+        "right, with a final block; stored: right, in blocks without compression; flagged: not compressed, but with "
+        "RSV1.", example="bad", rfc="RFC 7692 section 7.2",
     )  # fmt: skip
 
 
 class Compression(Part):
-    """permessage-deflate with parameters forced, declined or wrong, and replies compressed wrongly."""
+    """The agreement on permessage-deflate, forced, declined or wrong, and wrong compression of replies."""
 
     parameters = CompressionParameters
     wanted: CompressionParameters
 
     def agree(self, header: str) -> str | None:
-        """Agree on compression as it is asked for; returns the header that says so.
+        """Agree on compression as the URL asks; returns the response's header.
 
-        What the answer names need not be what was offered: it is for the client to find that out.
+        It may say what the client did not offer: the client has to notice.
         """
         wanted, connection = self.wanted, self.connection
         settings = connection.settings
@@ -84,24 +83,24 @@ class Compression(Part):
         header += "; client_no_context_takeover" if client_anew else ""
         header += f"; server_max_window_bits={window}" if window else ""
         header += f"; client_max_window_bits={wanted.client_max_window_bits}" if wanted.client_max_window_bits else ""
-        # zlib cannot compress with a window of 8 bits: a client that believes what it is told may fail.
+        # zlib cannot compress with a window of 8 bits: a client that relies on one may fail.
         bits = max(9, min(settings.compression_window, window or zlib.MAX_WBITS))
         negotiated = PerMessageDeflate(True, server_anew, client_anew, bits, zlib.MAX_WBITS, 8)
         connection.deflate = Deflate(negotiated, settings.compression_level, connection.hub.compressors)
         return header
 
     def compress(self, message: bytes) -> bytes | None:
-        """Return a reply's payload, compressed as it is asked for."""
+        """Return a reply's payload, compressed as the URL asks."""
         stream, deflate = self.wanted.stream, self.connection.deflate
         if stream == "right":
             return None
         if stream == "bad":
-            return b"\x07" + message[:64]  # a block of the type 3, which there is not
+            return b"\x07" + message[:64]  # a block of type 3, which is reserved
         if stream == "cut":
             whole: bytes = deflate.compress(message)
             return whole[: max(1, len(whole) // 2)]
         if stream in ("bfinal", "stored"):
-            deflate.release()  # what is sent now is not in its window
+            deflate.release()  # this message is not in its window
             engine = zlib.compressobj(0 if stream == "stored" else 9, zlib.DEFLATED, -deflate.server_max_window_bits)
             if stream == "bfinal":
                 return engine.compress(message) + engine.flush(zlib.Z_FINISH) + b"\x00"  # RFC 7692 section 7.2.3.4

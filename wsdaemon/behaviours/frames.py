@@ -1,4 +1,4 @@
-"""Frames: how replies are cut into frames, and what is wrong with them; /frames, which sends the bytes given."""
+"""Replies cut into frames, right or wrong; and /frames, which sends the frames that the URL gives."""
 
 from __future__ import annotations
 
@@ -27,49 +27,46 @@ class FrameParameters:
     family: ClassVar = Family(6, "frames", "how messages are cut into frames, and frames that are wrong")
 
     fragment: int = parameter(
-        Number(1, MOST_FRAMES), 1, "Into how many frames of about the same size; a text may be cut within a character.",
-        example="3", rfc="RFC 6455 section 5.4",
+        Number(1, MOST_FRAMES), 1,
+        "How many frames of about the same size each reply has; a text may be cut inside a character.", example="3",
+        rfc="5.4",
     )  # fmt: skip
     sizes: tuple[int, ...] = parameter(
-        Sizes(100, 1 << 20), (), "The first frames' payload sizes; one more frame takes the rest.", example="1,0,5",
-        rfc="RFC 6455 section 5.4",
+        Sizes(100, 1 << 20), (), "The payload sizes of the first frames; one more frame has the rest.", example="1,0,5",
+        rfc="5.4",
     )  # fmt: skip
     pings: bool = parameter(
-        Switch(), False, "Whether a ping stands between two frames of a message.", example="yes",
-        rfc="RFC 6455 section 5.5.2",
-    )  # fmt: skip
+        Switch(), False, "Whether a ping is sent between two frames of a message.", example="yes", rfc="5.5.2"
+    )
     empty: int = parameter(
-        Number(0, 1000), 0, "How many empty frames follow each but the last.", example="2", rfc="RFC 6455 section 5.4"
+        Number(0, 1000), 0, "How many empty frames follow each frame but the last.", example="2", rfc="5.4"
     )
     endless: bool = parameter(
-        Switch(), False, "Whether the last frame says that more is to come, which it never does.", example="yes",
-        rfc="RFC 6455 section 5.4",
+        Switch(), False, "Whether the last frame lacks the FIN bit, so that the message never ends.", example="yes",
+        rfc="5.4",
     )  # fmt: skip
     mask: bool = parameter(
-        Switch(), False, "Whether frames are masked, which a server's must not be.", example="yes",
-        rfc="RFC 6455 section 5.1",
-    )  # fmt: skip
+        Switch(), False, "Whether frames are masked, as a server's must not be.", example="yes", rfc="5.1"
+    )
     rsv: int = parameter(
         Number(0, 7), 0, "The reserved bits that are set in every frame: 4 is RSV1, 2 RSV2, 1 RSV3.", example="2",
-        rfc="RFC 6455 section 5.2",
+        rfc="5.2",
     )  # fmt: skip
     opcode: int | None = parameter(
-        Number(0, 15), None, "The opcode of a reply's first frame, in place of the right one.", example="3",
-        rfc="RFC 6455 section 5.2",
-    )  # fmt: skip
+        Number(0, 15), None, "The opcode of a reply's first frame, in place of the right one.", example="3", rfc="5.2"
+    )
     length: str = parameter(
         Choice(("shortest", "16", "64")), "shortest",
-        "How long the field of the payload's length is, in bits: it must be the shortest that holds it.", example="64",
-        rfc="RFC 6455 section 5.2",
+        "How many bits the payload length takes; any form but the shortest is wrong.", example="64", rfc="5.2",
     )  # fmt: skip
     utf8: str = parameter(
         Choice(("right", "invalid", "cut")), "right",
-        "What a text ends with: a byte that stands nowhere in UTF-8, or the first two bytes of a character of three.",
-        example="invalid", rfc="RFC 6455 section 8.1",
+        "How a text ends. invalid: with a byte that UTF-8 never has; cut: with two bytes of a three-byte character.",
+        example="invalid", rfc="8.1",
     )  # fmt: skip
 
     def check(self) -> None:
-        """Raise `ParameterError` where a message would be cut into more frames than are sent at once."""
+        """Raise `ParameterError` if a message would have too many frames."""
         frames = max(self.fragment, len(self.sizes) + 1) * (1 + self.empty)
         if frames > MOST_FRAMES:
             raise ParameterError("empty", f"makes {frames} frames of a message; write less: {MOST_FRAMES} in all")
@@ -82,7 +79,7 @@ class Cutting(Part):
     wanted: FrameParameters
 
     def text(self, text: bytes) -> bytes:
-        """Return a reply's text with what is to be wrong with its UTF-8."""
+        """Return a reply's text, with the wrong UTF-8 that the URL asks for."""
         return text + {"right": b"", "invalid": b"\xff", "cut": "€".encode()[:2]}[self.wanted.utf8]
 
     def cut(self, opcode: int, payload: bytes, *, rsv1: bool) -> bytes:
@@ -107,7 +104,7 @@ class Cutting(Part):
 
 
 def _pieces(how: FrameParameters, payload: bytes) -> Iterator[bytes]:
-    """Yield the payloads of a message's frames, the empty ones included."""
+    """Yield the payloads of a message's frames, empty frames included."""
     if how.sizes:
         pieces, at = [], 0
         for size in how.sizes:
@@ -126,43 +123,41 @@ def _pieces(how: FrameParameters, payload: bytes) -> Iterator[bytes]:
 
 @dataclass(frozen=True, kw_only=True)
 class RawFramesParameters:
-    """What is sent, and when. Where several are given, they go out in this order."""
+    """What is sent, and when. If several are given, they are sent in this order."""
 
     wrong: str = parameter(
-        Choice(("none", *WRONG)), "none", f"Frames that no server may send. {_LIST}.", example="masked",
-        rfc="RFC 6455 section 5",
-    )  # fmt: skip
+        Choice(("none", *WRONG)), "none", f"Frames that no server may send. {_LIST}.", example="masked", rfc="5"
+    )
     json: bytes = parameter(
         Frames(1 << 20), b"",
-        "A list of frames. Each has an opcode (a number or its name), text, hex or size (so many x), and may have fin, "
-        "rsv (0 to 7), mask, length (16 or 64), claim (what its header says its length is) and repeat.",
-        example='[{"opcode":"text","fin":false,"text":"a"},{"opcode":"ping"},{"opcode":0,"text":"b"}]',
-        rfc="RFC 6455 section 5.2",
+        "A list of frames. Each has an opcode (a number or its name) and text, hex or size (that many x), and may have "
+        "fin, rsv (0 to 7), mask, length (16 or 64), claim (the payload length that its header claims) and repeat.",
+        example='[{"opcode":"text","fin":false,"text":"a"},{"opcode":"ping"},{"opcode":0,"text":"b"}]', rfc="5.2",
     )  # fmt: skip
-    hex: bytes = parameter(Hex(1 << 16), b"", "The very bytes.", example="810568656c6c6f", rfc="RFC 6455 section 5.2")
+    hex: bytes = parameter(Hex(1 << 16), b"", "These bytes.", example="810568656c6c6f", rfc="5.2")
     on: str = parameter(
-        Choice(("open", "message")), "open", "When: once at the start, or in answer to every message.",
+        Choice(("open", "message")), "open", "When: once at the start, or as the reply to each message.",
         example="message",
     )  # fmt: skip
 
     def check(self) -> None:
-        """Raise `ParameterError` where more would be kept for the next message than should be for each connection."""
+        """Raise `ParameterError` if much would be kept for each connection."""
         if self.on == "message" and len(self.json) > MOST_KEPT:
             raise ParameterError("json", f"makes {len(self.json)} bytes; with on=message write at most {MOST_KEPT}")
 
 
 class RawFrames(Behaviour):
-    """Sends the frames at the start, then echoes; or sends them in answer to each message."""
+    """Sends the frames at the start, then echoes; or sends them as the reply to each message."""
 
     names = ("frames",)
     family = FrameParameters.family
-    summary = "Frames as they are given, right or wrong: by name, as JSON, or as bytes in hex."
+    summary = "The frames that the URL gives, right or wrong: by name, as JSON, or in hex."
     example = "/frames?wrong=masked"
     rfc = "RFC 6455 section 5"
     own = (RawFramesParameters,)
 
     def opened(self) -> None:
-        """Send what goes out at the start."""
+        """Send the frames, unless they are for each message."""
         wanted = self.given.of(RawFramesParameters)
         self._data = (WRONG[wanted.wrong].data if wanted.wrong != "none" else b"") + wanted.json + wanted.hex
         self._summary = summary(self._data)
@@ -170,7 +165,7 @@ class RawFrames(Behaviour):
         if wanted.on == "open":
             self._send_raw()
             self._data = b""
-        self.given.forget(RawFramesParameters)  # it may be a megabyte, and is not needed any more
+        self.given.forget(RawFramesParameters)  # may be a megabyte, and not needed any more
         self._on_message = wanted.on == "message"
 
     def message_received(self, message: bytes, is_binary: bool) -> None:

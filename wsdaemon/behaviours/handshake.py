@@ -1,4 +1,4 @@
-"""Handshake: the answer to the opening handshake is a refusal, a redirect, late, wrong, over-long, or in drops."""
+"""The response to the opening handshake: a refusal, a redirect, late, wrong, too long, or byte by byte."""
 
 from __future__ import annotations
 
@@ -26,64 +26,61 @@ MOST_DRIBBLED = 4096
 
 @dataclass(frozen=True, kw_only=True)
 class HandshakeParameters:
-    """The answer to the opening handshake: its status, when it comes, and what is wrong with it."""
+    """The response to the opening handshake: its status, when it comes, and what is wrong with it."""
 
     family: ClassVar = Family(3, "handshake", "how the opening handshake is answered")
 
     status: int = parameter(
-        Status(), 101, "The status to answer with; any but 101 refuses the handshake.", example="503",
-        rfc="RFC 6455 section 4.2.2",
-    )  # fmt: skip
+        Status(), 101, "The status of the response; any but 101 refuses the handshake.", example="503", rfc="4.2.2"
+    )
     body: str = parameter(
-        ShortText(4096), "", "The body of a refusal, as text/plain.", example="come back later",
-        rfc="RFC 6455 section 4.2.2",
-    )  # fmt: skip
+        ShortText(4096), "", "The body of a refusal, as text/plain.", example="come back later", rfc="4.2.2"
+    )
     location: str = parameter(
         ShortText(1024, printable=True), "",
-        "The Location header: with it, status is 302 unless it is given. On this site, where not configured otherwise.",
-        example="/echo", rfc="RFC 6455 section 4.1",
+        "The Location header; status is then 302 unless given. It must name this site, unless configured otherwise.",
+        example="/echo", rfc="4.1",
     )  # fmt: skip
     wait: int = parameter(
-        Milliseconds(0, 86_400_000), 0, "How long until the answer begins.", example="2000", cap="max_wait",
-        rfc="RFC 6455 section 4.1",
-    )  # fmt: skip
+        Milliseconds(0, 86_400_000), 0, "How long the response waits.", example="2000", cap="max_wait", rfc="4.1"
+    )
     accept: str = parameter(
         Choice(("right", "wrong", "missing", "double", "empty")), "right", "The Sec-WebSocket-Accept header.",
-        example="wrong", rfc="RFC 6455 section 4.1",
+        example="wrong", rfc="4.1",
     )  # fmt: skip
     subprotocol: str | None = parameter(
         ShortText(_TOO_LONG, printable=True), None,
-        "The subprotocol that the answer names, whoever offered it; empty for none. Without it, the first offered.",
-        example="nobody.offered.this", rfc="RFC 6455 section 4.1",
+        "The subprotocol that the response names, offered or not; empty: none. If not given, the first offered.",
+        example="nobody.offered.this", rfc="4.1",
     )  # fmt: skip
     extension: str | None = parameter(
         ShortText(_TOO_LONG, printable=True), None,
-        "The Sec-WebSocket-Extensions header as it stands, whoever offered it; empty for none. Nothing is compressed.",
-        example="x-nobody-offered-this", rfc="RFC 6455 section 9.1",
+        "The value of Sec-WebSocket-Extensions, offered or not; empty: none. Nothing is compressed.",
+        example="x-nobody-offered-this", rfc="9.1",
     )  # fmt: skip
     pad: int = parameter(
-        Size(0, 1 << 20), 0, "How many bytes of a needless header the answer has.", example="64k",
-        rfc="RFC 9110 section 5.4",
-    )  # fmt: skip
+        Size(0, 1 << 20), 0, "The size of a useless header in the response.", example="64k", rfc="RFC 9110 section 5.4"
+    )
     dribble: int = parameter(
-        Milliseconds(0, 10_000), 0, "The answer goes out a byte at a time, with so long between two.", example="20",
-        rfc="RFC 6455 section 4.1",
+        Milliseconds(0, 10_000), 0,
+        "The response is sent one byte at a time, with this time between two bytes. 0: at once.", example="20",
+        rfc="4.1",
     )  # fmt: skip
     extra: bytes = parameter(
-        Hex(1024), b"", "Bytes right behind the answer, as in the same segment as a first frame.", example="8102 6869",
-        rfc="RFC 6455 section 4.2.2",
+        Hex(1024), b"", "Bytes directly after the response, as a first frame in the same segment.", example="8102 6869",
+        rfc="4.2.2",
     )  # fmt: skip
 
     def check(self) -> None:
-        """Raise `ParameterError` where much would be kept for long."""
+        """Raise `ParameterError` if much would be kept for long."""
         if self.dribble and self.pad > MOST_DRIBBLED:
             raise ParameterError("pad", f"is {self.pad} bytes; with dribble write at most {MOST_DRIBBLED}")
 
     def check_request(self, handshake: Handshake, settings: BehaviourSettings) -> None:
-        """Raise `ParameterError` for a redirect that leaves this site where that is not allowed."""
+        """Raise `ParameterError` for a redirect to another site, unless the server allows it."""
         if not self.location or settings.redirect == "anywhere":
             return
-        # A browser takes a backslash for a slash, and drops tabs; the latter cannot stand in a header here.
+        # A browser reads a backslash as a slash. It also drops tabs, which a printable text does not have.
         plain = self.location.replace("\\", "/")
         try:
             to = urlsplit(plain)
@@ -99,25 +96,25 @@ class HandshakeParameters:
 
     @property
     def is_refusal(self) -> bool:
-        """Whether no WebSocket comes of it."""
+        """Whether the handshake is refused."""
         return self.final_status != HTTPStatus.SWITCHING_PROTOCOLS
 
     @property
     def final_status(self) -> int:
-        """The status to answer with."""
+        """The status of the response."""
         moved = self.location and self.status == HTTPStatus.SWITCHING_PROTOCOLS
         return HTTPStatus.FOUND if moved else self.status
 
 
 class HandshakeAnswer(Part):
-    """The answer to the opening handshake: what it says, and when."""
+    """The response to the opening handshake: what it says, and when."""
 
     parameters = HandshakeParameters
     shapes_replies = False
     wanted: HandshakeParameters
 
     def accept(self, request: Request) -> bool:
-        """Answer the handshake, and begin where the answer is a 101."""
+        """Answer the handshake; after a 101 the connection opens."""
         self.connection.hub.answering.add(self.connection)
         answer = partial(self._answer, request)
         if self.wanted.wait:
@@ -127,11 +124,11 @@ class HandshakeAnswer(Part):
         return True
 
     def agree(self, header: str) -> str | None:
-        """Name the extensions that are asked for, and agree on none."""
+        """Return the extensions that the URL gives, but agree on none."""
         return self.wanted.extension
 
     def lost(self) -> None:
-        """Wait for no answer any more."""
+        """Forget the handshake: its client is gone."""
         self.connection.hub.answering.discard(self.connection)
 
     def _answer(self, request: Request) -> None:
@@ -150,7 +147,7 @@ class HandshakeAnswer(Part):
             self._write(response + wanted.extra, partial(self._accepted, request.early))
 
     def _write(self, response: bytes, done: Callable[[], None]) -> None:
-        """Write the response, whole or in drops, and then call `done`."""
+        """Write the response, whole or byte by byte, and then call `done`."""
         connection, every = self.connection, self.wanted.dribble / 1000
         if not every:
             connection.outbox.write_now(response)
@@ -173,27 +170,27 @@ class HandshakeAnswer(Part):
         self.connection.be_open(early)
 
 
-def _refusal(answer: HandshakeParameters) -> bytes:
+def _refusal(wanted: HandshakeParameters) -> bytes:
     """Return a response that refuses the handshake."""
-    status = answer.final_status
+    status = wanted.final_status
     try:
         phrase = HTTPStatus(status).phrase
     except ValueError:
         phrase = "Refused"
-    body = answer.body.encode()
+    body = wanted.body.encode()
     headers = [f"HTTP/1.1 {status} {phrase}"]
-    if answer.location:
-        headers.append(f"Location: {answer.location}")
-    headers += ["Content-Type: text/plain; charset=utf-8", "X-Content-Type-Options: nosniff", *_padding(answer)]
+    if wanted.location:
+        headers.append(f"Location: {wanted.location}")
+    headers += ["Content-Type: text/plain; charset=utf-8", "X-Content-Type-Options: nosniff", *_padding(wanted)]
     has_body = status not in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
     if has_body:
         headers.append(f"Content-Length: {len(body)}")
     headers += ["Connection: close", "", ""]
-    return "\r\n".join(headers).encode() + (body if has_body else b"") + answer.extra
+    return "\r\n".join(headers).encode() + (body if has_body else b"") + wanted.extra
 
 
-def _accepts(answer: HandshakeParameters, key: str) -> list[str]:
-    """Return the Sec-WebSocket-Accept headers, with what is to be wrong in them."""
+def _accepts(wanted: HandshakeParameters, key: str) -> list[str]:
+    """Return the values of the Sec-WebSocket-Accept headers, right or wrong."""
     right = accept_token(key)
     return {
         "right": [right],
@@ -201,18 +198,18 @@ def _accepts(answer: HandshakeParameters, key: str) -> list[str]:
         "missing": [],
         "double": [right, right],
         "empty": [""],
-    }[answer.accept]
+    }[wanted.accept]
 
 
-def _padding(answer: HandshakeParameters) -> list[str]:
-    return [f"X-Padding: {'x' * answer.pad}"] if answer.pad else []
+def _padding(wanted: HandshakeParameters) -> list[str]:
+    return [f"X-Padding: {'x' * wanted.pad}"] if wanted.pad else []
 
 
 class AwkwardHandshake(Behaviour):
-    """Echo, if the client takes the answer to its handshake."""
+    """Echo, if the client accepts the response to its handshake."""
 
     names = ("handshake",)
     family = HandshakeParameters.family
-    summary = "The opening handshake is refused, redirected, answered late, in drops or wrongly; then echo."
+    summary = "The opening handshake is refused, redirected, or answered late, byte by byte or wrongly; then echo."
     example = "/handshake?status=503&body=come+back+later"
     rfc = "RFC 6455 section 4"

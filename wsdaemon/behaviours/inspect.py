@@ -1,4 +1,4 @@
-"""Inspect: what the server sees of a client's handshake, and of each of its messages."""
+"""What the server sees of a client's handshake, and of each of its messages."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _MOST_FRAMES = 100
 
 
 class Inspect(Behaviour):
-    """First a JSON message with the handshake, then one for each message of the client's, with what it holds.
+    """Sends a JSON message about the handshake, then one about each message from the client.
 
-    A message of more than 100 frames has the first 100 listed, and how many there were.
+    The first 100 frames of a message are listed; all are counted.
     """
 
     names = ("inspect",)
@@ -28,11 +28,11 @@ class Inspect(Behaviour):
     summary = "Your handshake as JSON; then each message comes back as JSON with its frames, sizes and masking keys."
     example = "/inspect"
     rfc = "RFC 6455 sections 4 and 5"
-    takes_whole_messages = False  # every frame is looked at
+    takes_whole_messages = False  # it has to see every frame
     _number = 0
 
     def accept(self, request: Request) -> None:
-        """Note what the handshake was."""
+        """Note the handshake."""
         handshake, subprotocol = request.handshake, request.subprotocol
         named = self.given.of(HandshakeParameters).subprotocol
         self._seen: dict[str, Any] = {
@@ -49,18 +49,18 @@ class Inspect(Behaviour):
         super().accept(request)
 
     def agree_on_extensions(self, header: str) -> str:
-        """Note what was agreed on."""
+        """Note the extensions that were agreed on."""
         self._extensions = super().agree_on_extensions(header)
         return self._extensions
 
     def opened(self) -> None:
-        """Show the handshake."""
+        """Send what the handshake was."""
         super().opened()
         seen, self._seen = self._seen, {}
         self._tell({**seen, "extensions": self._extensions or None, "time": datetime.now(UTC).isoformat()})
 
     def message_received(self, message: bytes, is_binary: bool) -> None:
-        """Show a message."""
+        """Send what a message was."""
         self._number += 1
         frames, self._frames = self._frames, []
         content = {"base64": base64.b64encode(message).decode()} if is_binary else {"text": message.decode()}
@@ -98,7 +98,7 @@ class Inspect(Behaviour):
         super().onFrameBegin()
 
     def take_whole(self, data: bytes, at: int) -> int:
-        """Leave every frame to Autobahn's hooks."""
+        """Take none: Autobahn's hooks see every frame."""
         return at
 
     def _tell(self, told: dict[str, Any]) -> None:

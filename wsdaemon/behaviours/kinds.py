@@ -1,4 +1,4 @@
-"""The kinds of value that only a behaviour's parameters have; the others are those of the INI file's options."""
+"""The kinds of value that only a behaviour's parameters have; `options` has those that INI options have too."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Milliseconds(Number):
 
 @dataclass(frozen=True)
 class Status(Number):
-    """An HTTP status that a request can end with, or 101."""
+    """A final HTTP status, or 101."""
 
     form: ClassVar[str] = "101, or a whole number from {low} to {high}"
     low: int = 200
@@ -35,7 +35,7 @@ class Status(Number):
 
 @dataclass(frozen=True)
 class CloseCodeOrNone(Number):
-    """Any two bytes, or `none` for a Close frame without a code."""
+    """Any 16-bit number, or `none` for a Close without a code."""
 
     name: ClassVar[str] = "code"
     form: ClassVar[str] = "a whole number from {low} to {high}, or none"
@@ -53,7 +53,7 @@ class CloseCodeOrNone(Number):
 
 @dataclass(frozen=True)
 class ShortText(Kind):
-    """A text of at most `high` bytes in UTF-8; with `printable`, one that can stand in a header."""
+    """A text of at most `high` bytes in UTF-8; with `printable`, only what a header can hold."""
 
     high: int
     printable: bool = False
@@ -76,7 +76,7 @@ class ShortText(Kind):
 
 @dataclass(frozen=True)
 class Hex(Kind):
-    """Bytes, two digits each; spaces and colons may stand between them."""
+    """Bytes, two hex digits each; spaces and colons may stand between them."""
 
     name: ClassVar[str] = "hex"
     form: ClassVar[str] = "at most {high} bytes in hex, as 8102 6869"
@@ -85,11 +85,9 @@ class Hex(Kind):
     def parse(self, text: str, base: Path) -> bytes:
         """Return the bytes."""
         try:
-            octets = bytes.fromhex(text.replace(":", " ")) if text.isascii() else None
+            octets = bytes.fromhex(text.replace(":", " "))
         except ValueError:
-            octets = None
-        if octets is None:
-            raise ValueError(f"{quote(text)} is not hex; write {self.what}")
+            raise ValueError(f"{quote(text)} is not hex; write {self.what}") from None
         if len(octets) > self.high:
             raise ValueError(f"is {len(octets)} bytes long; write {self.what}")
         return octets
@@ -101,7 +99,7 @@ class Hex(Kind):
 
 @dataclass(frozen=True)
 class Sizes(Kind):
-    """Some numbers of bytes, at most `count`, each up to `high`."""
+    """Numbers of bytes: at most `count`, each up to `high`."""
 
     name: ClassVar[str] = "sizes"
     form: ClassVar[str] = "at most {count} numbers from 0 to {high} with commas between, as 1,0,10"

@@ -1,4 +1,4 @@
-"""Replies dropped, doubled, swapped or corrupted: every Nth, in the same way in every run."""
+"""Replies dropped, doubled, swapped or corrupted: every Nth, the same ones in every run."""
 
 from __future__ import annotations
 
@@ -13,27 +13,23 @@ from wsdaemon.behaviours.parameters import Family, parameter
 from wsdaemon.options import Number
 
 _EVERY = Number(0, 1_000_000)
-_WHOLE = "RFC 6455 section 5.4"  # messages come whole and in order
+_WHOLE = "5.4"  # messages arrive whole and in order
 
 
 @dataclass(frozen=True, kw_only=True)
 class OrderParameters:
-    """What becomes of every Nth reply. Where several fall together, they are done in the order in which they stand."""
+    """What happens to every Nth reply. Several that apply to the same reply act in the order of this list."""
 
     family: ClassVar = Family(7, "order", "replies dropped, doubled, swapped or corrupted")
 
     corrupt: int = parameter(
-        _EVERY, 0, "Of every Nth reply one byte is another; a text's stays UTF-8. 0: of none.", example="3",
-        rfc="RFC 6455 section 10.7",
-    )  # fmt: skip
+        _EVERY, 0, "One byte of every Nth reply is changed; a text stays valid UTF-8. 0: none.", example="3", rfc="10.7"
+    )
     drop: int = parameter(_EVERY, 0, "Every Nth reply is not sent. 0: none.", example="3", rfc=_WHOLE)
     double: int = parameter(_EVERY, 0, "Every Nth reply is sent twice. 0: none.", example="3", rfc=_WHOLE)
-    swap: int = parameter(
-        _EVERY, 0, "Every Nth reply waits and is sent behind the next one. 0: none.", example="3",
-        rfc=_WHOLE,
-    )  # fmt: skip
+    swap: int = parameter(_EVERY, 0, "Every Nth reply is sent after the next one. 0: none.", example="3", rfc=_WHOLE)
     seed: int = parameter(
-        Number(0, (1 << 32) - 1), 0, "What chance begins with: the same seed gives the same bytes and delays.",
+        Number(0, (1 << 32) - 1), 0, "The seed of all random choices: the same seed gives the same bytes and delays.",
         example="42",
     )  # fmt: skip
 
@@ -73,7 +69,7 @@ class Order(Part):
         return every > 0 and self._count % every == 0
 
     def _corrupted(self, message: bytes, is_binary: bool) -> bytes:
-        """Return the message with one byte changed; it has the same length, and an empty one is left alone."""
+        """Return the message with one byte changed; an empty one has none to change."""
         if not message:
             return message
         at = self._chance.randrange(len(message))
@@ -81,7 +77,7 @@ class Order(Part):
             other = message[at] ^ (1 << self._chance.randrange(8))
         else:
             while b"\x80" <= message[at + 1 : at + 2] < b"\xc0":
-                at += 1  # to the last byte of a character, whose lowest bit says nothing but which character it is
+                at += 1  # to the last byte of a character: with its lowest bit changed, it is another character
             if message[at] >= 0x80:
                 other = message[at] ^ 1
             else:

@@ -1,7 +1,7 @@
-"""Output that waits: replies delayed, bytes at a pace.
+"""Output that waits: replies are delayed, and bytes go out at a pace.
 
-What is queued here counts against the same bounds as what is queued for a slow peer: beyond `read_ahead` nothing more
-is read from the client, and what all connections have queued counts for `read_ahead_all`.
+What is queued here has the same bounds as what is queued for a slow peer: above `read_ahead`, the client's input is not
+read; and it counts towards `read_ahead_all`, which all connections share.
 """
 
 from __future__ import annotations
@@ -13,17 +13,16 @@ from time import perf_counter
 from typing import Protocol
 
 from wsdaemon.settings import BehaviourSettings
-from wsdaemon.websocket.deadlines import Deadlines
 from wsdaemon.websocket.outbox import HELD, Outbox, Sender
 
 TICK = 0.02
-"""How often, in seconds, something is sent where a rate is held; less often where a byte takes longer."""
+"""The time between two writes of throttled output, in seconds; longer where one byte takes longer."""
 
 PIECE = 1 << 16
 """How many bytes may be queued at a pace before replies that are due wait."""
 
 _OVERHEAD = 256
-"""What a delayed reply counts for beside its bytes."""
+"""How many bytes a delayed reply counts for beside its own."""
 
 Reply = tuple[bytes, bool]
 """A message, and whether it is binary."""
@@ -38,34 +37,39 @@ class PacedSender(Sender, Protocol):
         """Send a reply whose delay is over."""
 
     def in_turn(self, work: Callable[[float], None]) -> None:
-        """Have work done in one of the loop's next turns; it is told for how many seconds."""
+        """Have `work` called in one of the loop's next turns, with its share of the turn in seconds."""
 
     def may_go_on(self) -> None:
-        """Go on producing: less is queued than was."""
+        """Go on producing: less is queued than before."""
 
 
 class Delay:
-    """Replies that wait, in their order: each for `delay`, and by chance up to `jitter` longer, in milliseconds.
+    """Queue of delayed replies, sent in order. Before `begin`, replies are sent at once.
 
-    What is due is sent in turns with all other connections, and not while enough is on its way out already.
+    Replies that are due are sent in turns with all other connections, and wait while much output is queued already.
     """
 
-    __slots__ = ("_chance", "_connection", "_delay", "_is_stuck", "_jitter", "_outbox", "_waiting", "queued")
+    __slots__ = ("_chance", "_connection", "_delay", "_done", "_is_stuck", "_jitter", "_outbox", "_waiting", "queued")
 
-    def __init__(self, connection: PacedSender, outbox: PacedOutbox, delay: int, jitter: int, seed: int) -> None:
+    def __init__(self, connection: PacedSender, outbox: PacedOutbox) -> None:
         self._connection = connection
         self._outbox = outbox
-        self._delay = delay
-        self._jitter = jitter
-        self._chance = random.Random(seed)  # noqa: S311  # so that a run repeats
+        self._delay = self._jitter = 0
+        self._chance: random.Random | None = None
         self._is_stuck = False
         self._waiting: deque[tuple[float, Reply]] = deque()
+        self._done: Callable[[], None] | None = None
         self.queued = 0
         """How many bytes wait."""
 
+    def begin(self, delay: int, jitter: int, seed: int) -> None:
+        """Delay each reply by `delay` milliseconds, and by up to `jitter` more, at random."""
+        self._delay, self._jitter = delay, jitter
+        self._chance = random.Random(seed)  # noqa: S311  # so that a run repeats
+
     def add(self, reply: Reply) -> None:
-        """Have a reply sent when it is due."""
-        wait = self._delay + self._chance.random() * self._jitter
+        """Send a reply when it is due."""
+        wait = self._delay + self._chance.random() * self._jitter if self._chance is not None else 0.0
         if not wait and not self._waiting:
             self._connection.send_reply(reply)
             return
@@ -75,17 +79,25 @@ class Delay:
             self._wait()
 
     def clear(self) -> None:
-        """Forget what waits."""
+        """Forget the replies that wait."""
         self._waiting.clear()
         self.queued = 0
         self._is_stuck = False
+        self._done = None
         self._connection.deadlines.cancel("delay")
 
     def go_on(self) -> None:
-        """Send on what is due and could not be sent."""
+        """Send the replies that were due while too much output was queued."""
         if self._is_stuck:
             self._is_stuck = False
             self._connection.in_turn(self._send_due)
+
+    def then(self, done: Callable[[], None]) -> None:
+        """Call `done` once no reply waits any more."""
+        if self._waiting:
+            self._done = done
+        else:
+            done()
 
     def _now(self) -> float:
         return self._connection.hub.clock.seconds()
@@ -95,7 +107,7 @@ class Delay:
         self._connection.deadlines.set("delay", due, lambda: self._connection.in_turn(self._send_due))
 
     def _send_due(self, share: float) -> None:
-        """Send what is due, for at most `share` seconds."""
+        """Send the replies that are due, for at most `share` seconds."""
         begun = perf_counter()
         while self._waiting and self._waiting[0][0] <= self._now() + 1e-6:
             if self._outbox.is_blocked:
@@ -106,39 +118,44 @@ class Delay:
             self._connection.send_reply(reply)
             if perf_counter() - begun > share:
                 break
-        if self._waiting and not self._is_stuck:
+        if self._waiting:
             self._wait()
+        elif self._done is not None:
+            done, self._done = self._done, None
+            done()
 
 
 class Pace:
-    """Bytes that go out at a pace: `throttle` bytes a second, or one byte each `drip` milliseconds; 0: not so.
+    """Queue of bytes that go out at a pace, once one is set or everything is stopped."""
 
-    Once stopped, none goes out any more.
-    """
+    __slots__ = ("_at", "_chunk", "_connection", "_done", "_due", "_every", "_is_stopped", "_send", "_waiting",
+                 "throttle")  # fmt: skip
 
-    __slots__ = ("_at", "_chunk", "_deadlines", "_done", "_due", "_every", "_is_paced", "_now", "_send", "_stopped",
-                 "_waiting", "throttle")  # fmt: skip
-
-    def __init__(
-        self, throttle: int, drip: int, deadlines: Deadlines, now: Callable[[], float], send: Callable[[bytes], None]
-    ) -> None:
-        every, chunk = TICK, 1 << 16
-        if throttle:
-            chunk = max(1, int(throttle * TICK))
-            every = chunk / throttle
-        if drip and (not throttle or drip / 1000 * throttle > 1):
-            every, chunk = drip / 1000, 1
-        self._every, self._chunk = every, chunk
-        self.throttle = throttle
-        self._is_paced = bool(throttle or drip)
-        self._deadlines = deadlines
-        self._now = now
+    def __init__(self, connection: PacedSender, send: Callable[[bytes], None]) -> None:
+        self._connection = connection
         self._send = send
+        self._every, self._chunk = 0.0, 1  # a chunk of so many bytes goes out every so many seconds
         self._waiting = bytearray()
         self._at = 0
         self._due = 0.0
-        self._stopped = False
+        self._is_stopped = False
         self._done: Callable[[], None] | None = None
+        self.throttle = 0
+        """How many bytes go out per second; 0: not limited."""
+
+    def begin(self, throttle: int, drip: int) -> None:
+        """Send `throttle` bytes per second, or a byte every `drip` milliseconds: the slower; 0: no such limit."""
+        self.throttle = throttle
+        if throttle:
+            self._chunk = max(1, int(throttle * TICK))
+            self._every = self._chunk / throttle
+        if drip and (not throttle or drip / 1000 * throttle > 1):
+            self._every, self._chunk = drip / 1000, 1
+
+    @property
+    def is_free(self) -> bool:
+        """Whether bytes go out at once."""
+        return not (self._every or self._is_stopped)
 
     @property
     def queued(self) -> int:
@@ -146,25 +163,23 @@ class Pace:
         return len(self._waiting) - self._at
 
     def time_for(self, length: int) -> float:
-        """Return how long so many bytes take, in seconds."""
-        return -(-length // self._chunk) * self._every if self._is_paced else 0.0
+        """Return how long that many bytes take, in seconds."""
+        return -(-length // self._chunk) * self._every
 
     def add(self, data: bytes) -> None:
-        """Have bytes sent when it is their turn."""
-        if not (self._stopped or self._is_paced):
-            self._send(data)  # until it is stopped
-            return
+        """Send bytes when it is their turn."""
         self._waiting += data
-        if not self._stopped and not self._deadlines.running("pace") and self.queued:
-            self._deadlines.set("pace", max(0.0, self._due - self._now()), self._tick)
+        deadlines = self._connection.deadlines
+        if self.queued and not self._is_stopped and not deadlines.running("pace"):
+            deadlines.set("pace", max(0.0, self._due - self._connection.hub.clock.seconds()), self._tick)
 
     def stop(self) -> None:
         """Send nothing any more."""
-        self._stopped = True
-        self._deadlines.cancel("pace")
+        self._is_stopped = True
+        self._connection.deadlines.cancel("pace")
 
     def then(self, done: Callable[[], None]) -> None:
-        """Call `done` once all that waits is sent, which is never where it was stopped."""
+        """Call `done` once all bytes that wait are sent; after `stop`, never."""
         self._done = done
 
     def _tick(self) -> None:
@@ -173,10 +188,10 @@ class Pace:
         if self._at == len(self._waiting) or self._at > 1 << 16:
             del self._waiting[: self._at]
             self._at = 0
-        self._due = self._now() + self._every
+        self._due = self._connection.hub.clock.seconds() + self._every
         self._send(chunk)
         if self.queued:
-            self._deadlines.set("pace", self._every, self._tick)
+            self._connection.deadlines.set("pace", self._every, self._tick)
         elif self._done is not None:
             done, self._done = self._done, None
             done()
@@ -185,15 +200,14 @@ class Pace:
 class PacedOutbox(Outbox):
     """Output queue whose replies may be delayed and whose bytes may go out at a pace."""
 
-    __slots__ = ("_counted", "_delay", "_pace", "_paced", "_when_replied", "is_deaf")
+    __slots__ = ("_counted", "_paced", "delayed", "is_deaf", "pace")
 
     def __init__(self, connection: PacedSender) -> None:
         super().__init__(connection)
         self._paced = connection
-        self._delay = Delay(connection, self, 0, 0, 0)
-        self._pace: Pace | None = None
-        self._counted = 0  # of what waits here, how much is counted in the hub
-        self._when_replied: Callable[[], None] | None = None
+        self.delayed = Delay(connection, self)
+        self.pace = Pace(connection, self._write_on)
+        self._counted = 0  # the part of the hub's `queued` that is ours
         self.is_deaf = False
         """Whether input is ignored."""
 
@@ -202,91 +216,55 @@ class PacedOutbox(Outbox):
         """Whether input is not taken because of queued output, or because the URL asks for it."""
         return self.is_deaf or super().is_full
 
-    def delay(self, delay: int, jitter: int, seed: int) -> None:
-        """Delay replies from now on, by so many milliseconds."""
-        self._delay = Delay(self._paced, self, delay, jitter, seed)
-
-    def pace(self, throttle: int, drip: int) -> Pace:
-        """Write at a pace from now on; see `Pace`."""
-        connection = self._paced
-        self._pace = pace = Pace(throttle, drip, connection.deadlines, connection.hub.clock.seconds, self._write_on)
-        return pace
-
-    def stop(self) -> None:
-        """Write nothing any more."""
-        (self._pace or self.pace(0, 0)).stop()
-
-    def time_for(self, length: int) -> float:
-        """Return how long so many bytes take at our own pace, in seconds."""
-        return 0.0 if self._pace is None else self._pace.time_for(length)
-
     @property
     def is_behind(self) -> bool:
-        """Whether what is written now would have to wait: for the peer, or for its turn at our own pace."""
-        return self.is_paused or (self._pace is not None and self._pace.queued > 0)
+        """Whether new output would have to wait: for the peer, or for its turn at our own pace."""
+        return self.is_paused or self.pace.queued > 0
 
     @property
     def is_blocked(self) -> bool:
-        """Whether replies that are due have to wait: enough is on its way out."""
-        return self.is_paused or (self._pace is not None and self._pace.queued > PIECE)
+        """Whether replies that are due have to wait, because enough output is queued."""
+        return self.is_paused or self.pace.queued > PIECE
 
     def cork(self) -> None:
         """Gather nothing: how much waits has to be known."""
 
-    def add(self, reply: Reply) -> None:
-        """Have a reply sent when it is due."""
-        self._delay.add(reply)
-
-    def forget_delayed(self) -> None:
-        """Forget the replies that wait for their time."""
-        self._delay.clear()
-
-    def when_replied(self, done: Callable[[], None]) -> None:
-        """Call `done` once no reply is delayed any more."""
-        if self._delay.queued:
-            self._when_replied = done
-        else:
-            done()
-
     def write(self, data: bytes) -> None:
-        """Write bytes, at the pace that is asked for."""
-        if self._pace is None:
+        """Write bytes, at the pace that is set."""
+        if self.pace.is_free:
             super().write(data)
         else:
-            self._pace.add(data)
+            self.pace.add(data)
             self.balance()
 
     def when_sent(self, done: Callable[[], None]) -> bool:
-        """Call `done` once what waits for its pace is written; False, and no call, where nothing does."""
-        if self._pace is None or not self._pace.queued:
+        """Call `done` once the bytes that wait for their pace are written; False, and no call, if there are none."""
+        if not self.pace.queued:
             return False
-        self._pace.then(done)
+        self.pace.then(done)
         return True
 
     def balance(self) -> None:
-        """Count what waits, and read on or not."""
-        hub = self._paced.hub
-        waits = self._delay.queued + (self._pace.queued if self._pace is not None else 0)
+        """Count what waits; then read the client's input, or stop reading it."""
+        hub, throttle = self._paced.hub, self.pace.throttle
+        waits = self.delayed.queued + self.pace.queued
         hub.queued += waits - self._counted
         self._counted = waits
-        limits, most = hub.limits, hub.limits.read_ahead
-        if self._pace is not None and self._pace.throttle:
-            most = min(most, max(1024, int(self._pace.throttle * self._paced.bounds.max_wait)))
-        if waits > most or (waits and hub.queued > limits.read_ahead_all):
+        most = hub.limits.read_ahead
+        if throttle:
+            most = min(most, max(1024, int(throttle * self._paced.bounds.max_wait)))
+        if waits > most or (waits and hub.queued > hub.limits.read_ahead_all):
             self.pause_reading(HELD)
         elif self.paused_for & HELD and waits <= most // 2:
             self.resume_reading(HELD)
             self._paced.may_go_on()
         if not self.is_blocked:
-            self._delay.go_on()
-        if self._when_replied is not None and not self._delay.queued:
-            done, self._when_replied = self._when_replied, None
-            done()
+            self.delayed.go_on()
 
     def resumeProducing(self) -> None:
         """The transport has sent everything."""
         super().resumeProducing()
-        self._delay.go_on()
+        self.delayed.go_on()
 
     def lost(self) -> None:
         """Let go of everything: the transport is gone."""

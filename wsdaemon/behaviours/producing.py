@@ -1,4 +1,4 @@
-"""Behaviours that send much: as fast as the peer takes it, in constant memory, in turns with all others."""
+"""Behaviours that send much: as fast as the peer reads it, in constant memory, in turns with all others."""
 
 from __future__ import annotations
 
@@ -7,23 +7,19 @@ from time import perf_counter
 from wsdaemon.behaviours.behaviour import Behaviour
 from wsdaemon.behaviours.parameters import Family
 
-STREAM = Family(5, "stream", "what comes without being asked for, and what only goes in")
+STREAM = Family(5, "stream", "messages that nobody asked for, and messages that are only counted")
 
 
 class Producing(Behaviour):
-    """Sends what `produce` gives, a little at a time, while the peer keeps up."""
+    """Calls `produce` again and again, a little at a time, while the peer keeps up."""
 
+    is_done = False
+    """Whether all is sent."""
     _waits = False
-    _is_done = False
 
     def produce(self) -> bool:
-        """Send the next piece; says whether there is more."""
+        """Send the next piece; returns whether there is more."""
         raise NotImplementedError
-
-    @property
-    def is_done(self) -> bool:
-        """Whether all is sent."""
-        return self._is_done
 
     def opened(self) -> None:
         """Begin to send."""
@@ -31,20 +27,20 @@ class Producing(Behaviour):
         self.may_go_on()
 
     def writable(self) -> None:
-        """Go on: everything queued for the peer was sent."""
+        """Go on: everything that was queued for the peer is sent."""
         self.may_go_on()
 
     def may_go_on(self) -> None:
-        """Send on, in the next turn of the loop."""
-        if not self._waits and not self._is_done and self.can_send:
+        """Go on in the next turn of the loop."""
+        if not self._waits and not self.is_done and self.can_send:
             self._waits = True
             self.in_turn(self._go)
 
     def _go(self, share: float) -> None:
         self._waits = False
         begun = perf_counter()
-        while self.can_send and not self.outbox.is_held_up and not self._is_done:
-            self._is_done = not self.produce()
+        while self.can_send and not self.outbox.is_held_up and not self.is_done:
+            self.is_done = not self.produce()
             if perf_counter() - begun > share:
                 self.may_go_on()
                 return

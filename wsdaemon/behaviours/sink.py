@@ -1,4 +1,4 @@
-"""Sink: swallows everything, and reports how much and how fast."""
+"""A sink: counts what the client sends, and reports how much and how fast."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ class SinkParameters:
     """When it reports."""
 
     every: int = parameter(
-        Milliseconds(10, 3_600_000), 1000, "How often it reports, as long as something comes in.", example="500"
+        Milliseconds(10, 3_600_000), 1000, "How often it reports, while messages arrive.", example="500"
     )
     per: int = parameter(
-        Number(0, 1_000_000_000), 0, "After how many messages it reports too; 0: it does not.", example="100"
+        Number(0, 1_000_000_000), 0, "After how many messages it reports as well; 0: never.", example="100"
     )
 
 
 class Sink(Behaviour):
-    """Reports as JSON: messages, frames and bytes in all, seconds since the first, and rates since the last report.
+    """A report has the messages, frames and bytes in total, the seconds since the first, and the rates since the last.
 
-    A last report comes when the client sends its Close, before the answer to that.
+    When the client closes, a last report is sent before the server's Close.
     """
 
     names = ("sink",)
     family = STREAM
     settings_class = StreamingSettings
-    summary = "Swallows everything; reports messages, frames, bytes and rates as JSON, now and then and at the end."
+    summary = "Echoes nothing; reports messages, frames, bytes and rates as JSON, now and then and at the end."
     example = "/sink?every=500"
     rfc = "RFC 6455 section 5.6"
     own = (SinkParameters,)
@@ -54,7 +54,7 @@ class Sink(Behaviour):
             self.take_message(payload, opcode == Opcode.BINARY)
 
     def onMessageBegin(self, isBinary: bool) -> None:
-        """Begin to count a message in pieces."""
+        """Begin a message that arrives in pieces."""
         self.message = Collected(isBinary, 0)
 
     def onMessageFrameBegin(self, length: int) -> None:
@@ -63,11 +63,11 @@ class Sink(Behaviour):
         self._begin_to_count()
 
     def onMessageFrameData(self, payload: bytes) -> None:
-        """Count a piece's bytes, inflated."""
+        """Count the bytes of a piece, after inflating."""
         self.octets += len(payload)
 
     def message_received(self, message: bytes, is_binary: bool) -> None:
-        """Count a message that is whole."""
+        """Count a whole message."""
         self.messages += 1
         self._begin_to_count()
         per = self.given.of(SinkParameters).per
@@ -75,7 +75,7 @@ class Sink(Behaviour):
             self._report()
 
     def onCloseFrame(self, code: int | None, reasonRaw: bytes | None) -> None:
-        """Report once more before the end."""
+        """Report a last time before the server's Close."""
         if self.can_send:
             self._begin_to_count()
             self._report(last=True)

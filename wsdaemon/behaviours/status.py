@@ -1,4 +1,4 @@
-"""Status: who is connected; lws' lws-status."""
+"""Who is connected: lws' lws-status."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from wsdaemon.options import Origins, option
 from wsdaemon.websocket.hub import Member
 
 SOON, EACH = 0.1, 0.004
-"""How long changes are gathered before they are told, in seconds: at least, and more for each other who watches."""
+"""How long changes are gathered before they are sent, in seconds; and how much longer for each other watcher."""
 MOST_LISTED = 200
 
 
@@ -28,22 +28,22 @@ class StatusSettings(MessageSettings):
 
 
 class Status(Behaviour):
-    """Tells at once and on every change how many are connected, and of the newest 200 who they are.
+    """Sends the number of connections and a list of the newest 200, at once and after every change.
 
-    What the client sends is ignored. Addresses are shown only where `[behaviours] show_addresses` says so.
+    Messages from the client are ignored. Addresses are shown only with `[behaviours] show_addresses`.
     """
 
     names = ("lws-status", "status")
     family = Family(9, "status", "who is connected")
     settings_class = StatusSettings
-    summary = "Who is connected, as JSON, at once and again on every change."
+    summary = "Who is connected, as JSON, at once and again after every change."
     example = "/status"
     rfc = "RFC 6455 section 5.6"
     told: ClassVar[tuple[int, str]] = (0, "")
-    """What was told last, and of which change; for all connections of a daemon, whose class is its own."""
+    """The change that was told last, and the text; all connections share it, since a daemon has a class of its own."""
 
     def opened(self) -> None:
-        """Tell, and again when someone comes or goes."""
+        """Tell now, and again when a connection opens or ends."""
         super().opened()
         self.hub.watchers.add(self.changed)
         self._tell()
@@ -54,9 +54,9 @@ class Status(Behaviour):
         super().closed()
 
     def changed(self) -> None:
-        """Someone came or went (called by the hub)."""
+        """Tell soon: a connection opened or ended (called by the hub)."""
         if self.can_send and not self.deadlines.running("status"):
-            # Many who watch are told less often: it is as much work for each.
+            # The more watchers there are, the less often each is told: it is as much work for each of them.
             self.deadlines.set("status", SOON + (len(self.hub.watchers) - 1) * EACH, self._tell)
 
     def message_received(self, message: bytes, is_binary: bool) -> None:
@@ -65,10 +65,10 @@ class Status(Behaviour):
     def _tell(self) -> None:
         if not self.can_send:
             return
-        if self.outbox.is_held_up:  # it is told what is so by then
+        if self.outbox.is_held_up:  # it is told later, what is so by then
             self.deadlines.set("status", SOON, self._tell)
             return
-        # The same for all who watch, but for whom it is told to: made once for each change.
+        # The text is the same for all watchers but for `you`: it is made once for each change.
         shared = type(self)
         if shared.told[0] != self.hub.changes:
             shared.told = (self.hub.changes, self._everyone())

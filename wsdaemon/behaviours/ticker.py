@@ -1,4 +1,4 @@
-"""Ticker: a counter; lws' dumb-increment-protocol."""
+"""A ticker that counts: lws' dumb-increment-protocol."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from wsdaemon.websocket.codes import CloseCode
 class TickerParameters:
     """How fast it counts, and how far."""
 
-    interval: int = parameter(Milliseconds(1, 3_600_000), 50, "How long between two numbers.", example="1000")
+    interval: int = parameter(Milliseconds(1, 3_600_000), 50, "The time between two numbers.", example="1000")
     count: int = parameter(
-        Number(0, 1_000_000_000), 0, "After how many the connection ends with 1000; 0 for as many as are allowed.",
+        Number(0, 1_000_000_000), 0, "After how many numbers it closes with 1000; 0: as many as the server allows.",
         example="10", cap="max_count",
     )  # fmt: skip
 
 
 class Ticker(Behaviour):
-    """Counts from 0. `reset` begins anew, `closeme` ends the connection; anything else is ignored.
+    """Counts from 0. `reset` starts again at 0, `closeme` closes the connection; other messages are ignored.
 
-    lws' test client sends both with a line feed, which may be left out here. A client that does not keep up misses
-    no number: counting waits for it.
+    lws' test client sends both with a line feed, which is optional here. A slow client misses no number: counting waits
+    for it.
     """
 
     names = ("dumb-increment-protocol", "ticker")
     family = STREAM
-    summary = "A counter as text messages; the message `reset` sets it to 0, and `closeme` ends the connection."
+    summary = "A counter as text messages; the message `reset` sets it to 0, and `closeme` closes the connection."
     example = "/ticker?interval=1000&count=10"
     rfc = "RFC 6455 section 5.6"
     own = (TickerParameters,)
@@ -58,4 +58,4 @@ class Ticker(Behaviour):
         self.reply(b"%d" % number)
         if self._sent == (self.given.of(TickerParameters).count or self.bounds.max_count):
             self.deadlines.cancel("ticker")
-            self.outbox.when_replied(partial(self.close, CloseCode.NORMAL, "counted up"))
+            self.outbox.delayed.then(partial(self.close, CloseCode.NORMAL, "counted up"))

@@ -1,4 +1,4 @@
-"""Time: late, slow, byte by byte or not at all: when replies and pongs go out, how fast, and when all stops."""
+"""Replies and control frames that are late, slow, wrong or missing, and stalls."""
 
 from __future__ import annotations
 
@@ -17,60 +17,59 @@ from wsdaemon.websocket.codes import Opcode
 from wsdaemon.websocket.outbox import STALLED
 
 PONGS = 64
-"""How many pongs may wait."""
+"""How many pongs may wait at once."""
 
 PING_LENGTH = 10
-"""How long a keep-alive's ping is, with its header."""
+"""The size of a keep-alive ping, with its header."""
 
 _LONG = 86_400_000
 
 
 @dataclass(frozen=True, kw_only=True)
 class TimeParameters:
-    """When replies and pongs go out, how fast, and what is never sent or read."""
+    """When replies and pongs are sent, how fast, and what is never sent or read."""
 
-    family: ClassVar = Family(4, "time", "late, slow, stalled, and pongs as they should not be")
+    family: ClassVar = Family(4, "time", "late, slow or stalled output, and pings and pongs that are wrong")
 
     delay: int = parameter(
         Milliseconds(0, _LONG), 0, "How long each reply waits; the order is kept.", example="200", cap="max_wait"
     )
     jitter: int = parameter(
-        Milliseconds(0, _LONG), 0, "How much longer it may wait, by chance (see seed).", example="50", cap="max_wait"
+        Milliseconds(0, _LONG), 0, "How much longer it may wait, at random (see seed).", example="50", cap="max_wait"
     )
     throttle: int = parameter(
-        Size(0, 1 << 30), 0, "How many bytes a second are sent, in all. 0: any.", example="10k"
+        Size(0, 1 << 30), 0, "How many bytes are sent per second, frames of all kinds together. 0: no limit.",
+        example="10k",
     )  # fmt: skip
     drip: int = parameter(
-        Milliseconds(0, 10_000), 0, "All frames go out a byte at a time, with so long between two. 0: they do not.",
-        example="10", rfc="RFC 6455 section 5.2",
+        Milliseconds(0, 10_000), 0, "Frames are sent one byte at a time, with this time between two bytes. 0: whole.",
+        example="10", rfc="5.2",
     )  # fmt: skip
     stall: str = parameter(
         Choice(("no", "read", "write", "both")), "no",
         "What stops for good: reading from the client, writing to it, or both.", example="both",
     )  # fmt: skip
     stall_after: int = parameter(
-        Number(0, 1_000_000), 0, "After how many messages from the client that is.", example="3"
+        Number(0, 1_000_000), 0, "After how many messages from the client it stops.", example="3"
     )
     pong: str = parameter(
         Choice(("yes", "never", "wrong")), "yes", "Whether pings are answered; wrong: with another payload.",
-        example="never", rfc="RFC 6455 section 5.5.3",
+        example="never", rfc="5.5.3",
     )  # fmt: skip
     pong_delay: int = parameter(
-        Milliseconds(0, _LONG), 0, "How long each pong waits.", example="3000", cap="max_wait",
-        rfc="RFC 6455 section 5.5.3",
-    )  # fmt: skip
+        Milliseconds(0, _LONG), 0, "How long each pong waits.", example="3000", cap="max_wait", rfc="5.5.3"
+    )
     pongs: int = parameter(
-        Milliseconds(0, 3_600_000), 0, "How often a pong is sent that nobody asked for. 0: never.", example="1000",
-        rfc="RFC 6455 section 5.5.3",
-    )  # fmt: skip
+        Milliseconds(0, 3_600_000), 0, "How often an unsolicited pong is sent. 0: never.", example="1000", rfc="5.5.3"
+    )
     ping_rate: int = parameter(
-        Number(0, 1_000_000), 0, "How many pings a second are sent. 0: none but those that keep the connection alive.",
-        example="100", cap="max_rate", rfc="RFC 6455 section 5.5.2",
+        Number(0, 1_000_000), 0, "How many pings are sent per second. 0: only the keep-alive's.", example="100",
+        cap="max_rate", rfc="5.5.2",
     )  # fmt: skip
 
 
 class Timing(Part):
-    """Delay and pace of what goes out, stalls, and pings and pongs as they should not be."""
+    """Delay and pace of the output, stalls, and wrong pings and pongs."""
 
     parameters = TimeParameters
     shapes_replies = False
@@ -82,13 +81,12 @@ class Timing(Part):
         self._pings = self._late_pongs = 0
         outbox = connection.outbox
         if wanted.delay or wanted.jitter:
-            outbox.delay(wanted.delay, wanted.jitter, connection.given.of(OrderParameters).seed)
-        if wanted.throttle or wanted.drip:
-            outbox.pace(wanted.throttle, wanted.drip)
-            connection.ping_takes = outbox.time_for(PING_LENGTH)
+            outbox.delayed.begin(wanted.delay, wanted.jitter, connection.given.of(OrderParameters).seed)
+        outbox.pace.begin(wanted.throttle, wanted.drip)
+        connection.ping_takes = outbox.pace.time_for(PING_LENGTH)
 
     def opened(self) -> None:
-        """Begin to send the pings and pongs that need no message, or to stall."""
+        """Begin to send unsolicited pings and pongs, or stall."""
         wanted, connection = self.wanted, self.connection
         if wanted.pongs:
             connection.every("pongs", wanted.pongs / 1000, partial(connection.send_frame, Opcode.PONG, b"unasked"))
@@ -98,12 +96,12 @@ class Timing(Part):
         self._stall_if_due()
 
     def taken(self) -> None:
-        """Count a message, after which the connection may stall."""
+        """Count a message; the connection may stall after it."""
         self._taken += 1
         self._stall_if_due()
 
     def ping(self, payload: bytes) -> bool:
-        """Answer a ping: late, wrongly or never, where the URL asks for it."""
+        """Answer a ping as the URL asks: late, wrongly or never."""
         wanted = self.wanted
         if wanted.pong == "never":
             return True
@@ -112,7 +110,7 @@ class Timing(Part):
         answer = partial(self.connection.send_pong, payload)
         if not wanted.pong_delay:
             answer()
-        elif self._late_pongs < PONGS:  # of more pings, only some need an answer (RFC 6455 section 5.5.3)
+        elif self._late_pongs < PONGS:  # of several pings, one may be answered for all (RFC 6455 section 5.5.3)
             self._late_pongs += 1
             self._pings += 1
             late = partial(self._late_pong, answer)
@@ -135,16 +133,16 @@ class Timing(Part):
         if stall in ("read", "both"):
             connection.outbox.pause_reading(STALLED)
         if stall in ("write", "both"):
-            connection.outbox.stop()
+            connection.outbox.pace.stop()
         connection.hold()
 
 
 class AwkwardEcho(Behaviour):
-    """`/echo?delay=200&fragment=3`: unlike echo's frames, messages are collected, up to `message_limit`."""
+    """Unlike the echo without parameters, it collects each message, up to `message_limit` bytes."""
 
     names = ("echo-awkward",)
     path = "echo"
     family = TimeParameters.family
-    summary = "Every message comes back, as all the parameters together say."
+    summary = "Every message comes back, changed by all the parameters together."
     example = "/echo?delay=200&jitter=50&throttle=10k"
     rfc = "RFC 6455 section 5"

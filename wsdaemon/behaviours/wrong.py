@@ -1,4 +1,4 @@
-"""Rows of frames that break RFC 6455, by name, and rows of frames given as JSON. Pure bytes, no I/O."""
+"""Frames that break RFC 6455, by name, and frames given as JSON: bytes only, no I/O."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _EURO = "€".encode()
 
 
 class Wrong(NamedTuple):
-    """A row of frames that no server may send: what it is, the section that says so, and its bytes."""
+    """Frames that no server may send: what they are, the section that says so, and their bytes."""
 
     what: str
     rfc: str
@@ -29,17 +29,17 @@ class Wrong(NamedTuple):
 WRONG: Mapping[str, Wrong] = MappingProxyType(
     {
         "masked": Wrong("a masked text", "5.1", raw_frame(_TEXT, b"masked", masking_key=MASKING_KEY)),
-        "rsv1": Wrong("RSV1 on what is not compressed", "5.2", raw_frame(_TEXT, b"\x07rsv1", rsv=4)),
+        "rsv1": Wrong("RSV1 without compression", "5.2", raw_frame(_TEXT, b"\x07rsv1", rsv=4)),
         "rsv2": Wrong("RSV2", "5.2", raw_frame(_TEXT, b"rsv2", rsv=2)),
         "rsv3": Wrong("RSV3", "5.2", raw_frame(_TEXT, b"rsv3", rsv=1)),
-        "opcode3": Wrong("a data opcode that is reserved", "5.2", raw_frame(3, b"opcode 3")),
-        "opcode11": Wrong("a control opcode that is reserved", "5.2", raw_frame(11, b"opcode 11")),
+        "opcode3": Wrong("a reserved data opcode", "5.2", raw_frame(3, b"opcode 3")),
+        "opcode11": Wrong("a reserved control opcode", "5.2", raw_frame(11, b"opcode 11")),
         "length16": Wrong("a length of 5 in 16 bits", "5.2", raw_frame(_TEXT, b"short", length="16")),
         "length64": Wrong("a length of 5 in 64 bits", "5.2", raw_frame(_TEXT, b"short", length="64")),
         "length-high-bit": Wrong(
             "a length with its highest bit set", "5.2", raw_frame(_BINARY, b"huge", claimed=(1 << 63) + 4)
         ),
-        "huge": Wrong("the header of a frame of 2**62 bytes, and ten of them", "5.2",
+        "huge": Wrong("the header of a frame of 2**62 bytes, and the first ten", "5.2",
                       raw_frame(_BINARY, bytes(10), claimed=1 << 62)),
         "long-ping": Wrong("a ping of 126 bytes", "5.5", raw_frame(_PING, bytes(126))),
         "long-pong": Wrong("a pong of 126 bytes", "5.5", raw_frame(_PONG, bytes(126))),
@@ -49,24 +49,24 @@ WRONG: Mapping[str, Wrong] = MappingProxyType(
         ),
         "close-one-byte": Wrong("a Close of one byte", "5.5.1", raw_frame(_CLOSE, b"\x03")),
         "close-utf8": Wrong("a Close whose reason is not UTF-8", "5.5.1", raw_frame(_CLOSE, b"\x03\xe8\xff")),
-        "close-1005": Wrong("a Close with 1005, which stands for none", "7.4.1", raw_frame(_CLOSE, b"\x03\xed")),
-        "close-1006": Wrong("a Close with 1006, which stands for a lost connection", "7.4.1",
+        "close-1005": Wrong("a Close with 1005, which means no code", "7.4.1", raw_frame(_CLOSE, b"\x03\xed")),
+        "close-1006": Wrong("a Close with 1006, which means a lost connection", "7.4.1",
                             raw_frame(_CLOSE, b"\x03\xee")),
         "close-999": Wrong("a Close with 999, which is no code", "7.4.2", raw_frame(_CLOSE, b"\x03\xe7")),
-        "close-then-text": Wrong("a text behind a Close", "5.5.1",
+        "close-then-text": Wrong("a text after a Close", "5.5.1",
                                  raw_frame(_CLOSE, b"\x03\xe8") + raw_frame(_TEXT, b"after the end")),
-        "lone-continuation": Wrong("a continuation of nothing", "5.4", raw_frame(_MORE, b"of what?")),
-        "interleaved": Wrong("a text that begins within another", "5.4",
+        "lone-continuation": Wrong("a continuation without a message", "5.4", raw_frame(_MORE, b"of what?")),
+        "interleaved": Wrong("a text that begins inside another", "5.4",
                              raw_frame(_TEXT, b"one", fin=False) + raw_frame(_TEXT, b"two")),
-        "utf8": Wrong("a text with a byte that stands nowhere in UTF-8", "8.1", raw_frame(_TEXT, b"bad \xff")),
-        "utf8-cut": Wrong("a text that ends within a character", "8.1", raw_frame(_TEXT, b"cut " + _EURO[:2])),
-        "utf8-surrogate": Wrong("a text with half a pair of UTF-16", "8.1", raw_frame(_TEXT, b"half \xed\xa0\x80")),
-        "utf8-overlong": Wrong("a text with a slash in two bytes", "8.1", raw_frame(_TEXT, b"long \xc0\xaf")),
-        "utf8-late": Wrong("a text in two frames that is wrong in the second", "8.1",
+        "utf8": Wrong("a text with a byte that UTF-8 never has", "8.1", raw_frame(_TEXT, b"bad \xff")),
+        "utf8-cut": Wrong("a text that ends inside a character", "8.1", raw_frame(_TEXT, b"cut " + _EURO[:2])),
+        "utf8-surrogate": Wrong("a text with half a surrogate pair", "8.1", raw_frame(_TEXT, b"half \xed\xa0\x80")),
+        "utf8-overlong": Wrong("a text with an overlong slash", "8.1", raw_frame(_TEXT, b"long \xc0\xaf")),
+        "utf8-late": Wrong("a text in two frames, the second of them not UTF-8", "8.1",
                            raw_frame(_TEXT, b"right", fin=False) + raw_frame(_MORE, b"\xff")),
     }
 )  # fmt: skip
-"""What a client has to fail the connection for (RFC 6455 section 7.1.7), but for `huge`, which is only too much."""
+"""A client must fail the connection for each (RFC 6455 section 7.1.7), except `huge`, which is only large."""
 
 _KEYS = {"opcode", "fin", "rsv", "text", "hex", "size", "mask", "length", "claim", "repeat"}
 _OPCODES = {"continuation": 0, "text": 1, "binary": 2, "close": 8, "ping": 9, "pong": 10}
@@ -105,7 +105,7 @@ class Frames(Kind):
         return b"".join(parts)
 
     def show(self, value: bytes) -> str:
-        """Return nothing: bytes are not shown as JSON again."""
+        """Return an empty text: bytes are not shown as JSON."""
         return ""
 
     def _frame(self, given: object, most: int) -> tuple[bytes, int]:

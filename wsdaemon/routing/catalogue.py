@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 
 from wsdaemon import behaviours
 from wsdaemon.behaviours.behaviour import Asked, Behaviour, Part
-from wsdaemon.behaviours.parameters import Described, Family, Given, ParameterError, describe, read_query
-from wsdaemon.options import Choice, Switch
+from wsdaemon.behaviours.parameters import Family, Given, ParameterError, describe, read_query
+from wsdaemon.options import options_of
 from wsdaemon.settings import BehaviourSettings
 from wsdaemon.websocket.connection import Connection
 from wsdaemon.websocket.handshake import Handshake, HandshakeRefused
@@ -55,7 +55,8 @@ class Catalogue:
             given = read_query(query, (*behaviour.own, *(part.parameters for part in parts)), self.settings)
             given.check_request(handshake, self.settings)
         except ParameterError as error:
-            off = any(error.name in _names(part) for part in self._parts_of(behaviour) if part not in parts)
+            absent = [part.parameters for part in self._parts_of(behaviour) if part not in parts]
+            off = any(error.name in options_of(group) for group in absent)
             raise HandshakeRefused(400, f"{error.name}: is not enabled on this server" if off else str(error)) from None
         return Asked(given, parts, self.settings)
 
@@ -110,7 +111,7 @@ class Catalogue:
         }
 
     def _parameters(self, group: type[Any]) -> list[dict[str, Any]]:
-        return [_told(each) for each in describe(group, self.settings)]
+        return describe(group, self.settings)
 
 
 class Section(NamedTuple):
@@ -151,31 +152,6 @@ def find_parts() -> tuple[type[Part], ...]:
     values = {value for module in modules for value in vars(module).values() if isinstance(value, type)}
     found = [value for value in values if issubclass(value, Part) and value is not Part]
     return tuple(sorted(found, key=lambda each: each.parameters.family.rank))
-
-
-def _names(part: type[Part]) -> set[str]:
-    return {each.name for each in describe(part.parameters, BehaviourSettings())}
-
-
-def _told(each: Described) -> dict[str, Any]:
-    kind = each.kind
-    told: dict[str, Any] = {
-        "name": each.name,
-        "kind": kind.name,
-        "what": kind.what,
-        "why": each.why,
-        "default": each.default,
-        "example": each.example,
-        "rfc": each.rfc,
-    }
-    for name in ("low", "high"):
-        if hasattr(kind, name):
-            told[name] = getattr(kind, name)
-    if isinstance(kind, Choice):
-        told["choices"] = list(kind.words)
-    elif isinstance(kind, Switch):
-        told["choices"] = ["no", "yes"]
-    return told
 
 
 def _text(documented: type[Any]) -> str:

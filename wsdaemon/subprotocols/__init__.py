@@ -1,5 +1,5 @@
-"""Subprotocols, one class in one file each; the registry finds them by their being here.
+"""Subprotocols, one class in one file each. A new file here is found without being listed.
 
-To add one, write a module here, or in a package of your own that names it under the entry-point group
-`wsdaemon.subprotocols`, with a subclass of `wsdaemon.subprotocol.Connection` that has `names`.
+To add one, subclass `wsdaemon.subprotocol.Connection` and set its `names`, in a module here or in a package of your
+own, which registers the class under the entry-point group `wsdaemon.subprotocols`.
 """

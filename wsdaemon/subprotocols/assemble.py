@@ -1,4 +1,4 @@
-"""Assemble: a message, however it was fragmented, comes back as one frame."""
+"""Assemble: a message comes back as one frame, however it was fragmented."""
 
 from __future__ import annotations
 
@@ -11,5 +11,5 @@ class EchoAssemble(Connection):
     names = ("org.ietf.websocket.test-echo-assemble", "echo-assemble")
 
     def message_received(self, message: bytes, is_binary: bool) -> None:
-        """Send it back."""
+        """Send the message back."""
         self.send_message(message, is_binary)

@@ -20,16 +20,16 @@ from wsdaemon.websocket.transport import acknowledged
 
 ROOM = "echo-broadcast"
 OVERHEAD = 150
-"""What a message that waits costs beside its bytes, so that empty ones are bounded too."""
+"""How many bytes a queued message counts for beside its own, so that empty ones are bounded too."""
 
 HOLD_BACK, HOLD_BACKS = 0.005, 20
-"""How long, in seconds, and how often at most a sender waits for most of the room to keep up."""
+"""How long, in seconds, and how often at most a sender waits while most of the room does not keep up."""
 
 PATIENCE = 0.5
-"""How long, in seconds, it waits for a member whose queue is half full but who reads; a fifth of it for one at rest."""
+"""How long, in seconds, it waits for a member with a half-full queue that still reads; if it does not, a fifth."""
 
 DELIVERIES = 1 << 16
-"""How many messages are sent, to all together, before the clock is looked at again."""
+"""How many messages are sent, to all members together, before the clock is checked again."""
 
 WRITTEN_AT_ONCE = 256
 """How many messages are sent to one member in one write."""
@@ -37,7 +37,7 @@ WRITTEN_AT_ONCE = 256
 
 @dataclass(frozen=True, kw_only=True)
 class BroadcastSettings(WebSocketSettings):
-    """A page of another site could write to everyone in the room, so by default only our own pages may connect."""
+    """A page of another site could send to everyone in the room; so by default only our own pages may connect."""
 
     allowed_origins: tuple[str, ...] = option(
         Origins(), ("same",), "Which pages may connect: same only those of this server, * all, or a list of origins."
@@ -50,10 +50,10 @@ class BroadcastSettings(WebSocketSettings):
 
 
 class EchoBroadcast(Connection):
-    """Jetty's echo-broadcast. A member that does not keep up leaves the room; nobody waits for it.
+    """Jetty's echo-broadcast. A member that does not keep up has to leave the room.
 
-    But where most do not, the sender is read more slowly: then it is not they who are slow. It is, too, for the moment
-    that a member needs who has fallen behind but goes on reading.
+    A sender is read more slowly while most members do not keep up: then it is the sender that is too fast. It is also
+    slowed for a moment when a member has fallen behind but still reads.
     """
 
     names: ClassVar[tuple[str, ...]] = ("org.ietf.websocket.test-echo-broadcast", "echo-broadcast")
@@ -63,25 +63,25 @@ class EchoBroadcast(Connection):
 
     @property
     def batch(self) -> int:  # type: ignore[override]  # a number elsewhere
-        """Messages that are taken before the clock is looked at again: what each of all gets is one write for all."""
+        """How many messages are taken before the clock is checked again; each member gets them in one write."""
         return max(1, min(WRITTEN_AT_ONCE, DELIVERIES // (1 + len(self._members()))))
 
     def opened(self) -> None:
         """Join the room."""
         self._queue: deque[bytes] = deque()
         self.queued = 0
-        self._behind_since = self._took_at = 0.0  # since when its queue is half full, and when it took something
+        self._behind_since = self._took_at = 0.0  # since when its queue is half full; when it last read
         self._taken: int | None = None
         self._members().add(self)
 
     def message_received(self, message: bytes, is_binary: bool) -> None:
-        """Send one that came in pieces to everyone."""
+        """Send a message that arrived in pieces to everyone."""
         self.messages_in([(Opcode.BINARY if is_binary else Opcode.TEXT, message)])
 
     def messages_in(self, frames: list[tuple[int, bytes]]) -> None:
-        """Send messages to everyone: framed once for all that take the same frames, and in one write to each."""
+        """Send messages to everyone: framed once for members with the same compression, in one write to each."""
         if not self.closing.is_open:
-            return  # what a closing connection still sends is nobody's
+            return  # a closing connection sends to nobody
         members = self._members()
         plain = join_frames(frames)
         framed: dict[tuple[int, int, int], bytes] = {}
@@ -102,10 +102,10 @@ class EchoBroadcast(Connection):
                     member.outbox.write(whole)
                 receivers[key] += member.closing.is_open
                 lagging += member.outbox.is_paused
-            except Exception:  # it is that member's trouble, and neither the sender's nor the others'
+            except Exception:  # it ends that member, and neither the sender nor the others
                 member.crashed()
         self._count(frames, framed, receivers)
-        if lagging and self.closing.is_open and self._is_crowded(members):
+        if lagging and self.closing.is_open and self._is_crowded():
             self._wait_for_room(HOLD_BACKS)
 
     def _count(
@@ -114,30 +114,30 @@ class EchoBroadcast(Connection):
         framed: dict[tuple[int, int, int], bytes],
         receivers: Counter[tuple[int, int, int] | None],
     ) -> None:
-        """Count what goes out, by the frames that those who share them get."""
+        """Count the frames that are sent, for all members that share them."""
         for key, times in receivers.items():
             sizes = [len(payload) for _, payload in frames] if key is None else payload_sizes(framed[key])
             for (opcode, _), size in zip(frames, sizes, strict=True):
                 self.hub.traffic.count_out(opcode, size, True, times)
 
     def _wait_for_room(self, times: int) -> None:
-        """Read nothing from the sender for a moment, and for another, while the room is crowded."""
+        """Read nothing from the sender for a moment, and again, up to `times`, while the room is crowded."""
         if not self.closing.is_open:
             return
-        members = self._members()
-        most = 2 * sum(member.outbox.is_paused for member in members) > len(members)
-        if (times and most) or any(member.is_catching_up() for member in members if member.outbox.is_paused):
+        if self._is_crowded(waits_for_most=times > 0):
             self.outbox.pause_reading(CROWDED)
             self.deadlines.set("room", HOLD_BACK, partial(self._wait_for_room, times - 1 if times else 0))
         else:
             self.outbox.resume_reading(CROWDED)
 
-    def _is_crowded(self, members: Room[EchoBroadcast]) -> bool:
+    def _is_crowded(self, *, waits_for_most: bool = True) -> bool:
+        members = self._members()
         lagging = [member for member in members if member.outbox.is_paused]
-        return 2 * len(lagging) > len(members) or any(member.is_catching_up() for member in lagging)
+        is_most = waits_for_most and 2 * len(lagging) > len(members)
+        return is_most or any(member.is_catching_up() for member in lagging)
 
     def is_catching_up(self) -> bool:
-        """Whether the senders wait for this member: it is far behind, but takes what it gets, and not for long yet."""
+        """Whether senders wait for this member: it is far behind, but not for long, and it still reads."""
         if 2 * self.queued < self.settings.queue_limit:
             return False
         now, taken = self.hub.clock.seconds(), acknowledged(self.transport)
@@ -148,7 +148,7 @@ class EchoBroadcast(Connection):
         return now - self._behind_since < PATIENCE and now - self._took_at < PATIENCE / 5
 
     def deliver(self, framed: bytes, frames: list[tuple[int, bytes]]) -> None:
-        """Send frames of the room, or keep them in order for when the peer reads again, up to `queue_limit`."""
+        """Send frames of the room, or queue them until the peer reads again, up to `queue_limit` bytes."""
         if not self.closing.is_open:
             return
         for opcode, message in frames:
@@ -165,7 +165,7 @@ class EchoBroadcast(Connection):
             self._queue.append(framed)
 
     def writable(self) -> None:
-        """Send what was queued, as far as the peer takes it."""
+        """Send what was queued, as far as the peer reads it."""
         while self._queue and not self.outbox.is_paused:
             frames = [self._queue.popleft() for _ in range(min(WRITTEN_AT_ONCE, len(self._queue)))]
             self.queued -= sum(map(len, frames)) + OVERHEAD * len(frames)
@@ -188,7 +188,7 @@ class EchoBroadcast(Connection):
 
 
 def _frame(opcode: int, message: bytes, deflate: Deflate | None, settings: WebSocketSettings) -> bytes:
-    """Return a message as one frame, compressed by itself where that makes it smaller."""
+    """Return a message as one frame, compressed by itself if that makes it smaller."""
     if deflate is not None and len(message) >= settings.compression_threshold:
         compressed = deflate.compress_alone(message)
         if len(compressed) < len(message):

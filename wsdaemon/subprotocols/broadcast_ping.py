@@ -1,4 +1,4 @@
-"""Broadcast with pings: as broadcast, in the same room, and the server pings every ten seconds."""
+"""Broadcast with pings: broadcast, in the same room, with a ping every ten seconds."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ PAYLOAD = b"\x01\x02\x03"
 
 @dataclass(frozen=True, kw_only=True)
 class BroadcastPingSettings(BroadcastSettings):
-    """Jetty's pings, in addition to the keep-alive's."""
+    """Jetty's pings, besides the keep-alive's."""
 
     every: float = option(Seconds(0.01, 86400), 10.0, "How often a ping with the payload 01 02 03 is sent.")
 
 
 class EchoBroadcastPing(EchoBroadcast):
-    """Jetty's echo-broadcast-ping; the pong is reported in the log."""
+    """Jetty's echo-broadcast-ping; the pong is logged."""
 
     names = ("echo-broadcast-ping",)
     settings_class = BroadcastPingSettings
@@ -31,7 +31,7 @@ class EchoBroadcastPing(EchoBroadcast):
         self._wait()
 
     def pong_received(self, payload: bytes) -> None:
-        """Report the pong, one for each ping: what nobody asked for must not fill the log."""
+        """Log the pong, one for each ping: unsolicited pongs must not fill the log."""
         if payload != PAYLOAD or not self._asked:
             return
         self._asked = False

@@ -1,4 +1,4 @@
-"""Echo: each data frame goes back unchanged as soon as it arrives, and nothing of it is kept."""
+"""Echo: each data frame goes back unchanged as it arrives; nothing is kept."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from wsdaemon.websocket.frames import frame_header, join_frames
 class Echo(Connection):
     """Jetty's echo: same opcode, same FIN bit, frame by frame; control frames are not echoed.
 
-    A compressed message goes back compressed, frame by frame as well; a frame that inflates to more than `frame_hold`
+    A compressed message goes back compressed, also frame by frame; a frame that inflates to more than `frame_hold`
     bytes goes back as several.
     """
 
@@ -19,7 +19,7 @@ class Echo(Connection):
     settings_class = StreamingSettings
 
     def messages_in(self, frames: list[tuple[int, bytes]]) -> None:
-        """Send whole messages back in one write; each arrived in one frame that was not compressed."""
+        """Send whole messages back in one write; each arrived uncompressed, in one frame."""
         if self.closing.is_open:
             counts, sizes = self.hub.traffic.frames_out, self.hub.traffic.bytes_out
             for opcode, payload in frames:
@@ -28,11 +28,11 @@ class Echo(Connection):
             self.outbox.write(join_frames(frames))
 
     def inflated_in(self, opcode: int, message: bytes) -> None:
-        """Send a message that was compressed back compressed."""
+        """Send a compressed message back compressed."""
         self.send_frame(opcode, message, compress=True)
 
     def onMessageBegin(self, isBinary: bool) -> None:
-        """Note the opcode of the first frame that goes back."""
+        """Note the opcode of the first frame to send."""
         self._opcode = Opcode.BINARY if isBinary else Opcode.TEXT
         self._kept = bytearray()
 
@@ -45,18 +45,18 @@ class Echo(Connection):
             self._opcode = Opcode.CONTINUATION
 
     def onMessageFrameData(self, payload: bytes) -> None:
-        """Pass a piece of a large frame on, or keep that of a small one."""
+        """Send a piece of a large frame on; keep a piece of a small one."""
         if not self.closing.is_open:
             return
         if self.outbox.frame_left:
             self.outbox.continue_frame(payload)
             return
         self._kept += payload
-        if len(self._kept) > self.hub.limits.frame_hold:  # only what was compressed can grow so far
+        if len(self._kept) > self.hub.limits.frame_hold:  # only a compressed frame can grow so large
             self._send_kept(fin=False)
 
     def onMessageFrameEnd(self) -> None:
-        """Send a frame back that is not the message's last: that one waits until the text is known to be whole."""
+        """Send a frame back, unless it is the last: that one waits for `onMessageEnd`, when a text was validated."""
         if not self.current_frame.fin and self._is_kept:
             self._send_kept(fin=False)
 

@@ -12,7 +12,7 @@ class EchoFragment(Connection):
     names = ("org.ietf.websocket.test-echo-fragment", "echo-fragment")
 
     def message_received(self, message: bytes, is_binary: bool) -> None:
-        """Send it back in two frames."""
+        """Send the message back in two frames."""
         half = len(message) // 2
         compress = self.deflate is not None
         self.send_frame(Opcode.BINARY if is_binary else Opcode.TEXT, message[:half], fin=False, compress=compress)

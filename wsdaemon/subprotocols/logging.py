@@ -1,4 +1,4 @@
-"""The logging socket: accepts, answers pings, sends nothing."""
+"""Logging: takes every message and sends none."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from wsdaemon.websocket.connection import Connection
 
 
 class Logging(Connection):
-    """Jetty's socket for clients that offer no subprotocol; verbose mode shows what it sees."""
+    """Jetty's socket for clients that offer no subprotocol; verbose mode logs what it receives."""
 
     names = ("log",)
     settings_class = StreamingSettings
 
     def messages_in(self, frames: list[tuple[int, bytes]]) -> None:
-        """Drop whole messages; verbose mode, which shows each, does not come here."""
+        """Drop whole messages; in verbose mode, which logs each, this is not called."""
 
     def onMessageBegin(self, isBinary: bool) -> None:
         """Begin to count."""
