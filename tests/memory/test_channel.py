@@ -322,6 +322,7 @@ REFUSED = {
     "headers over 16 KiB": (START + HOST + b"A: " + b"x" * 15000 + b"\r\nB: " + b"x" * 2000 + b"\r\n\r\n", 431),
     "many small headers": (START + HOST + b"A: b\r\n" * 5000 + b"\r\n", 431),
     "more than 100 headers": (START + HOST + b"A:\r\n" * 101 + b"\r\n", 431),
+    "more than 100 headers, the last malformed": (START + HOST + b"A:\r\n" * 99 + b"A b: c\r\n\r\n", 400),
     "a line that never ends": (b"x" * 20_000, 431),
     "a header that never ends": (START + HOST + b"A: " + b"x" * 20_000, 431),
     "NULs that never end": (b"\0" * 100_000, 431),

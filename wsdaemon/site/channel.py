@@ -82,7 +82,7 @@ class Channel(HTTPChannel):
         self._settings = settings
         self._lease: Lease | None = lease
         self.MAX_LENGTH = self.totalHeadersSize = settings.limits.header_limit
-        self.maxHeaders = settings.limits.max_headers
+        self.maxHeaders = settings.limits.max_headers + 1  # Twisted would refuse one more with a 400
         self._request_line = b""
         self._head_size = 0
         self._header_lines: list[tuple[bytes, bytes]] = []
@@ -129,14 +129,15 @@ class Channel(HTTPChannel):
         """Take a header; says whether it is one."""
         name, _, value = line.partition(b":")
         self._header_lines.append((name, value.strip(b" \t")))
-        if len(self._header_lines) > self.maxHeaders:
-            self.refuse(431)
-            return False
         try:
-            return bool(super().headerReceived(line))
+            is_header = bool(super().headerReceived(line))
         except ValueError:  # a Content-Length of more digits than Python reads
             self.refuse(400)
             return False
+        if is_header and len(self._header_lines) > self._settings.limits.max_headers:
+            self.refuse(431)
+            return False
+        return is_header
 
     def allHeadersReceived(self) -> None:
         """Refuse a body, and anything but one Host that is ours, before any resource sees it."""
