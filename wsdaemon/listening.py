@@ -5,12 +5,12 @@ from __future__ import annotations
 import errno
 import os
 import socket
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from twisted.internet import endpoints
-from twisted.internet.defer import Deferred, execute
+from twisted.internet.defer import Deferred
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort, IOpenSSLContextFactory, IProtocolFactory, IStreamServerEndpoint
 from twisted.internet.ssl import CertificateOptions
@@ -46,24 +46,16 @@ class CurrentContext:
 
 
 @implementer(IStreamServerEndpoint)
-class PassedSocket:
-    """A socket passed by systemd. It listens also while the daemon is down; clients then wait in its backlog."""
+class OverTls:
+    """An endpoint whose connections speak TLS."""
 
-    def __init__(self, reactor: Any, passed: socket.socket, context: CurrentContext | None) -> None:
-        self._reactor = reactor
-        self._socket = passed
+    def __init__(self, endpoint: IStreamServerEndpoint, context: CurrentContext) -> None:
+        self._endpoint = endpoint
         self._context = context
 
     def listen(self, protocolFactory: IProtocolFactory) -> Deferred[IListeningPort]:
-        """Accept connections from it."""
-        return execute(self._listen, protocolFactory)
-
-    def _listen(self, factory: Any) -> IListeningPort:
-        if self._context is not None:
-            factory = TLSMemoryBIOFactory(self._context, False, factory)
-        with self._socket:  # the port listens on a copy
-            port: IListeningPort = self._reactor.adoptStreamPort(self._socket.fileno(), self._socket.family, factory)
-        return port
+        """Listen at the endpoint."""
+        return self._endpoint.listen(TLSMemoryBIOFactory(self._context, False, protocolFactory))
 
 
 def listeners(
@@ -74,32 +66,33 @@ def listeners(
 ) -> Iterator[Listener]:
     """Yield the places to listen on; a passed socket replaces the port that it is meant for."""
     settings = configuration.settings
-    interface = settings.server.interface
-    host = _escaped(_host(interface))
-    backlog = settings.limits.backlog
-    plain_given, tls_given = _sort(passed, settings.server.port, settings.tls.port, tls_enabled=context is not None)
-    for each in plain_given:
-        yield Listener(PassedSocket(reactor, each, None), "server", "port", _shown(each, "http", "ws"))
-    if not plain_given:
-        plain = endpoints.TCP4ServerEndpoint(reactor, settings.server.port, backlog=backlog, interface=interface)
-        yield Listener(plain, "server", "port", f"http://{host}:{{port}}/ and ws://{host}:{{port}}/")
-    for each in tls_given:
-        if context is None:
-            raise StartupError("systemd passed a socket for TLS, but [tls] enabled = no; write enabled = yes")
-        yield Listener(PassedSocket(reactor, each, context), "tls", "port", _shown(each, "https", "wss"))
-    if context is not None and not tls_given:
-        secure = endpoints.SSL4ServerEndpoint(reactor, settings.tls.port, context, backlog=backlog, interface=interface)
-        yield Listener(secure, "tls", "port", f"https://{host}:{{port}}/ and wss://{host}:{{port}}/")
-    for description in settings.server.endpoints:
-        endpoint = endpoints.serverFromString(reactor, description)
-        yield Listener(endpoint, "server", "endpoints", _escaped(description))
+    server, tls = settings.server, settings.tls
+    plain, secure = _sort(passed, server.port, tls.port, tls_enabled=context is not None)
+    if secure and context is None:
+        raise StartupError("systemd passed a socket for TLS, but [tls] enabled = no; write enabled = yes")
+
+    def places(section: str, port: int, given: Iterable[socket.socket], *schemes: str) -> Iterator[Listener]:
+        for each in given:
+            shown = _shown(each, schemes)
+            adopted = endpoints.AdoptedStreamServerEndpoint(reactor, each.detach(), each.family)
+            yield Listener(adopted, section, "port", shown)
+        if not given:
+            own = endpoints.TCP4ServerEndpoint(reactor, port, settings.limits.backlog, server.interface)
+            yield Listener(own, section, "port", _urls(server.interface, "{port}", schemes))
+
+    yield from places("server", server.port, plain, "http", "ws")
+    if context is not None:
+        for each in places("tls", tls.port, secure, "https", "wss"):
+            yield each._replace(endpoint=OverTls(each.endpoint, context))
+    for description in server.endpoints:
+        yield Listener(endpoints.serverFromString(reactor, description), "server", "endpoints", _escaped(description))
 
 
 def admin_listener(configuration: Configuration, reactor: Any) -> Listener:
     """Return the admin listener."""
     admin = configuration.settings.admin
     endpoint = endpoints.TCP4ServerEndpoint(reactor, admin.port, interface=admin.interface)
-    return Listener(endpoint, "admin", "port", f"http://{_escaped(_host(admin.interface))}:{{port}}/, admin")
+    return Listener(endpoint, "admin", "port", _urls(admin.interface, "{port}", ["http"]) + ", admin")
 
 
 def endpoint_problems(configuration: Configuration, reactor: Any) -> Iterator[Problem]:
@@ -159,16 +152,16 @@ def _sort(
     return plain, secure
 
 
-def _shown(passed: socket.socket, scheme: str, other: str) -> str:
+def _shown(passed: socket.socket, schemes: Sequence[str]) -> str:
     address = passed.getsockname()
     if not isinstance(address, tuple):
-        return _escaped(f"{scheme} on {str(address)!r}, from systemd")
-    place = f"{_host(address[0])}:{address[1]}"
-    return f"{scheme}://{place}/ and {other}://{place}/, from systemd"
+        return _escaped(f"{schemes[0]} on {str(address)!r}, from systemd")
+    return _urls(address[0], address[1], schemes) + ", from systemd"
 
 
-def _host(address: str) -> str:
-    return f"[{address}]" if ":" in address else address
+def _urls(address: str, port: object, schemes: Sequence[str]) -> str:
+    host = _escaped(f"[{address}]" if ":" in address else address)
+    return " and ".join(f"{scheme}://{host}:{port}/" for scheme in schemes)
 
 
 def _escaped(text: str) -> str:

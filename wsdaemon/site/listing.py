@@ -10,11 +10,12 @@ import os
 import stat
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from html import escape
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import quote
 
+from twisted.internet.defer import Deferred, inlineCallbacks
 from twisted.internet.threads import deferToThread
 from twisted.python.failure import Failure
 
@@ -48,67 +49,55 @@ class Listings:
         self._most = most
         self._waiting: deque[_Asked] = deque()
         self._busy = False
-        self._page: tuple[str, str, bytes] | None = None  # the folder, as it was asked for, and the page
+        self._pages: dict[tuple[str, str], bytes] = {}
+        """The last page, by its folder's path and path in the URL, as long as requests wait."""
 
     def send(self, request: Any, path: str, url_path: str, is_served: Callable[[str], bool]) -> None:
         """Answer `request`, now or later, with the folder at `path`; see `read_folder` for `is_served`."""
-        asked = _Asked(request, path, url_path, is_served, request.channel.site.hub.turns)
-        self._waiting.append(asked)
+        self._waiting.append(_Asked(request, path, url_path, is_served, request.channel.site.hub.turns))
         if not self._busy:
             self._busy = True
             self._serve()
 
-    def _serve(self) -> None:
-        """Begin to answer the request that has waited longest; `_done` is called at the end."""
+    @inlineCallbacks
+    def _serve(self) -> Generator[Deferred[bytes], bytes, None]:
+        """Answer the request that has waited longest, and in another turn the next: each response takes time."""
         asked = self._waiting.popleft()
-        if asked.request.channel is None:
-            self._done(asked)
-        elif self._page is not None and self._page[:2] == (asked.path, asked.url_path):
-            self._answer(self._page[2], asked)
-        else:
-            self._page = None
-            try:
-                made = deferToThread(lambda: self._make(asked))
-            except RuntimeError as error:  # no thread; Python does not say why, and this is the usual reason
-                _forget_threads(asked.request.channel.site.reactor)
-                self._failed(Failure(OSError(errno.EAGAIN, str(error), asked.path)), asked)
-            else:
-                made.addCallbacks(self._answer, self._failed, callbackArgs=(asked,), errbackArgs=(asked,))
-
-    def _make(self, asked: _Asked) -> bytes:
-        return listing_page(asked.url_path, *read_folder(asked.path, asked.is_served, self._most))
-
-    def _answer(self, page: bytes, asked: _Asked) -> None:
-        if self._waiting:
-            self._page = (asked.path, asked.url_path, page)
+        request, folder = asked.request, (asked.path, asked.url_path)
         try:
-            if asked.request.channel is not None:
-                if send_page(asked.request, page):
-                    producer = FileProducer(asked.request, io.BytesIO(page), [(b"", 0, len(page))], asked.path)
-                    asked.request.registerProducer(producer, False)
-                else:
-                    asked.request.finish()
+            if request.channel is not None and folder not in self._pages:
+                self._pages.clear()
+                self._pages[folder] = yield self._make(asked)
+            if request.channel is not None:
+                _send(request, self._pages[folder], asked.path)
+        except OSError as error:
+            if request.channel is not None:
+                request.write(send_failure(request, error, asked.path))
+                request.finish()
         except Exception:  # must not stop those that wait
-            asked.request.processingFailed(Failure())
-        self._done(asked)
-
-    def _failed(self, reason: Failure, asked: _Asked) -> None:
-        error = reason.value
-        if asked.request.channel is not None:
-            if isinstance(error, OSError):
-                asked.request.write(send_failure(asked.request, error, asked.path))
-                asked.request.finish()
-            else:
-                asked.request.processingFailed(reason)
-        self._done(asked)
-
-    def _done(self, asked: _Asked) -> None:
-        """Go on with the next request in another turn of the loop: hundreds may wait, and each response takes time."""
-        if self._waiting:
+            request.processingFailed(Failure())
+        self._busy = bool(self._waiting)
+        if self._busy:
             asked.turns.add(self._serve, again=True)
         else:
-            self._busy = False
-            self._page = None
+            self._pages.clear()
+
+    def _make(self, asked: _Asked) -> Deferred[bytes]:
+        def make() -> bytes:
+            return listing_page(asked.url_path, *read_folder(asked.path, asked.is_served, self._most))
+
+        try:
+            return deferToThread(make)
+        except RuntimeError as error:  # no thread; Python does not say why, and this is the usual reason
+            _forget_threads(asked.request.channel.site.reactor)
+            raise OSError(errno.EAGAIN, str(error), asked.path) from error
+
+
+def _send(request: Any, page: bytes, path: str) -> None:
+    if send_page(request, page):
+        request.registerProducer(FileProducer(request, io.BytesIO(page), [(b"", 0, len(page))], path), False)
+    else:
+        request.finish()
 
 
 def _forget_threads(reactor: Any) -> None:

@@ -25,8 +25,8 @@ class Turns:
         self._spent = 0.0
         self.over = budget <= 0
         """Whether this turn's time is spent."""
-        self._fresh: deque[Callable[[], None]] = deque()  # what has not had a share yet
-        self._again: deque[Callable[[], None]] = deque()
+        self._fresh: deque[Callable[[], object]] = deque()  # what has not had a share yet
+        self._again: deque[Callable[[], object]] = deque()
         self._next = False  # whether the next turn is asked for
 
     @property
@@ -40,7 +40,7 @@ class Turns:
         self.over = self._spent >= self.budget
         self._ask()
 
-    def add(self, work: Callable[[], None], *, again: bool = False) -> None:
+    def add(self, work: Callable[[], object], *, again: bool = False) -> None:
         """Have `work` called in one of the next turns; `again` says that it has had a share and wants more.
 
         It must not raise.
