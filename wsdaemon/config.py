@@ -69,19 +69,20 @@ class Configuration:
         place = self.place(section, name)
         return Problem(place, "", "", message) if place.startswith("--") else Problem(place, section, name, message)
 
-    def overridden(self, **server: tuple[str, str]) -> Configuration:
-        """Return the configuration with options of [server] replaced; each is a text and the place it was given.
+    def overridden(self, **server: str | None) -> Configuration:
+        """Return the configuration with options of [server] replaced by those of the command line, unless None.
 
         Paths are relative to the current folder. Problems that the file had with these options are dropped.
         """
         values, places = {}, dict(self.places)
-        problems = [each for each in self.problems if not (each.section == "server" and each.option in server)]
-        for name, (text, place) in server.items():
-            places["server", name] = place
+        given = {name: text for name, text in server.items() if text is not None}
+        problems = [each for each in self.problems if not (each.section == "server" and each.option in given)]
+        for name, text in given.items():
+            places["server", name] = f"--{name}"
             try:
                 values[name] = options_of(ServerSettings)[name].metadata["kind"].parse(text, Path.cwd())
             except ValueError as error:
-                problems.append(Problem(place, "", "", str(error)))
+                problems.append(Problem(f"--{name}", "", "", str(error)))
         settings = replace(self.settings, server=replace(self.settings.server, **values))
         return replace(self, settings=settings, places=places, problems=tuple(problems))
 

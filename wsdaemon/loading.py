@@ -23,10 +23,8 @@ def load(config: str | None, reactor: Any, *, port: str | None = None, docroot: 
     found = find_all()
     known = settings_classes(found)
     configuration = defaults(known) if config is None else read_file(Path(config), known)
-    given = {"port": (port, "--port"), "docroot": (docroot, "--docroot")}
-    overrides = {name: (text, place) for name, (text, place) in given.items() if text is not None}
     more = [*endpoint_problems(configuration, reactor), *_behaviour_problems(configuration, found)]
-    return configuration.overridden(**overrides).check_machine(more)
+    return configuration.overridden(port=port, docroot=docroot).check_machine(more)
 
 
 def needing_a_restart(old: Configuration, new: Configuration) -> Iterator[tuple[str, str]]:

@@ -133,9 +133,7 @@ class WebSocketSettings:
     close_timeout: float = option(_TIMEOUT, 10.0, "How long a closing handshake may take; then TCP is aborted.")
     stall_timeout: float = option(_TIMEOUT, 30.0, "How long a peer may leave queued data unread; then TCP is aborted.")
     message_timeout: float = option(
-        Seconds(0, 86400),
-        60.0,
-        "How long a collected message may take; then the connection closes with 1008.",
+        Seconds(0, 86400), 60.0, "How long a collected message may take; then the connection closes with 1008."
     )
     allowed_origins: tuple[str, ...] = option(
         Origins(), ("*",), "Which pages may connect: * all, same only those of this server, or a list of origins."
@@ -157,9 +155,7 @@ class BehaviourSettings:
     """Behaviours, which clients choose by URL (docs/behaviours.md): which are enabled, and their limits."""
 
     enabled: tuple[str, ...] = option(
-        Words(),
-        ("all",),
-        "Which are enabled: all, none, or a list of families (look close handshake …) and names.",
+        Words(), ("all",), "Which are enabled: all, none, or a list of families (look close handshake …) and names."
     )
     max_bytes: int = option(Size(1, 1 << 50), 4 << 30, "The largest message of /bytes; it takes bandwidth, not memory.")
     max_count: int = option(Number(1, 1_000_000_000), 100_000, "The most messages that /burst and /ticker send.")
@@ -192,9 +188,7 @@ class LimitSettings:
     max_ranges: int = option(Number(0, 100), 5, "The most ranges in one request; with more, the whole file is sent.")
     max_listed: int = option(_MANY, 20_000, "The most entries that the listing of a folder shows.")
     max_refusing: int = option(
-        Number(0, 10_000),
-        100,
-        "How many connections over a limit get a 503 at a time; more are aborted.",
+        Number(0, 10_000), 100, "How many connections over a limit get a 503 at a time; more are aborted."
     )
     read_ahead: int = option(
         Size(0, 1 << 30),
@@ -203,14 +197,10 @@ class LimitSettings:
         "before it starts reading.",
     )
     read_ahead_all: int = option(
-        Size(0, 1 << 40),
-        64 << 20,
-        "The same limit for all peers together; above it, slow peers are not read from.",
+        Size(0, 1 << 40), 64 << 20, "The same limit for all peers together; above it, slow peers are not read from."
     )
     turn_budget: float = option(
-        Seconds(0.0001, 1),
-        0.005,
-        "How long the loop works on floods of frames before other connections get a turn.",
+        Seconds(0.0001, 1), 0.005, "How long the loop works on floods of frames before other connections get a turn."
     )
     inflate_limit: int = option(
         Size(1 << 10, 1 << 40),

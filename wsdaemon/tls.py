@@ -27,23 +27,19 @@ _RENEW_DAYS = 30
 
 def load_problems(tls: TlsSettings) -> Iterator[tuple[str, str]]:
     """Yield (option, what is wrong) for each certificate or key file that cannot be used."""
-    certificate = tls.certificate if isinstance(tls.certificate, Path) else None
-    loaders = {
-        "certificate": (certificate, load_certificates),
-        "private_key": (tls.private_key, load_key),
-        "client_ca": (tls.client_ca, load_certificates),
-    }
-    wrong = set()
-    for option, (path, load) in loaders.items():
+    loaders = {"certificate": load_certificates, "private_key": load_key, "client_ca": load_certificates}
+    usable: dict[str, Path] = {}
+    for option, load in loaders.items():
+        path = getattr(tls, option)
         try:
-            if path is not None:
+            if isinstance(path, Path):
                 load(path)
+                usable[option] = path
         except (OSError, ValueError) as error:
-            wrong.add(option)
             yield option, str(error)
-    if certificate and tls.private_key and wrong.isdisjoint(("certificate", "private_key")):
+    if {"certificate", "private_key"} <= usable.keys():
         try:
-            load_identity(certificate, tls.private_key)
+            load_identity(usable["certificate"], usable["private_key"])
         except ValueError as error:
             yield "private_key", str(error)
 

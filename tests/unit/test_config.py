@@ -112,7 +112,7 @@ def test_a_subprotocols_section_says_nothing_about_the_others() -> None:
 def test_the_command_line_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     configuration = read("[server]\nport=81\ndocroot=pages\nlisting=no")
-    changed = configuration.overridden(port=("82", "--port"), docroot=("here", "--docroot"))
+    changed = configuration.overridden(port="82", docroot="here")
     assert (changed.require().server.port, changed.settings.server.docroot) == (82, tmp_path / "here")
     assert changed.settings.server.listing is False
     assert configuration.settings.server.port == 81
@@ -120,9 +120,9 @@ def test_the_command_line_wins_over_the_file(tmp_path: Path, monkeypatch: pytest
 
 def test_a_value_of_the_file_that_does_not_count_is_no_error() -> None:
     text = "[server]\nport=x\ndocroot=\ninterface=\n[tls]\nport=y"
-    lines = report(read(text).overridden(port=("82", "--port"), docroot=("/", "--docroot")))
+    lines = report(read(text).overridden(port="82", docroot="/"))
     assert [line.partition(": ")[0] for line in lines] == ["ws.ini:4", "ws.ini:6"]
-    again = read("[server]\nport=8443\n[tls]\nenabled=yes\ncertificate=auto").overridden(port=("82", "--port"))
+    again = read("[server]\nport=8443\n[tls]\nenabled=yes\ncertificate=auto").overridden(port="82")
     assert report(again.check_machine()) == []
 
 
@@ -136,12 +136,12 @@ def test_a_value_of_the_file_that_does_not_count_is_no_error() -> None:
     ],
 )
 def test_a_bad_value_of_the_command_line_is_named_by_its_option(name: str, text: str, line: str) -> None:
-    configuration = read("[server]\nport=1").overridden(**{name: (text, f"--{name}")})
+    configuration = read("[server]\nport=1").overridden(**{name: text})
     assert report(configuration.check_machine()) == [line]
 
 
 def test_an_option_is_found_where_it_was_given() -> None:
-    configuration = read("[server]\n\nport=1\n").overridden(docroot=("/", "--docroot"))
+    configuration = read("[server]\n\nport=1\n").overridden(docroot="/")
     assert configuration.place("server", "port") == "ws.ini:3"
     assert configuration.place("server", "listing") == "ws.ini:1"
     assert configuration.place("server", "docroot") == "--docroot"

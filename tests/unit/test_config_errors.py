@@ -140,9 +140,7 @@ def test_a_wrong_value_is_not_taken_for_a_missing_one(text: str, lines: list[str
 )  # fmt: skip
 def test_two_listeners_cannot_have_one_port(text: str, option: str | None, line: str) -> None:
     configuration = read(text + "\nenabled=yes\ncertificate=auto\n")
-    if option is not None:
-        configuration = configuration.overridden(port=(option, "--port"))
-    assert report(configuration.check_machine()) == [line.format("write another")] * bool(line)
+    assert report(configuration.overridden(port=option).check_machine()) == [line.format("write another")] * bool(line)
 
 
 def test_the_same_port_is_fine_while_tls_is_off() -> None:

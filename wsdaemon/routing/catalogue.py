@@ -10,6 +10,7 @@ import importlib
 import pkgutil
 from collections.abc import Iterable, Iterator
 from functools import cache
+from types import ModuleType
 from typing import Any, NamedTuple
 
 from wsdaemon import behaviours
@@ -147,11 +148,18 @@ def _paths(behaviour: type[Behaviour]) -> dict[str, None]:
 @cache
 def find_parts() -> tuple[type[Part], ...]:
     """Return the parts of all behaviours, which stand in the package `behaviours`, in their order."""
-    names = [each.name for each in pkgutil.iter_modules(behaviours.__path__)]
-    modules = [importlib.import_module(f"{behaviours.__name__}.{name}") for name in names]
-    values = {value for module in modules for value in vars(module).values() if isinstance(value, type)}
-    found = [value for value in values if issubclass(value, Part) and value is not Part]
+    found = (each for each in classes_in(behaviours) if issubclass(each, Part) and each is not Part)
     return tuple(sorted(found, key=lambda each: each.parameters.family.rank))
+
+
+def classes_in(*packages: ModuleType) -> Iterator[type[Any]]:
+    """Yield the classes that the modules of some packages define, by the name of the module."""
+    places = [(each.name, package) for package in packages for each in pkgutil.iter_modules(package.__path__)]
+    for name, package in sorted(places, key=lambda each: each[0]):
+        module = importlib.import_module(f"{package.__name__}.{name}")
+        for value in vars(module).values():
+            if isinstance(value, type) and value.__module__ == module.__name__:
+                yield value
 
 
 def _text(documented: type[Any]) -> str:

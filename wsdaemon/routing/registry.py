@@ -3,16 +3,14 @@ else by its path, else the default."""
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from importlib.metadata import EntryPoint, entry_points
-from pkgutil import iter_modules
 from typing import NamedTuple
 
 from wsdaemon import behaviours, subprotocols
 from wsdaemon.behaviours.behaviour import Asked, Behaviour
 from wsdaemon.errors import StartupError
-from wsdaemon.routing.catalogue import Catalogue
+from wsdaemon.routing.catalogue import Catalogue, classes_in
 from wsdaemon.settings import Settings, WebSocketSettings
 from wsdaemon.websocket.connection import Connection
 from wsdaemon.websocket.factory import ConnectionFactory
@@ -120,14 +118,8 @@ class Registry:
         return Route(factory, name, self._plain.get(factory))
 
 
-def _own() -> Iterator[type[Connection]]:
-    places = [(each.name, package) for package in (subprotocols, behaviours) for each in iter_modules(package.__path__)]
-    for name, package in sorted(places, key=lambda each: each[0]):
-        module = importlib.import_module(f"{package.__name__}.{name}")
-        for value in vars(module).values():
-            own = isinstance(value, type) and issubclass(value, Connection) and value.__module__ == module.__name__
-            if own and value.names:
-                yield value
+def _own() -> list[type[Connection]]:
+    return [each for each in classes_in(subprotocols, behaviours) if issubclass(each, Connection) and each.names]
 
 
 def _load(entry_point: EntryPoint) -> type[Connection]:
