@@ -1,15 +1,16 @@
-"""`wsping` against servers that nobody here wrote, and against servers that are broken on purpose."""
+"""`wsping` against servers that nobody here wrote, over TLS and through a proxy.
+
+Servers that are broken on purpose are in memory: tests/memory/test_ping.py.
+"""
 
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -74,97 +75,6 @@ class TestPeers:
                     assert document["extensions"].startswith("permessage-deflate")
                 if options == ("-P", "what-ever"):
                     assert document["subprotocol"] == "what-ever"
-
-
-def counts(document: dict[str, Any]) -> dict[str, int]:
-    """Return the counts that are not zero."""
-    names = ("lost", "doubled", "differing", "wrong_opcode", "late")
-    found = {name: document[f"replies_{name}"] for name in names} | {"unasked": document["messages_unasked"]}
-    return {name: number for name, number in found.items() if number}
-
-
-class TestBroken:
-    """Each fault is named for what it is, with the right exit code, in lines and in JSON."""
-
-    @pytest.mark.parametrize(
-        ("kind", "options", "found", "line"),
-        [
-            ("drop", "-c 20 -d 1 -W 2", {"lost": 2}, r"req=10: lost: no reply"),
-            ("drop", "-c 20 -d 1 -W 2 -s 8", {"lost": 2}, r"req=20: lost: no reply"),
-            ("flip", "-c 7 -d 1", {"differing": 2}, r"req=6: differing: byte 20: sent 0x[0-9a-f]{2}, received 0x21"),
-            ("double", "-c 4 -d 1", {"doubled": 1}, r"doubled: 64 bytes that answer nothing outstanding"),
-            ("opcode", "-c 2 -d 1", {"wrong_opcode": 2}, r"req=1: wrong opcode: sent text, received binary"),
-            ("late", "-c 5 -d 500 -W 0.9", {"late": 1}, r"req=1: late: after [1-9][0-9]*(\.[0-9]+)? s"),
-            ("mute", "-c 3 -d 1 -W 0.3", {"lost": 3}, r"req=2: lost: no reply"),
-            ("mute", "-c 2500 -d 0 -W 0.3", {"lost": 2500}, r"req=2500: lost: no reply"),
-            ("greet", "-c 3 -d 1", {"unasked": 1}, r"unasked: 22 bytes that answer nothing outstanding"),
-        ],
-    )  # fmt: skip
-    def test_replies(self, kind: str, options: str, found: dict[str, int], line: str) -> None:
-        with peer(kind) as port:
-            url = f"ws://localhost:{port}/"
-            code, document, _ = measure(url, *options.split())
-            shown = wsping(url, *options.split())
-        assert (code, document["exit_code"], shown.returncode) == (1, 1, 1)
-        assert counts(document) == found
-        assert document["closed_early"] == []
-        assert re.search(f"^{line}$", shown.stdout, re.MULTILINE), shown.stdout
-        assert shown.stdout.splitlines()[-1].startswith("replies: ")
-
-    def test_closed_with_1011(self) -> None:
-        """The code and the reason are told; what was never sent is not counted as lost."""
-        with peer("fail") as port:
-            code, document, errors = measure(f"ws://localhost:{port}/", "-c", "10", "-d", "100")
-        assert (code, counts(document)) == (1, {"lost": 1})
-        assert document["closed_early"] == [{"client": 1, "code": 1011, "reason": "out of cheese"}]
-        assert document["messages_sent"] == 3
-        assert errors == "connection closed with 1011: out of cheese\n"
-
-    def test_no_frames(self) -> None:
-        """What breaks the protocol ends the connection, and is named."""
-        with peer("frames-of-garbage") as port:
-            code, document, errors = measure(f"ws://localhost:{port}/", "-c", "10", "-d", "1")
-        assert (code, document["replies_answered"]) == (1, 1)
-        assert errors == "connection closed: protocol violation: RSV = 7 and no extension negotiated\n"
-        assert document["closed_early"][0]["code"] is None
-
-    def test_refused_with_401(self) -> None:
-        """Exit 3, with the status, the reason, the headers and the body."""
-        with peer("refuse") as port:
-            url = f"ws://localhost:{port}/"
-            shown = wsping(url)
-            code, document, _ = measure(url)
-        assert (shown.returncode, shown.stdout, code) == (3, "", 3)
-        lines = shown.stderr.splitlines()
-        assert lines[0] == f"cannot connect to {url}: the server refused the WebSocket: 401 Unauthorized"
-        assert '  WWW-Authenticate: Basic realm="here"' in lines
-        assert lines[-1] == "  Who are you?"
-        error = document["error"]
-        assert (error["step"], error["http_status"], error["http_reason"]) == ("upgrade", 401, "Unauthorized")
-        assert ["WWW-Authenticate", 'Basic realm="here"'] in error["http_headers"]
-        assert error["http_body"] == "Who are you?\n"
-
-    def test_garbage(self) -> None:
-        with peer("garbage") as port:
-            shown = wsping(f"ws://localhost:{port}/")
-        assert shown.returncode == 3
-        assert "the WebSocket handshake failed: the answer is not HTTP: it begins with b'\\x00" in shown.stderr
-
-    @pytest.mark.parametrize(("scheme", "step"), [("ws", "the WebSocket handshake"), ("wss", "the TLS handshake")])
-    def test_silence(self, scheme: str, step: str) -> None:
-        """A server that takes everything and answers nothing is given up in time."""
-        with peer("silence") as port:
-            shown = wsping(f"{scheme}://localhost:{port}/", "--timeout", "0.3")
-        assert shown.returncode == 3
-        assert shown.stderr.endswith(f": {step} took longer than 0.3 s\n")
-
-    def test_refused_at_first(self) -> None:
-        """With --reconnect, a server that is not ready yet is asked again, and every refusal is shown."""
-        with peer("refuse-twice") as port:
-            shown = wsping(f"ws://localhost:{port}/", "--reconnect", "-c", "2", "-d", "1")
-        assert shown.returncode == 0
-        assert shown.stderr.count("the server refused the WebSocket: 503 Service Unavailable") == 2
-        assert re.findall("connecting again in (.*) s", shown.stderr) == ["0.5", "1"]
 
 
 class TestTls:
@@ -244,25 +154,3 @@ class TestWays:
             assert wsping(url, *common, environment={name: address, "no_proxy": "localhost"}).returncode == 0
             assert wsping(url, *common, "--no-proxy", environment={name: address}).returncode == 0
             assert len(proxy.seen) == 2
-
-    def test_proxy_that_refuses(self) -> None:
-        with ConnectProxy(b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n") as proxy:
-            shown = wsping("ws://localhost/", "--proxy", f"http://127.0.0.1:{proxy.port}")
-        assert shown.returncode == 3
-        assert "asking the proxy failed: it answered 407 Proxy Authentication Required" in shown.stderr
-
-
-def test_a_client_that_is_lost_before_the_others_are_open() -> None:
-    """The run goes on with those that are left, and ends."""
-    with peer("first") as port:
-        shown = wsping(f"ws://localhost:{port}/", "-q", "-C", "2", "-c", "3", "-d", "10")
-    assert shown.returncode == 1
-    assert "1011" in shown.stdout + shown.stderr
-
-
-def test_an_answer_before_the_answer() -> None:
-    """A 1xx before the 101 is not taken for a refusal (RFC 9110 section 15.2)."""
-    with peer("hints") as port:
-        shown = wsping(f"ws://localhost:{port}/", "-c", "1")
-    assert shown.returncode == 1
-    assert "connection closed with 1000" in shown.stderr

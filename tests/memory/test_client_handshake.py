@@ -107,6 +107,13 @@ class TestAnswer:
         assert isinstance(error, CannotConnect)
         assert cause in error.cause
 
+    def test_an_interim_response(self) -> None:
+        """A 1xx before the 101 is no refusal (RFC 9110 section 15.2)."""
+        server = Server()
+        server.send(b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n")
+        server.accept()
+        assert server.listener.happened == ["opened"]
+
     def test_no_subprotocol_chosen_is_in_order(self) -> None:
         assert opened(subprotocols=("a",)).connection.subprotocol is None
 
@@ -156,15 +163,16 @@ class TestAnswer:
         assert isinstance(caught, CannotConnect)
         assert (caught.step, caught.cause) == (step, cause)
 
-    def test_silence(self) -> None:
-        """A server that never answers is given up after the timeout, which names what was under way."""
-        server = Server(timeout=3)
+    @pytest.mark.parametrize(("scheme", "step"), [("ws", "the WebSocket handshake"), ("wss", "the TLS handshake")])
+    def test_silence(self, scheme: str, step: str) -> None:
+        """A server that never answers is given up after the timeout; the error names the step that was under way."""
+        server = Server(f"{scheme}://localhost/", timeout=3)
         server.clock.advance(2.9)
         assert server.errors == []
         server.clock.advance(0.1)
         (error,) = server.errors
         assert isinstance(error, HandshakeTimeout)
-        assert (error.step, error.seconds) == ("upgrade", 3)
+        assert (str(error), error.seconds) == (f"{step} took longer than 3 s", 3)
         assert server.transport.aborted
         assert server.clock.getDelayedCalls() == []
 

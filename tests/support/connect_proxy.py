@@ -9,11 +9,10 @@ from types import TracebackType
 
 
 class ConnectProxy:
-    """Tunnels to any target, or answers `refusal`; `seen` has the lines of the requests."""
+    """Tunnels to any target; `seen` has the lines of the requests."""
 
-    def __init__(self, refusal: bytes = b"") -> None:
+    def __init__(self) -> None:
         self.seen: list[list[str]] = []
-        self._refusal = refusal
         self._server = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._server.getsockname()[1]
         self._open: list[socket.socket] = [self._server]
@@ -44,9 +43,6 @@ class ConnectProxy:
                 head += client.recv(4096)
             lines = head.decode().split("\r\n")
             self.seen.append(lines)
-            if self._refusal:
-                client.sendall(self._refusal)
-                return
             host, _, port = lines[0].split(" ")[1].rpartition(":")
             server = socket.create_connection((host, int(port)))
             self._open.append(server)

@@ -27,6 +27,8 @@ def echo(payload: bytes, is_binary: bool) -> list[tuple[bytes, bool]]:
 class FakeConnection:
     """A connection whose server replies after the server's latency, in order."""
 
+    subprotocol, extensions, can_send = None, "", True
+
     def __init__(self, server: FakeServer, listener: Listener) -> None:
         self.times = HandshakeTimes(0.001, None, 0.002)
         self.write_paused = False
@@ -34,11 +36,12 @@ class FakeConnection:
         self.sent: list[tuple[float, bytes, bool]] = []
         self.is_open = True
 
-    def send_message(self, payload: bytes, is_binary: bool, fragment: int = 0) -> None:
+    def send_message(self, payload: bytes, is_binary: bool, fragment: int = 0) -> int:
         """Take a message."""
         self.sent.append((self.server.clock.seconds(), payload, is_binary))
         for reply, reply_is_binary in self.server.reply(payload, is_binary):
             self.server.answer(self, reply, reply_is_binary)
+        return 1
 
     def close(self, code: int = 1000, reason: str = "") -> None:
         """Start the close handshake."""
