@@ -23,7 +23,7 @@ _mallopt, _malloc_trim = _glibc("mallopt"), _glibc("malloc_trim")
 
 
 def keep_blocks() -> None:
-    """Keep freed blocks of the size of a read or a write. Otherwise each is mapped again and cleared page by page.
+    """Keep freed blocks of the size of a read or a write. Otherwise the system maps and clears each one again.
 
     This makes the echo of large messages a third faster.
     """

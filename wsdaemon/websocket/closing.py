@@ -22,7 +22,7 @@ from wsdaemon.websocket.deadlines import Deadlines
 from wsdaemon.websocket.transport import Transport, abort_connection, finish_sending, lose_connection
 
 NO_CODE = 1005
-"""Stands for a Close without a code; never sent (RFC 6455 section 7.4.1)."""
+"""Stands for a Close without a code; it is never on the wire (RFC 6455 section 7.4.1)."""
 
 
 class Event(Enum):
@@ -52,7 +52,7 @@ NEXT = {
 
 
 class Closable(Protocol):
-    """A connection, as far as its end needs it."""
+    """Connection, as far as its closing uses it."""
 
     transport: Transport
     deadlines: Deadlines
@@ -102,11 +102,11 @@ class Closing:
         self.is_open = False
         """Whether messages may be sent and are handed on."""
         self.cause = ""
-        """Why the connection ends, where no Close of the peer's says it."""
+        """Why the connection ends, where the peer's Close does not say it."""
         self.sent: int | None = None
         """The code of our Close; `NO_CODE` for one without; None while none is sent."""
         self.received: int | None = None
-        """The same of the peer's."""
+        """The code of the peer's Close, in the same way."""
         self.reason = ""
         """The reason in the peer's Close."""
         self.is_clean = False

@@ -17,7 +17,7 @@ class Opcode(IntEnum):
 
 
 class CloseCode(IntEnum):
-    """Why a connection ends, as the Close frame says it."""
+    """Why a connection closes, as its Close frame says."""
 
     NORMAL = 1000
     GOING_AWAY = 1001

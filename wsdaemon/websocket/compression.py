@@ -26,11 +26,11 @@ _NAME = "permessage-deflate"
 def agree(
     extensions: Iterable[tuple[str, dict[str, Any]]], settings: WebSocketSettings, compressors: Compressors
 ) -> tuple[Deflate | None, str]:
-    """Take up the first offer of permessage-deflate that can be; returns the compression, and the header that says so.
+    """Accept the first offer of permessage-deflate that is right; returns the compression, and the header for the 101.
 
     An offer with an unknown or wrong parameter is declined, as RFC 7692 section 7 asks; it is no reason to refuse the
-    connection. What is sent is compressed with a window of at most `compression_window` bits. The client may keep its
-    context between messages: to forbid it would cost every client a new compressor for each.
+    connection. The server compresses with a window of at most `compression_window` bits. The client may keep its
+    context between messages: otherwise it would need a new compressor for each.
     """
     offer = next(read_offers(extensions), None) if settings.compression else None
     if offer is None:
@@ -59,9 +59,9 @@ def parse_extensions(header: str) -> list[tuple[str, dict[str, Any]]]:
 
 
 class Compressors:
-    """The compressors that are kept between messages: of at most `limit` connections, each for `idle` seconds.
+    """Compressors that are kept between messages: of at most `limit` connections, each for `idle` seconds.
 
-    Who has lost its compressor begins with a new one, which any decompressor takes for a stream that goes on.
+    A connection whose compressor was released begins with a new one; for the peer the deflate stream just goes on.
     """
 
     def __init__(self, clock: IReactorTime, limit: int, idle: float) -> None:
@@ -74,7 +74,7 @@ class Compressors:
         return len(self.timer.waiting)
 
     def used(self, deflate: Deflate) -> None:
-        """Keep the compressor that was used now; forget another where there are too many."""
+        """Keep the compressor that was used now; release the one unused for longest where there are too many."""
         self.timer.start(deflate)
         if self.count > self.limit:
             next(iter(self.timer.waiting)).release()
@@ -113,7 +113,7 @@ class Deflate(PerMessageDeflate):
         self._compressors.forget(self)
 
     def start_compress_message(self) -> None:
-        """Begin a message; the context of those before it is kept unless the client asked otherwise."""
+        """Begin a message; the context of earlier ones is kept, unless the client offered no context takeover."""
         if self.server_no_context_takeover:
             self._compressor = None
 
@@ -141,13 +141,13 @@ class Deflate(PerMessageDeflate):
 
     @property
     def parameters(self) -> tuple[int, int, int]:
-        """What two connections must have in common to take the same compressed message: level, window, memory."""
+        """Parameters that two connections must share to be sent the same compressed message: level, window, memory."""
         return self._level, self.server_max_window_bits, self.mem_level
 
     def compress_alone(self, message: bytes) -> bytes:
-        """Return a whole message's compressed payload for all of the same `parameters`, whatever was sent before.
+        """Return the compressed payload of a message, for all connections of the same `parameters`.
 
-        Whoever sends such a message forgets its own compressor, whose window is not the receiver's any more.
+        A connection that sends it has to `release` its own compressor, whose window is not the receiver's any more.
         """
         engine = self._new_compressor()
         data: bytes = engine.compress(message) + engine.flush(SYNC_FLUSH)
@@ -166,7 +166,7 @@ class Deflate(PerMessageDeflate):
 
 
 def read_offers(extensions: Iterable[tuple[str, dict[str, Any]]]) -> Iterator[PerMessageDeflateOffer]:
-    """Yield the offers of permessage-deflate that can be taken up, in the client's order."""
+    """Yield the right offers of permessage-deflate, in the client's order."""
     for name, parameters in extensions:
         if name == _NAME:
             # Autobahn raises bare Exception for whatever is wrong with an offer.

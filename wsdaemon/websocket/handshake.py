@@ -18,9 +18,9 @@ _NOT_PLAIN = frozenset((b"content-length", b"transfer-encoding", b"expect", b"tr
 _VERSION = "13"
 _GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 MOST_EXTENSIONS = 32
-"""Offers of extensions beyond these are declined unseen: to parse a header full of them takes long."""
+"""Offers of extensions beyond this number are declined unread: parsing a header full of them takes long."""
 
-_SPACE = " \t"  # all that may surround a value (RFC 9110 section 5.6.3); Python would take off a no-break space too
+_SPACE = " \t"  # optional whitespace (RFC 9110 section 5.6.3); Python's strip() would remove a no-break space too
 
 
 class HandshakeRefused(Exception):
@@ -80,11 +80,10 @@ class Request:
 def split_plain_upgrade(
     data: bytes, *, limit: int, max_headers: int
 ) -> tuple[bytes, list[tuple[bytes, bytes]], bytes] | None:
-    """Take a request for an upgrade apart that is plainly right in its form and all there: target, headers, the rest.
+    """Split a whole and plainly right request for an upgrade into target, headers and the bytes behind it.
 
-    None for any other request: an HTTP parser has to read it, and to refuse it if it must. That goes for one with a
-    body, beyond `limit` bytes or `max_headers`, with a line that is no plain header, or that wants no WebSocket. What
-    the values hold is for `read_handshake` to check.
+    None for any other request, which an HTTP parser has to read: one with a body, over `limit` bytes or `max_headers`,
+    with a line that is no plain header, or without an upgrade. `read_handshake` checks the values.
     """
     end = data.find(b"\r\n\r\n")
     if not 0 < end <= limit - 4 or not data.startswith(b"GET /"):
@@ -152,7 +151,7 @@ def read_handshake(target: bytes, version: bytes, headers: Sequence[tuple[bytes,
 
 
 def accept_token(key: str) -> str:
-    """Return what proves that the request with this key was understood (RFC 6455 section 4.2.2, item 5.4)."""
+    """Return the Sec-WebSocket-Accept header's value for a key (RFC 6455 section 4.2.2, item 5.4)."""
     return base64.b64encode(hashlib.sha1((key + _GUID).encode(), usedforsecurity=False).digest()).decode()
 
 

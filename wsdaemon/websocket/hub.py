@@ -20,13 +20,13 @@ _Each = TypeVar("_Each")
 
 
 class Queue(Protocol):
-    """An outbox, as far as it is looked at from outside."""
+    """Outbox, as far as the status page uses it."""
 
     queued: int
 
 
 class Member(Protocol):
-    """A connection, as far as those who look at all connections need it."""
+    """Connection, as far as code that walks over all connections uses it."""
 
     number: int
     peer: str
@@ -106,7 +106,7 @@ class Hub:
             self.tally.count(refusal, status=status, hundreds=status // 100)
 
     def room(self, name: str) -> Room[Any]:
-        """Return the room of that name; it comes into being when first asked for."""
+        """Return the room of that name; it is made when it is first asked for."""
         return self._rooms.setdefault(name, Room())
 
     def add(self, connection: Member) -> int:

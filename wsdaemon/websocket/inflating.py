@@ -1,6 +1,7 @@
 """Inflating messages (RFC 7692 section 7.2.2), for the server and the client, in pieces of bounded size.
 
-Between messages, all that is kept is what the next may refer to: as much of what came last as the window holds.
+Between messages, only the last bytes of output are kept, as many as the window holds: the next message may refer to
+them.
 """
 
 from __future__ import annotations
@@ -15,11 +16,11 @@ from wsdaemon.websocket.zlibs import errors, new_decompressor
 PIECE = 1 << 16
 TAIL = b"\x00\x00\xff\xff"
 """The lengths of an empty stored block, which the sender of a message leaves out."""
-_LAST_BLOCK = b"\x03\x00"  # of a stream, with nothing in it: it can only be read where another block has ended
+_LAST_BLOCK = b"\x03\x00"  # an empty last block of a stream: it can only be read where another block has ended
 
 
 class Inflater:
-    """What one peer's messages are inflated with; `window` is in bits."""
+    """Decompressor of one peer's messages; `window` is in bits."""
 
     __slots__ = ("_engine", "_history", "_keeps", "_window")
 
@@ -30,9 +31,9 @@ class Inflater:
         self._engine: Any = None
 
     def whole(self, data: bytes, most: int) -> bytes | None:
-        """Return what a whole message inflates to; None where that is over `most` bytes, or not plainly right.
+        """Return a whole message, inflated; None where that is over `most` bytes, or not plainly right.
 
-        Nothing of it counts until `remember` is called: the message may still be begun and inflated in pieces.
+        It changes nothing until `remember` is called: the message can still be inflated in pieces.
         """
         engine = new_decompressor(self._window, self._history, len(data))
         try:
@@ -45,11 +46,11 @@ class Inflater:
         return message if engine.eof and not rest and not engine.unused_data else None
 
     def begin(self) -> None:
-        """Begin a message, behind those before it unless its sender begins anew with each."""
+        """Begin a message; it may refer to those before it, unless its sender resets the context with each."""
         self._engine = new_decompressor(self._window, self._history)
 
     def inflate(self, data: bytes) -> Iterator[bytes]:
-        """Yield what `data` inflates to, in pieces of at most `PIECE` bytes; raises `PayloadCorruptError`.
+        """Yield `data` inflated, in pieces of at most `PIECE` bytes; raises `PayloadCorruptError`.
 
         A deflate stream that ends (BFINAL = 1, RFC 7692 section 7.2.3.4) is followed by a new one, in the same message
         or the next.
@@ -71,7 +72,7 @@ class Inflater:
             raise PayloadCorruptError(f"invalid permessage-deflate data: {error}") from error
 
     def end(self) -> None:
-        """End a message; raises `PayloadCorruptError` where something of it is missing."""
+        """End a message; raises `PayloadCorruptError` where its end is missing."""
         engine, self._engine = self._engine, None
         if engine.eof:
             self._history = b""
@@ -84,7 +85,7 @@ class Inflater:
             raise PayloadCorruptError("invalid permessage-deflate data: the message does not end where a block does")
 
     def remember(self, piece: bytes) -> bytes:
-        """Keep what the next message may refer to; returns `piece`."""
+        """Keep the bytes that the next message may refer to; returns `piece`."""
         if self._keeps:
             size = 1 << self._window
             self._history = piece[-size:] if len(piece) >= size else (self._history + piece)[-size:]

@@ -1,9 +1,9 @@
-"""Input of a connection: plainly right frames in one pass, every other byte by Autobahn, and never too much at once.
+"""Input of a connection: plainly right frames are taken in one pass (`frames`), Autobahn parses every other byte.
 
-Autobahn gets exactly the bytes of one frame at a time, so that the fast way (`frames`) goes on right behind a ping or a
-fragment. What it parses is unmasked, inflated and checked here, a piece of bounded size at a time. Work on one
-connection's input stops after its share of the loop's turn (`turns`); the rest is held until the next turn and nothing
-more is read, so that a flood of tiny frames delays nobody else. The replies to one chunk go out in one write.
+Autobahn gets the bytes of one frame at a time, so that the fast way goes on directly behind a ping or a fragment. The
+payload that it parses is unmasked, inflated and checked here, in pieces of bounded size. Work on one connection's input
+stops after its share of the loop's turn (`turns`); the rest is held until the next turn and nothing more is read, so
+that a flood of tiny frames delays no other connection. The replies to one chunk go out in one write.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ from wsdaemon.websocket.transport import Transport, call_if_any
 from wsdaemon.websocket.utf8 import Utf8Check, is_text
 
 LITTLE = 0.0005
-"""Work that takes fewer seconds is not counted: counting would cost more than it brings."""
+"""Work of fewer seconds is not counted: counting it would cost more than the work."""
 
 COMPRESSED_WHOLE = 1 << 14
 """The largest compressed message that is inflated in one go: it may hold 16 MiB, which take 10 ms."""
 
 COMPRESSED_SLICE = 512
-"""How much of a larger compressed frame is parsed before the clock is looked at again: it may inflate 1,000 times."""
+"""Bytes of a larger compressed frame that are parsed between two looks at the clock: they may inflate 1,000 times."""
 
 INFLATED_WHOLE = 1 << 18
 """The longest message that is inflated in one piece."""
@@ -45,8 +45,8 @@ INFLATED_WHOLE = 1 << 18
 class Input(WebSocketServerProtocol):
     """Input side of a connection; a base class, because Autobahn's parser calls its hooks by name.
 
-    Input waits in one of three places: bytes that are read but not worked on (`_held`), the start of a frame that the
-    fast way may take once it is whole (`begun_frame`), and what Autobahn has not parsed of a header (`data`).
+    Input waits in one of three places: bytes that are read and not yet parsed (`_held`), the start of a frame that the
+    fast way can take once it is whole (`begun_frame`), and the start of a header, at Autobahn's (`data`).
     """
 
     transport: Transport  # type: ignore[assignment]  # narrower than Twisted's, and there once it begins
@@ -66,21 +66,21 @@ class Input(WebSocketServerProtocol):
     number = 0
     """The connection's number among all of the daemon; 0 until it is open."""
     is_fast = False
-    """Whether whole messages are taken without asking Autobahn: not where every frame is logged."""
+    """Whether whole messages are taken without Autobahn: not where every frame is logged."""
     takes_whole_messages = True
-    """Whether `messages_in` may be given messages; else Autobahn's hooks see all of them."""
+    """Whether `messages_in` may get messages; else all of them go to Autobahn's hooks."""
     batch = 256
     """Frames that are taken before the clock is looked at again."""
     heard = False
     """Whether any input arrived since the keep-alive last cleared this."""
     begun_frame = b""
-    """The start of a message that is taken once it is whole."""
+    """The start of a frame that is taken once it is whole."""
     begun_messages = 0
-    """How many messages have started and did not arrive in one piece."""
-    _watched = 0  # of these, the one whose time is watched; 0: none
+    """How many messages began and did not arrive in one piece."""
+    _watched = 0  # the number of the one whose deadline runs; 0: none
     _held = b""
 
-    # -- what the class above has ---------------------------------------------------------------------------------
+    # -- for the subclass to define ---------------------------------------------------------------------------------
 
     def messages_in(self, frames: list[tuple[int, bytes]]) -> None:
         """Take whole messages of one frame each: opcode (text or binary) and payload."""
@@ -114,19 +114,19 @@ class Input(WebSocketServerProtocol):
 
     @property
     def incoming_frame(self) -> object:
-        """What stands for the frame that is arriving; None between frames."""
+        """A value that identifies the frame that is arriving; None between frames."""
         return self.begun_messages if self.begun_frame else self.current_frame
 
     def dataReceived(self, data: bytes, *, is_our_turn: bool = False) -> None:
         """Take bytes from the transport, or held ones when it is the connection's turn.
 
-        What every message goes through stands here in one piece, since each call would show.
+        The path of every message is one piece of code here, as each call would cost speed.
         """
         closing, outbox = self.closing, self.outbox
         if closing.state == CLOSED:
-            return  # it is only read so that no reset overtakes our Close
+            return  # it is read only so that no reset overtakes our Close
         if self._held:
-            self._held += data  # in TLS some may arrive though reading is paused
+            self._held += data  # over TLS some may arrive although reading is paused
             return
         if self.hub.turns.over and not is_our_turn:
             self._wait_for_turn(data)
@@ -164,7 +164,7 @@ class Input(WebSocketServerProtocol):
 
     def _hold(self, data: bytes) -> None:
         if self.outbox.is_full:
-            self._held = data  # until the peer takes its replies: one chunk may ask for many
+            self._held = data  # until the peer takes its replies: one chunk may cause many
         else:
             self._wait_for_turn(data, again=True)
 
@@ -181,7 +181,7 @@ class Input(WebSocketServerProtocol):
                 self.outbox.resume_reading(BUSY)
 
     def read_on(self) -> bool:
-        """Process held input in the next turn. Returns True if there was any, in which case reading stays paused."""
+        """Process held input in the next turn; returns whether there is any, and reading stays paused."""
         outbox = self.outbox
         if not self._held or outbox.is_full or outbox.paused_for & BUSY:
             return False
@@ -194,7 +194,7 @@ class Input(WebSocketServerProtocol):
         self._held = self.begun_frame = self.data = b""
 
     def _watch_message(self) -> None:
-        """Set the deadline of a message that is not whole yet, and cancel that of one that is."""
+        """Set the deadline of a message that is not whole, and cancel that of one that is."""
         timeout = self.settings.message_timeout
         if not self.closing.is_open or not (self.inside_message or self.begun_frame):
             self._watched = 0
@@ -209,7 +209,7 @@ class Input(WebSocketServerProtocol):
     # -- frames that the fast way does not take at once ---------------------------------------------------------------
 
     def _work(self, data: bytes, at: int, begun: float) -> bytes:
-        """Work on input from `at` on for as long as this connection's share of the turn; returns the rest."""
+        """Process input from `at` on during this connection's share of the turn; returns the rest."""
         waited = bool(self.begun_frame)
         if waited:
             data, self.begun_frame = self.begun_frame + data, b""
@@ -230,14 +230,14 @@ class Input(WebSocketServerProtocol):
         return b""
 
     def _can_wait(self, data: bytes) -> bool:
-        """Hold the start of a frame until it is whole, if it may become a message for the fast way."""
+        """Hold the start of a frame, if the fast way can take it once it is whole; returns whether it is held."""
         hold, limit = self.hub.limits.frame_hold, self.settings.message_limit
         if self.takes_whole_messages and is_begun(data, masked=True, limit=min(hold, limit or hold)):
             self.begun_frame = data
         return bool(self.begun_frame)
 
     def take_whole(self, data: bytes, at: int) -> int:
-        """Take whole messages of one frame each the fast way; returns where the first byte not taken stands."""
+        """Take whole messages of one frame each the fast way; returns the position of the first byte not taken."""
         if self.takes_whole_messages:
             frames, end = take_whole_frames(data, at, masked=True, limit=self.settings.message_limit, count=self.batch)
             if frames:
@@ -257,7 +257,7 @@ class Input(WebSocketServerProtocol):
         return at
 
     def _inflated(self, opcode: int, payload: bytes) -> bytes | None:
-        """Return a whole compressed message inflated, if it is plainly right; else None: piece by piece then."""
+        """Return a whole compressed message inflated, if it is plainly right; None if that has to go in pieces."""
         if not (self.takes_whole_messages and self.closing.is_open):
             return None
         inflater, limits = self.deflate.inflater, self.hub.limits
@@ -269,7 +269,7 @@ class Input(WebSocketServerProtocol):
         return message
 
     def _parse_some(self, data: bytes, at: int) -> int:
-        """Have Autobahn parse one frame, or what there is of it; returns where the first byte not parsed stands."""
+        """Have Autobahn parse one frame, or the part that is there; returns the position of the next byte."""
         extent = frame_extent(data, at) if self.current_frame is None else autobahn.frame_lacks(self)
         extent = min(extent or len(data), len(data) - at)
         compressed = self.is_compressed or (self.current_frame is None and data[at] & RSV1)
@@ -282,7 +282,7 @@ class Input(WebSocketServerProtocol):
 
     @cached_property
     def utf8validator(self) -> Utf8Check:  # type: ignore[override]  # made when the first text needs it
-        """The check of texts that arrive in pieces."""
+        """UTF-8 check of texts that arrive in pieces."""
         return Utf8Check()
 
     def onFrameBegin(self) -> None:
@@ -304,7 +304,7 @@ class Input(WebSocketServerProtocol):
         if self.current_frame.opcode >= Opcode.CLOSE or not self.is_compressed:
             return super().onFrameData(payload)
         if not self.closing.is_open:
-            # Closing: only the frames' borders count now, so that the peer's Close is found behind them.
+            # Closing: only the borders of frames count now, to find the peer's Close behind them.
             autobahn.look_away(self)
             return None
         self._deflated += len(payload)

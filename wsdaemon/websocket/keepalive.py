@@ -9,7 +9,7 @@ from wsdaemon.websocket.outbox import Sender
 
 
 class KeepAlive:
-    """Keep-alive of one connection. Data is no sign of life, only the right pong is (RFC 6455 section 5.5.2)."""
+    """Keep-alive of one connection. Only the pong that answers the ping counts, no other input (RFC 6455 5.5.2)."""
 
     __slots__ = ("_connection", "_frame", "_payload")
 

@@ -1,8 +1,8 @@
 """Output of a connection: in order, joined into few writes, bounded, and with back-pressure on the input.
 
 The transport says when it cannot send (`pauseProducing`) and when everything is sent (`resumeProducing`). In between,
-a connection goes on reading until `read_ahead` bytes are queued, so that a peer that sends a whole message before it
-begins to read gets its replies; then nothing more is read from it. All connections together may have `read_ahead_all`
+a connection goes on reading until `read_ahead` bytes are queued, so that a peer may send a whole message before it
+reads its replies; then nothing more is read from it. All connections together may have `read_ahead_all`
 bytes queued; beyond that, each stops reading at once. A peer that takes nothing for `stall_timeout` is cut.
 """
 
@@ -26,7 +26,7 @@ does not keep up; too much output is queued at our own pace; the URL asks for a 
 
 
 class Sender(Protocol):
-    """A connection, as far as its output and its keep-alive need it."""
+    """Connection, as far as its output and its keep-alive use it."""
 
     transport: Transport
     hub: Hub
@@ -42,7 +42,7 @@ class Sender(Protocol):
 
     @property
     def incoming_frame(self) -> object:
-        """What stands for the frame that is arriving; None between frames."""
+        """A value that identifies the frame that is arriving; None between frames."""
 
     def send_ping(self, payload: bytes) -> None:
         """Send a ping."""
@@ -51,7 +51,7 @@ class Sender(Protocol):
         """Cut the peer: it did not answer a ping."""
 
     def read_on(self) -> bool:
-        """Process held input; False where there is none, so that reading goes on."""
+        """Process held input; False where there is none."""
 
     def writable(self) -> None:
         """Go on after everything queued was sent."""
@@ -64,8 +64,8 @@ class Sender(Protocol):
 class Outbox:
     """Output queue of one connection.
 
-    It is the producer that the transport pauses. `frame_left` is how much of a frame is to follow whose header is out:
-    no other frame may be written before that.
+    It is the producer that the transport pauses. `frame_left` is how many bytes of payload have to follow a header that
+    is written: no other frame may be written before them.
     """
 
     __slots__ = ("_connection", "_corked", "frame_left", "is_paused", "paused_for", "queued")
@@ -79,7 +79,7 @@ class Outbox:
         self.paused_for = 0
         """The reasons why input is not read."""
         self.queued = 0
-        """Bytes queued for the peer, beyond what its transport takes anyway."""
+        """Bytes queued for the peer, written while its transport could not send."""
 
     @property
     def is_full(self) -> bool:
@@ -93,7 +93,7 @@ class Outbox:
 
     @property
     def is_behind(self) -> bool:
-        """Whether what is written now would have to wait."""
+        """Whether output written now would have to wait."""
         return self.is_paused
 
     # -- writing --------------------------------------------------------------------------------------------------
@@ -121,11 +121,11 @@ class Outbox:
             self._count(len(data))
 
     def write_now(self, data: bytes) -> None:
-        """Write bytes of the answer to the handshake: they go out before all pace and order."""
+        """Write bytes of the response to the handshake: no pace and no order applies to them."""
         self._connection.transport.write(data)
 
     def begin_frame(self, header: bytes, length: int, payload: bytes = b"") -> None:
-        """Write the header of a frame, and the start of its payload; what lacks of `length` bytes follows."""
+        """Write the header of a frame of `length` bytes, and the start of its payload; the rest has to follow."""
         self.frame_left = length - len(payload)
         self.write(header + payload)
 
@@ -135,7 +135,7 @@ class Outbox:
         self.write(payload)
 
     def finish_frame(self, most: int) -> bool:
-        """Fill a half-sent frame with spaces, so that a Close can follow; False where more than `most` bytes lack."""
+        """Fill a half-sent frame with spaces, so that a Close can follow; False where more than `most` bytes are missing."""
         if self.frame_left > most:
             return False
         if self.frame_left:

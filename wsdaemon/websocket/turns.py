@@ -1,7 +1,7 @@
-"""The loop's time, shared: what many connections have to do is done a little of each in turn, and never for long.
+"""Turns of the reactor's loop, shared by all connections: each works for a short time, then the next one.
 
-Little work is done at once, as it comes in. Once `budget` seconds of a turn of the loop are spent, all further work of
-that turn waits for the next, and there takes its place in the queue.
+Short work is done at once. Once `budget` seconds of a turn of the loop are spent, all further work waits in a queue
+for the next turn.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from time import perf_counter
 from twisted.internet.interfaces import IReactorTime
 
 SHARES = 10
-"""Into how many pieces a turn's time is cut, where several wait for it."""
+"""Number of shares of a turn, where several connections wait."""
 
 
 class Turns:
-    """One queue for all connections of a daemon. Work that is not done after its share adds itself again."""
+    """Queue of work, one for all connections of a daemon. Work that is not done after its share adds itself again."""
 
     def __init__(self, clock: IReactorTime, budget: float) -> None:
         self._clock = clock
@@ -25,23 +25,23 @@ class Turns:
         self._spent = 0.0
         self.over = budget <= 0
         """Whether this turn's time is spent."""
-        self._fresh: deque[Callable[[], object]] = deque()  # what has not had a share yet
+        self._fresh: deque[Callable[[], object]] = deque()  # work that has had no share yet
         self._again: deque[Callable[[], object]] = deque()
         self._next = False  # whether the next turn is asked for
 
     @property
     def share(self) -> float:
-        """How long a piece of work may take, in seconds: all of a turn where no other waits."""
+        """How long one connection may work, in seconds: a whole turn where no other waits."""
         return self.budget / SHARES if self._fresh or self._again else self.budget
 
     def spend(self, seconds: float) -> None:
-        """Note time that was worked at once; little of it need not be noted."""
+        """Count time of this turn that is spent; very short work need not be counted."""
         self._spent += seconds
         self.over = self._spent >= self.budget
         self._ask()
 
     def add(self, work: Callable[[], object], *, again: bool = False) -> None:
-        """Have `work` called in one of the next turns; `again` says that it has had a share and wants more.
+        """Have `work` called in one of the next turns; with `again`, it has had a share and needs more.
 
         It must not raise.
         """
@@ -58,7 +58,7 @@ class Turns:
         self._spent = 0.0
         self.over = self.budget <= 0
         begun = now = perf_counter()
-        # Those who come anew and those who want more take turns, so that neither waits for all of the others.
+        # New work and work that goes on alternate, so that neither waits for all of the other.
         for _ in range(len(self._fresh) + len(self._again)):
             for queue in (self._fresh, self._again):
                 if queue:

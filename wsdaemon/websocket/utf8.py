@@ -1,4 +1,4 @@
-"""The check of texts that come in pieces (RFC 6455 section 8.1): wrong at the first byte that no other can mend."""
+"""UTF-8 check of texts that arrive in pieces (RFC 6455 section 8.1): it fails at the first invalid byte."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import codecs
 
 
 class Utf8Check:
-    """Checks one text after the other; stands in for Autobahn's own, which takes 20 times as long."""
+    """UTF-8 check of one text after the other, in place of Autobahn's, which takes 20 times as long."""
 
     __slots__ = ("_decoder", "_pending")
 
@@ -20,9 +20,9 @@ class Utf8Check:
         self._pending = b""
 
     def validate(self, data: bytes) -> tuple[bool, bool, int, int]:
-        """Take the next piece; returns whether the text is right so far, and whether it ends with a whole character.
+        """Take the next piece; returns whether the text is valid so far, and whether it ends with a whole character.
 
-        Two numbers follow, for Autobahn: where in the piece and in the text it is wrong, which is not looked for.
+        Two numbers follow because Autobahn expects them: the positions of the invalid byte, which are not computed.
         """
         if not self._pending and data.isascii():
             return True, True, 0, 0
@@ -31,17 +31,17 @@ class Utf8Check:
         except UnicodeDecodeError:
             return False, False, 0, 0
         pending = self._pending = self._decoder.getstate()[0]
-        # Python waits for the third byte before it says that this is a surrogate, which no byte can mend.
+        # Two bytes are enough to know a surrogate, which is never valid; Python waits for the third.
         return pending[:1] != b"\xed" or pending[1:] < b"\xa0", not pending, 0, 0
 
 
 def may_be_text(start: bytes) -> bool:
-    """Say whether a text may begin with these bytes."""
+    """Say whether a valid text can begin with these bytes."""
     return start.isascii() or Utf8Check().validate(start)[0]
 
 
 def is_text(whole: bytes) -> bool:
-    """Say whether these bytes are a text."""
+    """Say whether these bytes are valid UTF-8."""
     if whole.isascii():
         return True
     try:

@@ -1,4 +1,4 @@
-"""The engines behind permessage-deflate: isal where it is installed (the extra `speed`), else Python's own zlib.
+"""Engines of permessage-deflate: isal where it is installed (the extra `speed`), else Python's zlib.
 
 isal (Intel's igzip) compresses JSON four times as fast as zlib's fastest level, to the same size, and inflates twice as
 fast. zlib-ng, the other candidate, is faster with messages of a kilobyte, where neither is what takes the time, but
@@ -21,7 +21,7 @@ ISAL_LEVELS = 3
 SHORT = 1 << 10
 SYNC_FLUSH = zlib.Z_SYNC_FLUSH
 errors: tuple[type[Exception], ...] = (zlib.error,) if _isal is None else (zlib.error, _isal.error)
-"""What is raised where there is nothing to inflate."""
+"""Exceptions for data that cannot be inflated."""
 
 
 def new_compressor(level: int, window: int, memory: int) -> Any:
@@ -32,7 +32,7 @@ def new_compressor(level: int, window: int, memory: int) -> Any:
 
 
 def new_decompressor(window: int, history: bytes, length: int = 1 << 30) -> Any:
-    """Return what inflates a raw deflate stream that goes on behind `history`: what came last, a window of it.
+    """Return a decompressor of a raw deflate stream that goes on behind `history`, the last bytes of its output.
 
     `length` is how much is to be inflated: up to a kilobyte, zlib is faster than isal.
     """
