@@ -135,7 +135,7 @@ class Outbox:
         self.write(payload)
 
     def finish_frame(self, most: int) -> bool:
-        """Fill a half-sent frame with spaces, so that a Close can follow; False where more than `most` bytes are missing."""
+        """Fill a half-sent frame with spaces, so that a Close can follow; False where over `most` bytes are missing."""
         if self.frame_left > most:
             return False
         if self.frame_left:
