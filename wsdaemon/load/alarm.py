@@ -12,6 +12,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from twisted.internet.interfaces import IReactorFDSet, IReadDescriptor
@@ -46,13 +47,12 @@ class TimerFd:
         if self._fd < 0:
             raise OSError(ctypes.get_errno(), "timerfd_create")
         self._spec = _Spec()
-        self._function: Callable[..., object] | None = None
-        self._arguments: tuple[Any, ...] = ()
+        self._call: Callable[[], object] = bool  # does nothing
         reactor.addReader(self)
 
     def callLater(self, delay: float, function: Callable[..., object], *arguments: Any) -> None:
         """Call `function` after `delay` seconds, instead of the pending call."""
-        self._function, self._arguments = function, arguments
+        self._call = partial(function, *arguments)
         nanoseconds = max(1, int(delay * 1e9))  # 0 would disarm it
         self._spec.first_s, self._spec.first_ns = divmod(nanoseconds, 1_000_000_000)
         self._libc.timerfd_settime(self._fd, 0, ctypes.byref(self._spec), None)
@@ -71,13 +71,10 @@ class TimerFd:
         """Make the pending call: the timer has expired."""
         with contextlib.suppress(BlockingIOError):
             os.read(self._fd, 8)
-            function, self._function = self._function, None
-            if function is not None:
-                function(*self._arguments)
+            self._call()
 
     def connectionLost(self, reason: Failure) -> None:
-        """Forget the pending call: the reactor has ended."""
-        self._function = None
+        """Do nothing: the reactor has ended."""
 
     def logPrefix(self) -> str:
         """Return the name for Twisted's log."""

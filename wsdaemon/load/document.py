@@ -1,4 +1,4 @@
-"""The JSON document of a run: versioned, stable, with the unit of each number in its name.
+"""JSON document of a run: versioned, stable, with the unit of each number in its name.
 
 docs/load.md lists the fields. Within a version fields may be added, but none is removed or changes its meaning.
 """
@@ -23,11 +23,11 @@ Document = dict[str, Any]
 
 
 class DocumentError(ValueError):
-    """A text that is not the document of a run; the message says why."""
+    """Text that is not the document of a run; the message says why."""
 
 
 def make(measured: Measurement, target: Target, started: datetime) -> Document:
-    """Return the document of a run, which `started` at a time with a time zone."""
+    """Return the document of a run; `started` has a time zone."""
     plan, health = measured.plan, measured.health
     record, total = measured.record, measured.record.total()
     echo = plan.mode is Mode.ECHO

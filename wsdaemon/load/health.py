@@ -1,19 +1,19 @@
-"""Whether the client itself was the limit of a measurement. Pure: it is told times.
+"""Health of the client: whether it was itself the limit of a measurement. Pure: times are passed in.
 
-There are two signs. It used a whole processor core: then it could not have sent more, and replies waited for it. Or its
-timers fired late: then it was busy, or something else had the processor, and latencies are partly its own.
+There are two signs. The client used a whole processor core: then it could not have sent more, and replies waited for
+it. Or its timers fired late: then it was busy, or another process had the core, and latencies are partly the client's.
 """
 
 from __future__ import annotations
 
 BUSY = 0.90
-"""The share of one core from which on the client counts as the limit."""
+"""Share of one core from which on the client counts as the limit."""
 LATE = 0.010
-"""A timer that fires this many seconds late was late."""
+"""Delay beyond which a timer counts as late, in seconds."""
 LATE_SHARE = 0.05
-"""The share of late timers from which on the client counts as the limit."""
+"""Share of late timers from which on the client counts as the limit."""
 PAUSE = 0.100
-"""A single lag of this many seconds is reported by itself."""
+"""Delay from which on a single timer is reported, in seconds."""
 
 
 class Health:

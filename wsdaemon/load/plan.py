@@ -1,4 +1,4 @@
-"""The plan of a run: its options, checked, and the messages that follow from them."""
+"""Plan of a run: its options, checked, and the messages that follow from them."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from enum import StrEnum
 from wsdaemon.client.flags import Number, check, flag
 
 POOL_MESSAGES = 1024
-"""How many different messages are made before the run, at most; each client sends them over and over."""
+"""Greatest number of different messages that are made before the run; each client sends them over and over."""
 POOL_BYTES = 1 << 24
-"""How many bytes they take together, about and at most, unless two messages alone take more."""
+"""About how many bytes these messages take together at most; two large ones may take more."""
 LARGEST_MESSAGE = 1 << 28
 MOST_CLIENTS = 60_000
 _ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 
 
 class Mode(StrEnum):
-    """The subject of a measurement."""
+    """Subject of a measurement."""
 
     ECHO = "echo"
     """Messages, which the server echoes."""
@@ -29,7 +29,7 @@ class Mode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """The range of message sizes, in bytes of payload."""
+    """Range of message sizes, in bytes of payload."""
 
     least: int
     greatest: int
@@ -53,10 +53,10 @@ def parse_sizes(text: str) -> Sizes:
 
 @dataclass(frozen=True, kw_only=True)
 class LoadPlan:
-    """One run.
+    """Plan of one run.
 
-    With a `rate` the loop is open: that many messages/s in total are due, whatever the server does. Without, it is
-    closed: each client keeps `in_flight` of them unanswered. Raises `ValueError` for what cannot be.
+    With a `rate` the loop is open: that many messages/s in total are due, whatever the server does. Without a rate it
+    is closed: each client keeps `in_flight` messages unanswered. Raises `ValueError` for options that do not fit.
     """
 
     clients: int = flag(
@@ -91,7 +91,7 @@ class LoadPlan:
         text="measure handshakes: connect and close, --clients at a time",
     )  # fmt: skip
     patience: float = 5.0
-    """How long to wait for replies after the end, in seconds; later ones are lost."""
+    """How long to wait for replies after the end, in seconds; later replies are lost."""
 
     def __post_init__(self) -> None:
         check(self)

@@ -9,11 +9,11 @@ from __future__ import annotations
 import math
 
 _ROUNDING = 1e-9
-"""A message is due this many seconds early, so that rounding does not delay it by a tick."""
+"""How many seconds early a message is due, so that rounding does not delay it by a tick."""
 
 
 class Schedule:
-    """The due times of a run, taken in order.
+    """Due times of a run, taken in order.
 
     Args:
         rate: messages a second, of all clients together.

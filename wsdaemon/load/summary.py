@@ -1,4 +1,4 @@
-"""The summary of a run as text, at most 80 columns wide."""
+"""Summary of a run as text, at most 80 columns wide."""
 
 from __future__ import annotations
 

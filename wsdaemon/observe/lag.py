@@ -1,4 +1,4 @@
-"""Loop lag: the delay of a timed call beyond its time, and so of everything else in the process."""
+"""Loop lag: how late the event loop makes its timed calls, and so how late it does everything else."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ _SHOWN = 4
 
 
 class LoopLag:
-    """Lag of an event loop, measured in a histogram, and logged where it exceeds a threshold.
+    """Lag of an event loop in a histogram, with a line in the log where it exceeds a threshold, in seconds.
 
-    With `watch`, a thread looks up which function holds the loop, for the log.
+    With `watch`, a thread looks up which function blocks the loop, for the log.
     """
 
     METRICS: ClassVar[tuple[Metric[LoopLag], ...]] = (
@@ -54,7 +54,7 @@ class LoopLag:
         self._call = self._clock.callLater(EVERY, self._measure)
 
     def watch(self) -> None:
-        """Start the thread that looks at the calling one."""
+        """Start the thread that looks at the calling thread, which runs the loop."""
         main = threading.get_ident()
         self._thread = threading.Thread(target=self._look, args=(main,), name="loop lag", daemon=True)
         self._thread.start()

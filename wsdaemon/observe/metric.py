@@ -21,8 +21,8 @@ class Metric(Generic[Source]):
 
     The keys that `read` returns are the values of the label, tuples if there are several labels, `()` if there are
     none. Its values are numbers, or for `histogram` and `info` the arguments of Prometheus' library. A label has few
-    values, and none is text that a peer sent. A counter with a `total` is on the live page, under that name: summed
-    over all labels but `direction`.
+    values, and none is text that a peer sent. The live page shows a counter with a `total` under that name, summed over
+    all labels but `direction`.
     """
 
     kind: Literal["counter", "gauge", "histogram", "info"]

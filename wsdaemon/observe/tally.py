@@ -15,9 +15,9 @@ from wsdaemon.observe.metric import Metric
 class Cause(StrEnum):
     """Cause of a refusal, a cut or a failure: its label, what it means, and whether the peer read too slowly.
 
-    A new one is declared here, and counted by `hub.tally.count(Cause.NO_PONG)`, or by `note`, which logs it too. Names
-    in braces are filled in from keywords: `hub.tally.count(Cause.FAILED, code=1002)` counts `closed with 1002`. They
-    take few values, none of which is text that a peer sent.
+    A new one is declared here, and counted by `hub.tally.count(Cause.NO_PONG)`, or by `note`, which logs it too.
+    Keywords fill in the names in braces: `hub.tally.count(Cause.FAILED, code=1002)` counts `closed with 1002`. A name
+    takes few values, and none is text that a peer sent.
     """
 
     meaning: str

@@ -12,10 +12,10 @@ _CODES = frozenset(range(1000, 1016))
 
 
 class Traffic:
-    """Frames, messages, payload bytes as on the wire (compressed or not), and how connections begin and end.
+    """Traffic in frames, messages and payload bytes as on the wire, and how connections begin and end.
 
-    A frame counts when it has been received or written, a message with its last frame. On the path of every message
-    the caller increments the arrays itself, because a call would cost more than the counting.
+    A frame counts when it has been received or written, a message with its last frame. Where speed matters, the caller
+    increments the arrays itself, because a call would cost more than the counting.
     """
 
     METRICS: ClassVar[tuple[Metric[Traffic], ...]] = (
