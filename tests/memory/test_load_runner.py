@@ -1,12 +1,13 @@
-"""The load generator in memory: every time is exact, every fault is made on purpose."""
+"""Load generator in memory: every time is exact, every fault is made on purpose."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Container
 
 import pytest
 
-from tests.support.load_fakes import Run, echo
+from tests.support.load_fakes import Reply, Run, echo
 from wsdaemon.client.errors import CannotConnect, HandshakeRefused, HandshakeTimeout
 from wsdaemon.load.measurement import Measurement
 from wsdaemon.load.plan import Mode
@@ -22,8 +23,14 @@ def between(outcome: Measurement, least: float, greatest: float) -> int:
     return sum(count for value, count in counts.items() if least * 1e6 <= value <= greatest * 1e6)
 
 
+def reply_to(numbers: Container[int], fault: Reply) -> Reply:
+    """Return a server's replies: to the messages of these numbers, from 1, as `fault` says, to others an echo."""
+    number = itertools.count(1)
+    return lambda payload, is_binary: (fault if next(number) in numbers else echo)(payload, is_binary)
+
+
 class TestClosedLoop:
-    """Each client keeps so many messages on their way."""
+    """Each client keeps a number of messages in flight."""
 
     def test_in_flight(self) -> None:
         """With 3 in flight and a latency of 10 ms, each client sends 3 messages every 10 ms, and never more."""
@@ -38,18 +45,13 @@ class TestClosedLoop:
             assert len([at for at, _, _ in connection.sent if at < connection.sent[0][0] + 0.0095]) == 3
 
     def test_begins_when_all_are_open(self) -> None:
-        """Without a ramp, no message is sent before every client is connected."""
+        """Without a ramp, 32 clients connect at a time, and none sends a message before all are connected."""
         run = Run(clients=100, duration=0.2).start()
+        assert len(run.server.connected_at) == 32
         run.finish()
         first = min(connection.sent[0][0] for connection in run.server.connections)
         assert first >= max(run.server.connected_at)
         assert len(run.server.connections) == 100
-
-    def test_few_handshakes_at_a_time(self) -> None:
-        """Connecting itself does not flood the server."""
-        run = Run(clients=100, duration=0.2).start()
-        assert len(run.server.connected_at) == 32
-        run.finish()
 
     def test_ramp(self) -> None:
         """With a ramp, clients come in evenly, and begin at once."""
@@ -86,18 +88,10 @@ class TestChecks:
         ],
         ids=["wrong byte", "wrong opcode", "doubled", "one too many", "lost"],
     )
-    def test_one_fault(
-        self, fault: Callable[[bytes, bool], list[tuple[bytes, bool]]], expected: dict[str, int]
-    ) -> None:
+    def test_one_fault(self, fault: Reply, expected: dict[str, int]) -> None:
         """One fault among many messages is named, and the others are right."""
-        count = 0
-
-        def reply(payload: bytes, is_binary: bool) -> list[tuple[bytes, bool]]:
-            nonlocal count
-            count += 1
-            return fault(payload, is_binary) if count == 50 else echo(payload, is_binary)
-
-        outcome = Run(reply=reply, clients=1, rate=100.0, latency=0.005, duration=2.0).start().finish()
+        run = Run(reply=reply_to({50}, fault), clients=1, rate=100.0, latency=0.005, duration=2.0)
+        outcome = run.start().finish()
         found = errors(outcome)
         if expected == {"wrong_bytes": 1} and outcome.record.total().received == 200:
             expected = {"unexpected": 1}
@@ -106,13 +100,7 @@ class TestChecks:
 
     def test_lost_in_flight(self) -> None:
         """A reply that is skipped is lost at once, the next one is right, and the loop goes on."""
-        count = 0
-
-        def reply(payload: bytes, is_binary: bool) -> list[tuple[bytes, bool]]:
-            nonlocal count
-            count += 1
-            return [] if count % 10 == 0 else echo(payload, is_binary)
-
+        reply = reply_to(range(10, 10_000, 10), lambda payload, binary: [])
         outcome = Run(reply=reply, clients=1, in_flight=5, duration=1.0).start().finish()
         total = outcome.record.total()
         assert total.sent > 1000
@@ -121,19 +109,13 @@ class TestChecks:
 
     def test_out_of_order(self) -> None:
         """Two replies in the wrong order are not lost: they are out of order."""
-        held: list[tuple[bytes, bool]] = []
-        count = 0
+        late: list[tuple[bytes, bool]] = []
 
-        def reply(payload: bytes, is_binary: bool) -> list[tuple[bytes, bool]]:
-            nonlocal count
-            count += 1
-            if count == 20:
-                held.append((payload, is_binary))
-                return []
-            late, held[:] = list(held), []
-            return [(payload, is_binary), *late]
+        def swap(payload: bytes, is_binary: bool) -> list[tuple[bytes, bool]]:
+            late.append((payload, is_binary))
+            return late[::-1] if len(late) == 2 else []
 
-        outcome = Run(reply=reply, clients=1, in_flight=4, duration=0.5).start().finish()
+        outcome = Run(reply=reply_to({20, 21}, swap), clients=1, in_flight=4, duration=0.5).start().finish()
         assert errors(outcome) == {"out_of_order": 1}
 
     def test_no_reply_at_all(self) -> None:
@@ -190,7 +172,7 @@ class TestOpenLoop:
         assert between(outcome, 0.010, 0.510) == pytest.approx(50, abs=2)
 
     def test_never_taken(self) -> None:
-        """What could not be sent until the end is unsent, not forgotten."""
+        """Messages that could not be sent until the end count as unsent."""
         run = Run(clients=1, rate=100.0, duration=1.0, patience=0.5).start().advance(0.503)
         run.server.connections[0].write_paused = True
         outcome = run.finish()
@@ -199,7 +181,7 @@ class TestOpenLoop:
         assert total.sent + total.errors["unsent"] == 100
 
     def test_client_that_stood_still(self) -> None:
-        """Where the client itself stood still, the messages that were due then count from when they were due."""
+        """Messages that were due while the client itself stood still count from when they were due."""
         run = Run(clients=1, rate=100.0, duration=2.0).start().advance(0.5)
         run.clock.advance(0.5)
         outcome = run.finish()
@@ -207,7 +189,7 @@ class TestOpenLoop:
         assert "stood still" in outcome.health.reasons[0]
 
     def test_ramp(self) -> None:
-        """While clients come in, only the messages of those that are there are sent, on the same beat."""
+        """During a ramp, only the messages of connected clients are sent; due times stay the same."""
         run = Run(clients=2, rate=100.0, ramp=1.0, duration=2.0).start()
         outcome = run.finish()
         assert outcome.record.total().sent == pytest.approx(100 + 75, abs=2)
@@ -218,7 +200,7 @@ class TestTrouble:
     """Connections fail and end."""
 
     def test_close_in_the_middle(self) -> None:
-        """A connection that the server closes: its code is counted, what was on its way is lost, the others go on."""
+        """When the server closes a connection, its code is counted, messages in flight are lost, the others go on."""
         run = Run(latency=0.010, clients=2, in_flight=4, duration=1.0).start().advance(0.5)
         run.server.connections[0].end(1011)
         outcome = run.finish()
@@ -227,14 +209,14 @@ class TestTrouble:
         assert len(run.server.connections[1].sent) > 350
 
     def test_cut(self) -> None:
-        """A connection that breaks off has no code."""
+        """A connection that ends without a Close frame has no code."""
         run = Run(clients=1, rate=10.0, duration=1.0).start().advance(0.55)
         run.server.connections[0].end(None)
         outcome = run.finish()
         assert errors(outcome) == {"cut_off": 1, "unsent": 4}
 
     def test_none_connects(self) -> None:
-        """If no client connects there is no run; each failure is counted by its kind."""
+        """If no client connects, the run ends at once; each failure is counted by its kind."""
         run = Run(clients=3, duration=5.0)
         run.server.errors = [
             HandshakeRefused(401, "Unauthorized", (), b""), CannotConnect("tcp", "nothing listens"),
@@ -255,7 +237,7 @@ class TestTrouble:
         assert outcome.record.total().received == 50
 
     def test_stop(self) -> None:
-        """Stopped in the middle, the run ends at once, and what was on its way is not called lost."""
+        """Stopped in the middle, the run ends at once, and messages in flight do not count as lost."""
         run = Run(latency=0.5, clients=2, in_flight=2, duration=10.0).start().advance(1.2)
         run.runner.stop()
         outcome = run.finish()
@@ -266,7 +248,7 @@ class TestTrouble:
         assert outcome.load_seconds == pytest.approx(1.197, abs=0.002)
 
     def test_stop_while_connecting(self) -> None:
-        """Stopped before anything is connected, the attempts are given up."""
+        """Stopped before a client is connected, the run cancels the attempts."""
         run = Run(clients=2, duration=10.0)
         run.server.connect_seconds = 5.0
         run.start().advance(0.1)
@@ -275,24 +257,21 @@ class TestTrouble:
         assert outcome.interrupted
         assert (outcome.opened, outcome.failed) == (0, 0)
 
-    def test_stood_still(self) -> None:
-        """In a closed loop as well it is told that the client stood still."""
-        run = Run(clients=1, duration=1.0).start().advance(0.5)
-        run.clock.advance(0.3)
-        assert "stood still" in run.finish().health.reasons[0]
-
-    def test_full_core(self) -> None:
-        """The processor time that the run took is looked at."""
+    def test_client_was_the_limit(self) -> None:
+        """In a closed loop as well it is told that the client used a whole core, or stood still."""
         run = Run(clients=1, duration=1.0).start().advance(0.5)
         run.cpu = 0.99
-        assert "processor" in run.finish().health.reasons[0]
+        run.clock.advance(0.3)
+        busy, still = run.finish().health.reasons
+        assert "processor" in busy
+        assert "stood still" in still
 
 
 class TestConnects:
-    """Handshakes, so many at a time."""
+    """Handshakes, a number of them at a time."""
 
     def test_at_a_time(self) -> None:
-        """At most as many connections as asked for are there at the same time, and each is closed before the next."""
+        """At most `clients` connections exist at a time, and each is closed before the next."""
         run = Run(mode=Mode.CONNECTS, clients=5, duration=1.0).start()
         outcome = run.finish()
         assert run.clock.seconds() < 1.01
@@ -314,7 +293,7 @@ class TestConnects:
         assert outcome.opened > 100
 
     def test_none_connects(self) -> None:
-        """Where the first round fails there is nothing to measure."""
+        """A run whose first round fails ends at once."""
         run = Run(mode=Mode.CONNECTS, clients=3, duration=10.0)
         run.server.errors = [CannotConnect("tcp", "nothing listens")] * 3
         outcome = run.start().finish()
@@ -330,7 +309,7 @@ class TestConnects:
         assert run.clock.seconds() < 1.1
 
     def test_waits_for_closing_handshakes(self) -> None:
-        """At the end, the last connections are closed as they should be, and it is over when they are."""
+        """The run ends when the closing handshakes of the last connections are done."""
         run = Run(mode=Mode.CONNECTS, clients=3, duration=1.2)
         run.server.close_seconds = 0.5
         outcome = run.start().finish()

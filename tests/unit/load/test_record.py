@@ -1,8 +1,9 @@
-"""Latencies and counts are kept without loss, in total and for each slice of time."""
+"""Record of a run: latencies and counts are kept without loss, in total and for each slice of time."""
 
 from __future__ import annotations
 
 import random
+from collections.abc import Iterable
 
 import pytest
 
@@ -11,14 +12,18 @@ from wsdaemon.load.health import Health
 from wsdaemon.load.record import Latencies, Record, microseconds, slice_length
 
 
+def latencies(seconds: Iterable[float]) -> Latencies:
+    found = Latencies()
+    found.add(microseconds(seconds))
+    return found
+
+
 class TestLatencies:
     """Percentiles by HdrHistogram."""
 
     def test_results(self) -> None:
-        """1 to 1000 ms give the percentiles that they should, to three digits; extremes and mean are exact."""
-        latencies = Latencies()
-        latencies.add(microseconds(each / 1000 for each in range(1, 1001)))
-        found = latencies.results()
+        """Percentiles of 1 to 1000 ms are right to three digits; extremes and mean are exact."""
+        found = latencies(each / 1000 for each in range(1, 1001)).results()
         assert found["count"] == 1000
         assert (found["min"], found["max"], found["mean"]) == (1.0, 1000.0, 500.5)
         assert found["stdev"] == pytest.approx(288.675, abs=0.01)
@@ -35,35 +40,30 @@ class TestLatencies:
 
     def test_percentile_is_never_over_the_maximum(self) -> None:
         """A histogram's step does not make a percentile larger than anything that was measured."""
-        latencies = Latencies()
-        latencies.add(microseconds([1.0000001]))
-        found = latencies.results()
+        found = latencies([1.0000001]).results()
         assert found["p50"] == found["p99_9"] == found["max"] == 1000.0
 
     def test_zero_and_an_hour(self) -> None:
         """A latency of less than a microsecond counts, and so does one of more than an hour."""
-        latencies = Latencies()
-        latencies.add(microseconds([0.0, 5000.0]))
-        assert latencies.histogram().get_total_count() == 2
-        assert latencies.results()["max"] == 5_000_000.0
+        found = latencies([0.0, 5000.0])
+        assert found.histogram().get_total_count() == 2
+        assert found.results()["max"] == 5_000_000.0
 
     def test_many_values_stay_few(self) -> None:
         """Memory stays small and percentiles right, however many different latencies there are."""
         source = random.Random(1)
-        latencies = Latencies()
+        found = Latencies()
         values = [source.expovariate(2) for _ in range(60_000)]
         for start in range(0, len(values), 1000):
-            latencies.add(microseconds(values[start : start + 1000]))
-        assert len(latencies.counts) < 25_000
-        assert latencies.counts.total() == latencies.count == 60_000
+            found.add(microseconds(values[start : start + 1000]))
+        assert len(found.counts) < 25_000
+        assert found.counts.total() == found.count == 60_000
         values.sort()
-        assert latencies.results()["p99"] == pytest.approx(1000 * values[59_400], rel=0.002)
+        assert found.results()["p99"] == pytest.approx(1000 * values[59_400], rel=0.002)
 
     def test_curve(self) -> None:
         """The percentile plot rises to the greatest latency at 100 %."""
-        latencies = Latencies()
-        latencies.add(microseconds(each / 1000 for each in range(1, 1001)))
-        curve = latencies.curve()
+        curve = latencies(each / 1000 for each in range(1, 1001)).curve()
         assert curve[0]["percentile"] == 0
         assert curve[-1] == {"percentile": 100.0, "latency_ms": 1000.0}
         assert curve == sorted(curve, key=lambda each: (each["percentile"], each["latency_ms"]))
@@ -94,7 +94,7 @@ class TestRecord:
         assert total.latencies.results()["mean"] == 2.0
 
     def test_nothing_is_counted_twice(self) -> None:
-        """A cut at the same time again changes nothing; what came at that very time is kept."""
+        """A second cut at the same time makes no slice; what was counted between the two is kept."""
         record = Record()
         record.current.sent = 3
         record.cut(1.0)
@@ -103,7 +103,7 @@ class TestRecord:
         assert [(each.sent, dict(each.errors)) for each in record.slices] == [(3, {"lost": 1})]
 
     def test_found_again(self) -> None:
-        """A message that was given up and then came late is not lost in the end."""
+        """A reply that arrives after it was counted as lost is lost no more."""
         record = Record()
         record.error("lost", 2)
         record.cut(1.0)
@@ -131,38 +131,25 @@ class TestRecord:
 
 
 class TestHealth:
-    """The client notices when it is what was measured."""
+    """The client notices when it was itself the limit."""
 
-    def test_well(self) -> None:
-        """Half a core and timers in time are no reason for a word."""
+    @pytest.mark.parametrize(
+        ("cpu", "lags", "reasons"),
+        [
+            (5.0, {}, []),
+            (9.7, {}, ["it used 97% of a processor core, which is all that it can use"]),
+            (5.0, dict.fromkeys(range(0, 1000, 10), 0.02), ["10% of its timers fired more than 10 ms late"]),
+            (5.0, {123: 0.5}, ["it stood still for 500 ms, 12.3 s after the start"]),
+        ],
+        ids=["well", "busy", "late", "pause"],
+    )
+    def test_reasons(self, cpu: float, lags: dict[int, float], reasons: list[str]) -> None:
+        """A full core, timers that are often late, and one long pause are reasons; half a core is none."""
         health = Health()
-        for each in range(100):
-            health.lag(0.001, each / 10)
-        health.used(5.0, 10.0)
         assert not health.reasons
-        assert health.cpu_share == 0.5
-
-    def test_busy(self) -> None:
-        """A full core is the limit."""
-        health = Health()
-        health.used(9.7, 10.0)
-        assert "97%" in health.reasons[0]
-
-    def test_late(self) -> None:
-        """Timers that fire late again and again are a sign, even if the processor was someone else's."""
-        health = Health()
-        for each in range(100):
-            health.lag(0.02 if each % 10 == 0 else 0.0, each / 10)
-        assert health.late_share == 0.1
-        assert "10%" in health.reasons[0]
-
-    def test_pause(self) -> None:
-        """One long stop is told, with its time."""
-        health = Health()
         for each in range(1000):
-            health.lag(0.5 if each == 123 else 0.0, each / 10)
-        assert health.reasons == ["it stood still for 500 ms, 12.3 s after the start"]
-
-    def test_nothing(self) -> None:
-        """A run that never began says nothing."""
-        assert not Health().reasons
+            health.lag(lags.get(each, 0.001), each / 10)
+        health.used(cpu, 10.0)
+        assert health.reasons == reasons
+        assert health.cpu_share == cpu / 10
+        assert health.late_share == len(lags) / 1000

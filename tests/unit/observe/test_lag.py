@@ -3,31 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from typing import Any
 
 import pytest
 from twisted.internet.task import Clock
-from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
-from zope.interface import implementer
+from twisted.logger import capturedLogs
 
 from tests.support.patience import PATIENCE
 from wsdaemon.observe.lag import BOUNDS, EVERY, LoopLag
-
-
-@pytest.fixture
-def lines() -> Iterator[list[LogEvent]]:
-    """What is logged."""
-    events: list[LogEvent] = []
-
-    @implementer(ILogObserver)
-    def observe(event: LogEvent) -> None:
-        if event.get("event") == "lag":
-            events.append(event)
-
-    globalLogPublisher.addObserver(observe)
-    yield events
-    globalLogPublisher.removeObserver(observe)
 
 
 def test_lag_is_what_a_call_is_late() -> None:
@@ -46,18 +28,19 @@ def test_lag_is_what_a_call_is_late() -> None:
     assert clock.getDelayedCalls() == []
 
 
-def test_only_what_is_over_the_threshold_is_logged(lines: list[LogEvent]) -> None:
+def test_only_what_is_over_the_threshold_is_logged() -> None:
     clock = Clock()
     lag = LoopLag(clock, 0.5)
     lag.start()
-    clock.advance(EVERY + 0.4)
-    assert lines == []
-    clock.advance(EVERY + 0.6)
-    assert [round(event["lag"], 3) for event in lines] == [0.6]
+    with capturedLogs() as events:
+        clock.advance(EVERY + 0.4)
+        assert events == []
+        clock.advance(EVERY + 0.6)
+    assert [(event["event"], round(event["lag"], 3)) for event in events] == [("lag", 0.6)]
     lag.stop()
 
 
-def test_the_log_says_what_was_running(lines: list[LogEvent]) -> None:
+def test_the_log_says_what_was_running() -> None:
     """A thread looks at the loop's thread while it is late."""
     clock = Clock()
     lag = LoopLag(clock, 0.05)
@@ -69,9 +52,8 @@ def test_the_log_says_what_was_running(lines: list[LogEvent]) -> None:
         while not lag._seen and time.monotonic() < until:
             pass
 
-    something_long()
-    clock.advance(EVERY + 1)
+    with capturedLogs() as events:
+        something_long()
+        clock.advance(EVERY + 1)
     lag.stop()
-    (event,) = lines
-    shown: Any = event["what"]
-    assert "something_long (test_lag.py:" in shown
+    assert ["something_long (test_lag.py:" in event["what"] for event in events] == [True]

@@ -1,7 +1,11 @@
-"""Log: one line for each event, whatever peers send, as text or JSON, and nothing below the level."""
+"""Log: one line for each event, whatever peers send, as text or JSON, and nothing below the level.
+
+The text is as Twisted formats it, the time as the calendar has it.
+"""
 
 from __future__ import annotations
 
+import datetime
 import io
 import json
 from typing import Any
@@ -9,13 +13,15 @@ from typing import Any
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from twisted.logger import Logger, LogLevel, globalLogPublisher
+from twisted.logger import Logger, LogLevel, eventAsText, globalLogPublisher
 from twisted.python.failure import Failure
 
 from wsdaemon.observe.log import SILENT, as_json, as_text, make_observer, one_line
 
-MOMENT = 1_700_000_000.1239
+SECOND = 1_700_000_000
+MOMENT = SECOND + 0.1239
 STAMP = "2023-11-14T22:13:20.123Z"
+START = f"{STAMP} info     "
 HOSTILE = {
     "line feed": "\n",
     "carriage return": "\r",
@@ -43,30 +49,31 @@ HOSTILE = {
 }
 
 
-def event(text: str, **fields: Any) -> dict[str, Any]:
+def event(text: str = "", **fields: Any) -> dict[str, Any]:
     shown = {"log_format": "{text}", "text": text, "log_time": MOMENT, "log_level": LogLevel.info}
     return {**shown, "log_namespace": "wsdaemon", **fields}
 
 
 def test_a_text_line_has_time_level_and_text() -> None:
-    assert as_text(event("hello world")) == f"{STAMP} info     hello world\n"
+    assert as_text(event("hello world")) == f"{START}hello world\n"
     assert as_text(event("hello", log_level=LogLevel.critical)) == f"{STAMP} critical hello\n"
 
 
-def test_an_event_without_a_level_is_of_level_info() -> None:
-    assert as_text({"log_format": "old", "log_time": MOMENT}) == f"{STAMP} info     old\n"
+def test_an_event_without_a_level_or_a_format_is_of_level_info_and_empty() -> None:
+    assert as_text({"log_format": "old", "log_time": MOMENT}) == f"{START}old\n"
+    assert as_text({"log_time": MOMENT}).split() == [STAMP, "info"]
 
 
 @pytest.mark.parametrize("text", ["plain", "héllo wörld", "日本語", "emoji \U0001f600", "back\\slash", "{curly} {0}"])
 def test_what_can_be_read_is_shown_as_it_is(text: str) -> None:
     assert one_line(text) == text
-    assert as_text(event(text)) == f"{STAMP} info     {text}\n"
+    assert as_text(event(text)) == f"{START}{text}\n"
 
 
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
 def test_what_could_break_hide_or_reorder_a_line_is_escaped(text: str) -> None:
     line = as_text(event(f"<{text}>"))
-    shown = line.removeprefix(f"{STAMP} info     <").removesuffix(">\n")
+    shown = line.removeprefix(f"{START}<").removesuffix(">\n")
     assert shown.isascii()
     assert shown.isprintable()
     assert shown.encode().decode("unicode_escape") == text, "and it can be told what it was"
@@ -138,7 +145,7 @@ def test_the_style_is_chosen(style: str, start: str) -> None:
 
 def test_without_a_stream_the_standard_output_is_written(capsys: pytest.CaptureFixture[str]) -> None:
     make_observer("info", "text")(event("hello"))
-    assert capsys.readouterr().out == f"{STAMP} info     hello\n"
+    assert capsys.readouterr().out == f"{START}hello\n"
 
 
 def test_a_terminal_that_cannot_show_a_character_loses_no_event() -> None:
@@ -146,7 +153,7 @@ def test_a_terminal_that_cannot_show_a_character_loses_no_event() -> None:
     stream = io.TextIOWrapper(terminal, encoding="ascii")
     make_observer("info", "text", stream)(event("h\xe9llo \u20ac"))
     stream.flush()
-    assert terminal.getvalue() == f"{STAMP} info     h\\xe9llo \\u20ac\n".encode()
+    assert terminal.getvalue() == f"{START}h\\xe9llo \\u20ac\n".encode()
 
 
 def test_twisteds_own_events_are_written_too() -> None:
@@ -165,3 +172,114 @@ def test_twisteds_own_events_are_written_too() -> None:
 def test_the_silent_logger_takes_everything_and_says_nothing(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     getattr(SILENT, name)("{text}", text="x")
     assert capsys.readouterr() == ("", "")
+
+
+class Thing:
+    """Something with an attribute."""
+
+    name = "a name"
+
+    def __str__(self) -> str:
+        return "a thing"
+
+
+class Broken:
+    """Something that cannot be shown."""
+
+    def __str__(self) -> str:
+        raise ValueError("no")
+
+    __repr__ = __format__ = __str__  # type: ignore[assignment]  # whatever it is called with
+
+
+def text_of(event: dict[str, Any]) -> str:
+    """Return the text of a line of the log."""
+    line = as_text(event)
+    assert line.endswith("\n")
+    assert line.startswith(START)
+    return line[len(START) : -1]
+
+
+FIELDS: dict[str, Any] = {
+    "word": "hello", "number": 7, "part": 0.5, "none": None, "octets": b"\xff", "thing": Thing(), "list": [1, "x"],
+    "table": {"key": "value"}, "call": lambda: "what it returns",
+}  # fmt: skip
+FORMATS = [
+    "plain", "", "{word}", "{word}: {number}", "{number:05d}", "{part:.2f}", "{word!r}", "{word:>10}|", "{none}",
+    "{octets}", "{octets!r}", "{thing}", "{thing.name}", "{list[0]}", "{table[key]}", "{{word}}", "100 %", "%(word)s",
+    "{number:{number}d}", "{log_namespace}", "{log_level.name}", "{word}\n", "one\ntwo", "{call()}",
+    "{word} ({number})", "({call()})", "{thing.name} {call()}", "tab\there",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", FORMATS)
+def test_as_twisted_has_it(text: str) -> None:
+    """Any format is filled in as Twisted does it: fields, calls, attributes, items, conversions and widths."""
+    logged = event(log_format=text, **FIELDS)
+    expected = eventAsText(logged, includeTimestamp=False, includeSystem=False).rstrip("\n")
+    assert "Unable" not in expected
+    assert text_of(logged) == expected.replace("\n", "\\n").replace("\t", "\\t")
+
+
+WORDS = st.sampled_from(["{word}", "{number}", "{thing.name}", "{call()}", "{{", "}}", " ", "x", "(", ")", "%s", "é"])
+
+
+@given(st.lists(WORDS, max_size=8).map("".join))
+def test_any_format(text: str) -> None:
+    """Any combination of fields and text is formatted as Twisted does."""
+    logged = event(log_format=text, **FIELDS)
+    assert text_of(logged) == eventAsText(logged, includeTimestamp=False, includeSystem=False)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["{missing}", "{", "}", "{word", "{word.no}", "{word:d}", "{}", "{0}", "{broken}", "{missing()}", "{broken!r} (x)"],
+)
+def test_a_format_that_fails(text: str) -> None:
+    """An event whose format fails is not lost: the line has its fields, or says that it could not be formatted."""
+    line = as_text(event(log_format=text, broken=Broken(), **FIELDS))
+    assert line.count("\n") == 1
+    assert "nable to format event" in line or "UNABLE TO FORMAT" in line.upper() or "lost" in line.lower()
+    assert as_json(event(log_format=text, broken=Broken(), **FIELDS)).count("\n") == 1
+
+
+@pytest.mark.parametrize("text", [None, 7, b"octets", b"\xff"])
+def test_a_format_that_is_no_text(text: Any) -> None:
+    """A format that is no text is left to Twisted, which never raises."""
+    logged = event(log_format=text)
+    expected = eventAsText(logged, includeTimestamp=False, includeSystem=False).rstrip("\n")
+    assert as_text(logged).startswith(START + expected[:20])
+
+
+def time_of(seconds: float) -> str:
+    """Return the time in the line of an event at `seconds`."""
+    return as_text(event(log_time=seconds)).split(" ")[0]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [
+        (SECOND, "20.000Z"), (SECOND + 0.0004, "20.000Z"), (SECOND + 0.5, "20.500Z"), (SECOND + 0.9994, "20.999Z"),
+        (SECOND + 0.9999, "20.999Z"), (SECOND + 0.9999997, "20.999Z"), (SECOND + 1, "21.000Z"),
+        (SECOND + 1.0001, "21.000Z"),
+    ],
+)  # fmt: skip
+def test_a_second_ends(seconds: float, shown: str) -> None:
+    """Fractions are cut off, not rounded: no line shows a later time than its event's."""
+    assert time_of(seconds) == "2023-11-14T22:13:" + shown
+
+
+@given(st.floats(0, 4e9))
+@example(0.0)
+@example(1_699_999_999.9999999)
+@example(1_709_164_799.9999)  # the end of a 29 February
+def test_any_time(seconds: float) -> None:
+    """Any time is the calendar's, in UTC, to the millisecond."""
+    whole = datetime.datetime.fromtimestamp(int(seconds), datetime.UTC)
+    assert time_of(seconds) == f"{whole:%Y-%m-%dT%H:%M:%S}.{int((seconds - int(seconds)) * 1000):03d}Z"
+
+
+def test_times_back_and_forth() -> None:
+    """A clock that is set back or jumps is shown as it is: a cached second is used for that second only."""
+    for second in [*range(20), *range(20)[::-1], 5, 5, 19, 0]:
+        assert time_of(SECOND + second + 0.25) == f"2023-11-14T22:13:{20 + second}.250Z"

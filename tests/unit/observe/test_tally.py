@@ -2,40 +2,35 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from twisted.internet.task import Clock
-from twisted.logger import eventAsText, globalLogPublisher
+from twisted.logger import capturedLogs, formatEvent
 
 from wsdaemon.observe.tally import Cause, Tally
 
 
 def test_one_line_for_a_cause_and_a_minute() -> None:
     """The first of a cause is logged, then at most one a minute, with the number so far; all are counted."""
-    lines: list[str] = []
-
-    def observe(event: Any) -> None:
-        lines.append(eventAsText(event, includeTimestamp=False, includeSystem=False))
-
     clock = Clock()
     tally = Tally(clock, log_every=60)
-    globalLogPublisher.addObserver(observe)  # type: ignore[arg-type]  # any callable will do
-    try:
+    with capturedLogs() as events:
         for _ in range(100):
             tally.note(Cause.OVER_CAP, "{peer}: no place", cap="max_connections", peer="192.0.2.1")
         tally.note(Cause.HTTP_REFUSED, "{peer}: too long", status=431, peer="192.0.2.2")
         clock.advance(60)
         tally.note(Cause.OVER_CAP, "{peer}: no place", cap="max_connections", peer="192.0.2.3")
         tally.count(Cause.HTTP_REFUSED, status=431)
-    finally:
-        globalLogPublisher.removeObserver(observe)  # type: ignore[arg-type]  # any callable will do
-    assert lines == ["192.0.2.1: no place", "192.0.2.2: too long", "192.0.2.3: no place (101 times so far)"]
+    lines = [formatEvent(event) for event in events]
+    assert lines == [
+        "192.0.2.1: no place",
+        "192.0.2.2: too long",
+        "192.0.2.3: no place (101 times so far)",
+    ]
     assert tally.counts == {"over max_connections": 101, "answered 431": 2}
     assert tally.summary() == "over max_connections: 101, answered 431: 2"
 
 
-def test_only_braces_make_a_label_of_many() -> None:
-    """Names in braces are filled in by the caller; causes of slow readers are marked."""
+def test_keywords_fill_in_labels() -> None:
+    """Names in braces are filled in from keywords; causes of slow readers are marked."""
     tally = Tally(Clock())
     tally.count(Cause.FAILED, code=1002)
     tally.count(Cause.NO_PONG)
