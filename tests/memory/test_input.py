@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from types import FrameType
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -105,3 +108,22 @@ def test_answers_to_one_chunk_are_one_write() -> None:
     sent = [Frame(TEXT, b"1"), Frame(BINARY, b"2"), Frame(PING, b"3"), Frame(TEXT, b"4"), close(1000)]
     peer.send(b"".join(frame.masked() for frame in sent))
     assert len(writes) == 1
+
+
+def test_the_way_of_three_messages_is_short() -> None:
+    """Seven Python frames from the transport's call to its one write; the transport's own three make it ten."""
+    peer = MemorySite().open("/echo")
+    data = Frame(TEXT, b"hello").masked() * 3
+    peer.send(data)  # what is made at first use is not counted
+    connection = peer.transport.protocol
+    calls: list[str] = []
+
+    def note(frame: FrameType, event: str, _: object) -> None:
+        if event == "call" and "/wsdaemon/" in frame.f_code.co_filename:
+            calls.append(frame.f_code.co_name)
+
+    sys.setprofile(note)
+    connection.dataReceived(data)
+    sys.setprofile(None)
+    way = ["dataReceived", "cork", "take_whole_frames", "messages_in", "join_frames", "write", "uncork"]
+    assert (calls, len(peer.frames())) == (way, 6)
