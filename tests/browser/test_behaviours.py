@@ -61,14 +61,6 @@ def test_inspect_shows_the_browser(browser: Browser, server: Daemon) -> None:
     assert len(hello["frames"][0]["masking_key"]) == 8
 
 
-def test_status_tells_of_this_page(page: Page, server: Daemon) -> None:
-    """A page of the daemon's own may know; who they are it does not say."""
-    case = Case("/status", replies(""), sends=())
-    told = json.loads(visit_all(page, server, [case])[case]["messages"][0])
-    (you,) = [each for each in told["conns"] if each["number"] == told["you"]]
-    assert (you["peer"], you["subprotocol"]) == ("hidden", "status")
-
-
 def test_status_tells_pages_of_other_sites_nothing(browser: Browser, server: Daemon) -> None:
     context = browser.new_context()
     case = Case("/status", refused(403))

@@ -23,4 +23,5 @@ CASES = [
     Case("/inspect", replies(telling(tls=telling(version="TLSv1.3", cipher=like("TLS_.*"), client_certificate=None))),
          sends=(), tls=True, wsproto=None, chromium=None),
     Case("/status", replies(telling(version="wsdaemon", conns=having(_YOU))), sends=()),
+    Case("/", replies(telling(conns=having(_YOU)), subprotocol="lws-status"), sends=(), offers=("lws-status",)),
 ]  # fmt: skip

@@ -43,7 +43,8 @@ CASES = [
       for how in ("read", "write", "both")),
     Case("/ticker?interval=5&stall=read", unanswered("0", "1"), sends=()),
     Case("/ticker?interval=5&stall=write", in_vain(code=1006), sends=()),
-    Case("/echo?stall=read&compression=decline", in_vain(code=1006, held_up=True), sends=(_MANY,), **_NOT_TOLD),
+    *(Case(f"/{url}", in_vain(code=1006, held_up=True), sends=(_MANY,), **_NOT_TOLD)
+      for url in ("echo?stall=read&compression=decline", "sink?stall=read&extension=")),
     Case("/sink?stall=write", in_vain(code=1006, held_up=False), **_NOT_TOLD),
     # The order: every third, and no other.
     Case("/echo?drop=3", replies(*"12457"), sends=_SEVEN),

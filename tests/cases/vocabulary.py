@@ -10,7 +10,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import pytest
@@ -201,6 +201,8 @@ def check(case: Case, client: str, seen: dict[str, Any]) -> None:
     expected["error"] = text(getattr(outcome.fault, client)) if outcome.fault else None
     if client == "chromium":
         expected |= _as_chromium(outcome)
+    if client == "websockets" and outcome.linger is None and "reason" in outcome.seen:
+        expected["close"] = (outcome.seen["code"], outcome.seen["reason"])  # it sends the Close back
     if client == "ws" and "extensions" in expected:
         expected["extensions"] = expected["extensions"].partition(";")[0]  # it tells the names alone
     if "messages" in expected:
@@ -301,10 +303,8 @@ def asked(case: Case, client: str, address: str) -> dict[str, Any]:
             sends.append(message._asdict())
         else:
             sends.append(message)
-    given = {
-        each.name: getattr(case, each.name) for each in fields(case) if each.name in ("origin", "follows", "deflate")
-    }
     return {
-        **given, "url": address + case.url, "offers": case.offers, "sends": sends, "until": case.until(client),
-        "linger": outcome.linger, "patience": outcome.patience, "maxSize": case.max_size,
+        "url": address + case.url, "offers": case.offers, "deflate": case.deflate, "origin": case.origin,
+        "follows": case.follows, "maxSize": case.max_size, "sends": sends, "until": case.until(client),
+        "linger": outcome.linger, "patience": outcome.patience,
     }  # fmt: skip

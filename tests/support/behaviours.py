@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zlib
 from typing import Any
 
 from tests.support.memory import MemorySite, Peer, pass_time
@@ -12,6 +13,8 @@ from wsdaemon.routing.registry import find_all
 from wsdaemon.settings import BehaviourSettings
 
 DEFLATE = "permessage-deflate"
+TAIL = b"\0\0\xff\xff"
+"""What the end of a compressed message leaves out (RFC 7692 section 7.2.1)."""
 QUIET = "[websocket]\nping_interval = 0\n"
 KEEP_ALIVE = "[websocket]\nping_interval = 1\nping_timeout = 1\n"
 RIGHT = (
@@ -108,3 +111,22 @@ def status(site: MemorySite, target: str, **options: str) -> tuple[int, bytes]:
     head, _, body = peer.take().partition(b"\r\n\r\n")
     peer.hang_up()
     return int(head[9:12]) if len(head) > 12 else 0, body
+
+
+def inflated(payload: bytes, bits: int = 15) -> bytes:
+    """Inflate a message that was compressed without context, with a window of that size.
+
+    It is inflated a few bytes at a time: else zlib finds in its output what it does not have in its window any more.
+    """
+    engine = zlib.decompressobj(-bits)
+    data, message = payload + TAIL, bytearray()
+    while data:
+        message += engine.decompress(data, 100 if bits < 15 else 1 << 20)
+        data = engine.unconsumed_tail
+    return bytes(message)
+
+
+def deflated(message: bytes) -> bytes:
+    """Return a message as a client compresses it."""
+    engine = zlib.compressobj(wbits=-15)
+    return (engine.compress(message) + engine.flush(zlib.Z_SYNC_FLUSH))[:-4]

@@ -14,9 +14,8 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.frames import Close
-from websockets.typing import Origin, Subprotocol
 
-from tests.cases.vocabulary import HERE, LONG
+from tests.cases.vocabulary import HERE
 from tests.support.certificates import Identity
 from tests.support.clients.websockets import trusting
 from tests.support.daemon import Daemon
@@ -132,101 +131,7 @@ def test_a_redirect_can_name_this_site_in_full(server: Daemon) -> None:
     run(client)
 
 
-def test_a_ticker_is_told_to_begin_anew_and_to_end(server: Daemon) -> None:
-    """By path or by lws' name; other messages change nothing."""
-
-    async def client(url: str, **options: Any) -> None:
-        connection = await connect(url, **options)
-        while await connection.recv() != "2":
-            pass
-        await connection.send("something else")
-        await connection.send("reset\n")
-        while await connection.recv() != "0":
-            pass
-        assert await connection.recv() == "1"
-        await connection.send("closeme\n")
-        await connection.wait_closed()
-        assert connection.close_code == 1000
-
-    run(lambda: client(f"{server.ws}/ticker?interval=10"))
-    run(lambda: client(server.ws, subprotocols=[Subprotocol("dumb-increment-protocol")]))
-
-
-def test_a_sink_counts_fragments(server: Daemon) -> None:
-    async def client() -> None:
-        connection = await connect(f"{server.ws}/sink?per=2&every=3600000", compression=None)
-        for message in ("one", "four!", bytes(5000), ["a", "b", "cd"], "last"):
-            await connection.send(message)
-        reports = [json.loads(await connection.recv()) for _ in range(2)]
-        assert [(each["messages"], each["frames"], each["bytes"]) for each in reports] == [(2, 2, 8), (4, 7, 5012)]
-        closing = asyncio.create_task(connection.close())
-        last = json.loads(await connection.recv())
-        await closing
-        assert [each["last"] for each in (*reports, last)] == [False, False, True]
-        assert (last["messages"], last["bytes"]) == (5, 5016)
-        assert last["seconds"] >= reports[1]["seconds"] >= reports[0]["seconds"]
-        assert connection.close_code == 1000
-
-    run(client)
-
-
 # -- who sees what ----------------------------------------------------------------------------------------------------
-
-
-def test_inspect_shows_the_handshake(server: Daemon) -> None:
-    """The headers as they were sent, in order, and what was agreed on."""
-
-    async def client() -> None:
-        async with connect(
-            f"{server.ws}/inspect?messages=9&double=2", subprotocols=[Subprotocol("x"), Subprotocol("y")],
-            additional_headers=[("X-Twice", "1"), ("x-tWICE", "2")], origin=Origin("http://here.example"),
-        ) as connection:  # fmt: skip
-            told = json.loads(await connection.recv())
-            request = connection.request
-            assert request is not None
-            assert told["headers"] == [[name, value] for name, value in request.headers.raw_items()]
-            assert ["x-tWICE", "2"] in told["headers"]
-            assert (told["method"], told["target"]) == ("GET", "/inspect?messages=9&double=2")
-            host, port = connection.local_address
-            assert told["peer"] == f"{host}:{port}"
-            assert (told["tls"], told["subprotocol"]) == (None, "x")
-            assert told["extensions"] == "permessage-deflate"
-
-    run(client)
-
-
-def test_inspect_shows_each_message_with_its_frames(server: Daemon) -> None:
-    async def client() -> None:
-        async with connect(f"{server.ws}/inspect", compression=None) as connection:
-            await connection.recv()
-            for message in ("héllo", b"\0\1", ["one", "two"], ""):
-                await connection.send(message)
-            first, second, third, fourth = [json.loads(await connection.recv()) for _ in range(4)]
-            (frame,) = first["frames"]
-            assert len(bytes.fromhex(frame.pop("masking_key"))) == 4
-            assert frame == {"opcode": 1, "fin": True, "rsv": 0, "length": 6}
-            assert (first["message"], first["type"], first["size"], first["text"]) == (1, "text", 6, "héllo")
-            assert (second["type"], second["base64"], second["compressed"]) == ("binary", "AAE=", False)
-            # The client says with an empty frame that there is no more.
-            shown = [(each["opcode"], each["fin"], each["length"]) for each in third["frames"]]
-            assert (third["frame_count"], shown) == (3, [(1, False, 3), (0, False, 3), (0, True, 0)])
-            assert len({each["masking_key"] for each in third["frames"]}) == 3, "each frame has a key of its own"
-            assert (third["text"], fourth["text"], fourth["message"]) == ("onetwo", "", 4)
-
-    run(client)
-
-
-def test_inspect_shows_what_is_compressed(server: Daemon) -> None:
-    async def client() -> None:
-        async with connect(f"{server.ws}/inspect", max_size=None) as connection:
-            await connection.recv()
-            await connection.send(LONG)
-            told = json.loads(await connection.recv())
-            assert (told["compressed"], told["size"], told["text"]) == (True, len(LONG), LONG)
-            assert told["payload_size"] == sum(each["length"] for each in told["frames"]) < len(LONG) / 10
-            assert told["frames"][0]["rsv"] == 4
-
-    run(client)
 
 
 async def tls_told(url: str, context: ssl.SSLContext) -> tuple[dict[str, Any], Any]:
@@ -257,30 +162,3 @@ def test_inspect_shows_whose_certificate_the_client_has(tmp_path: Path, daemon: 
     context.load_cert_chain(tmp_path / "ann.pem", tmp_path / "ann.key")
     told, _ = run(lambda: tls_told(own.wss, context))
     assert told["client_certificate"] == "CN=ann"
-
-
-def test_status_tells_who_comes_and_goes(server: Daemon) -> None:
-    """At once, and on every change; addresses are nobody's business."""
-
-    async def until(watcher: ClientConnection, wanted: Callable[[list[Any]], bool]) -> Any:
-        while True:
-            told = json.loads(await watcher.recv())
-            assert told["version"] == "wsdaemon"
-            assert told["count"] == len(told["conns"])
-            assert {each["peer"] for each in told["conns"]} == {"hidden"}
-            if wanted(told["conns"]):
-                return told
-
-    async def client() -> None:
-        async with connect(f"{server.ws}/status") as watcher:
-            told = await until(watcher, bool)
-            assert [each["subprotocol"] for each in told["conns"] if each["number"] == told["you"]] == ["status"]
-            other = await connect(f"{server.ws}/burst?count=1")
-            await until(watcher, lambda conns: "burst" in [each["subprotocol"] for each in conns])
-            await other.close()
-            await until(watcher, lambda conns: "burst" not in [each["subprotocol"] for each in conns])
-        # lws' name for it
-        async with connect(server.ws, subprotocols=[Subprotocol("lws-status")]) as watcher:
-            await until(watcher, bool)
-
-    run(client)

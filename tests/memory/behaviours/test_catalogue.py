@@ -87,18 +87,13 @@ def test_the_page_the_json_and_the_command_say_the_same(tmp_path: Path, capsys: 
     assert main(["behaviours", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == shown
     page = unescape(re.sub("<[^>]*>", " ", server.ask("/behaviours").body.decode()))
-    for behaviour in shown["behaviours"]:
-        assert main(["behaviours", behaviour["path"]]) == 0
-        told = " ".join(capsys.readouterr().out.split())
-        assert behaviour["example"] in page
-        assert behaviour["example"] in told
-        for each in behaviour["parameters"]:
-            assert each["what"] in page
-            assert f"{each['why']} Write {each['what']}" in told
-    for name, group in shown["groups"].items():
+    found = {each["path"]: each for each in shown["behaviours"]} | shown["groups"]
+    for name, told_of in found.items():
         assert main(["behaviours", name]) == 0
         told = " ".join(capsys.readouterr().out.split())
-        for each in group["parameters"]:
+        assert told_of.get("example", "") in page
+        assert told_of.get("example", "") in told
+        for each in told_of["parameters"]:
             assert each["what"] in page
             assert f"{each['why']} Write {each['what']}" in told
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 import base64
 import json
 import time
-import zlib
 from datetime import datetime
 from typing import Any
 
 import pytest
 
-from tests.support.behaviours import DEFLATE, told
+from tests.support.behaviours import DEFLATE, deflated, inflated, told
 from tests.support.memory import MemorySite, Peer, pass_time
 from tests.support.wire import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, Frame, close, close_code, request
 
@@ -44,7 +43,7 @@ def test_inspect_handshake(
     """The first message describes the handshake and the response."""
     peer = MemorySite().open("/inspect" + query, subprotocols=offered, extensions=extensions)
     (frame,) = peer.frames()
-    data = zlib.decompressobj(-15).decompress(frame.payload + b"\0\0\xff\xff") if frame.rsv else frame.payload
+    data = inflated(frame.payload) if frame.rsv else frame.payload
     shown = json.loads(data)
     assert abs(time.time() - _seconds(shown.pop("time"))) < 60
     headers = dict(shown.pop("headers"))
@@ -121,13 +120,12 @@ def test_inspect_many_frames() -> None:
 def test_inspect_compressed(piece: int) -> None:
     """A compressed message is shown inflated, its frames as they were on the wire."""
     peer = inspecting("/inspect?server_no_context_takeover=yes", extensions=DEFLATE)
-    engine = zlib.compressobj(wbits=-15)
-    payload = (engine.compress(b"ab" * 500) + engine.flush(zlib.Z_SYNC_FLUSH))[:-4]
+    payload = deflated(b"ab" * 500)
     peer.send(
         Frame(TEXT, payload[:5], rsv=4, fin=False).masked() + Frame(CONTINUATION, payload[5:]).masked(), piece=piece
     )
     (frame,) = peer.frames()
-    shown = json.loads(zlib.decompressobj(-15).decompress(frame.payload + b"\0\0\xff\xff"))
+    shown = json.loads(inflated(frame.payload))
     assert (shown["compressed"], shown["size"], shown["payload_size"]) == (True, 1000, len(payload))
     assert [(each["rsv"], each["length"]) for each in shown["frames"]] == [(4, 5), (0, len(payload) - 5)]
     assert shown["text"] == "ab" * 500

@@ -7,7 +7,7 @@ import zlib
 
 import pytest
 
-from tests.support.behaviours import DEFLATE, read_all, told
+from tests.support.behaviours import DEFLATE, TAIL, deflated, inflated, read_all, told
 from tests.support.memory import MemorySite, Peer, pass_time, refusal
 from tests.support.wire import BINARY, CLOSE, CONTINUATION, PING, TEXT, Frame, close, close_code
 
@@ -142,7 +142,7 @@ def test_burst_compressed() -> None:
     """Its messages are compressed as every reply is."""
     peer = MemorySite().open("/burst?count=3&size=1000", extensions=DEFLATE)
     engine = zlib.decompressobj(-15)
-    texts = [engine.decompress(frame.payload + b"\0\0\xff\xff") for frame in peer.frames()]
+    texts = [engine.decompress(frame.payload + TAIL) for frame in peer.frames()]
     assert texts == [(b"%d " % number).ljust(1000, b".") for number in range(3)]
 
 
@@ -222,16 +222,14 @@ def test_sink_fragments() -> None:
 @pytest.mark.parametrize("piece", [0, 100])
 def test_sink_compressed(piece: int) -> None:
     """Bytes are counted after inflating."""
-    engine = zlib.compressobj(wbits=-15)
-    payload = (engine.compress(bytes(100_000)) + engine.flush(zlib.Z_SYNC_FLUSH))[:-4]
+    payload = deflated(bytes(100_000))
     peer = MemorySite().open("/sink?every=100", extensions=DEFLATE)
     peer.send(Frame(BINARY, payload, rsv=4), piece=piece)
     pass_time(peer.site.clock, 0.1)
     peer.send(close(1000))
-    frames = peer.frames()
-    engine_in = zlib.decompressobj(-15)
-    text = engine_in.decompress(frames[0].payload + b"\0\0\xff\xff") if frames[0].rsv else frames[0].payload
-    assert (json.loads(text)["messages"], json.loads(text)["bytes"]) == (1, 100_000)
+    frame, *_ = peer.frames()
+    shown = json.loads(inflated(frame.payload) if frame.rsv else frame.payload)
+    assert (shown["messages"], shown["bytes"]) == (1, 100_000)
 
 
 def test_sink_takes_any_size() -> None:

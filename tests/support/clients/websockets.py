@@ -100,8 +100,12 @@ async def _visit(daemon: Daemon, case: Case) -> dict[str, Any]:
         seen["gave_up"] |= connection.protocol.close_rcvd is None and until is not None
     await closing
     mark("closed")
-    seen |= {"code": connection.close_code, "reason": connection.close_reason}
     sent, received = protocol.close_sent, protocol.close_rcvd
+    seen |= {
+        "code": connection.close_code,
+        "reason": connection.close_reason,
+        "close": sent and (sent.code, sent.reason),
+    }
     if received is None and sent is not None and sent.reason != "enough":
         seen["error"] = f"{sent.code} {sent.reason}"
     return seen
