@@ -1,10 +1,11 @@
-"""What makes the load generator quick and precise: TCP that sends at once, and a timer of less than a millisecond."""
+"""What makes the load generator quick and precise: TCP that sends at once, and a timer finer than a millisecond."""
 
 from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest_twisted  # type: ignore[import-untyped]
@@ -29,13 +30,13 @@ def on_reactor(test: Callable[[Any], Coroutine[Any, Any, None]]) -> Callable[[An
 
 
 class Collector(Protocol):
-    """Collects what comes, until a number of bytes is there."""
+    """Collects what it receives; `done` fires with the first `wanted` bytes, or more."""
 
     transport: Any
 
-    def __init__(self) -> None:
+    def __init__(self, wanted: int = 0) -> None:
         self.received = b""
-        self.wanted = 0
+        self.wanted = wanted
         self.done: Deferred[bytes] = Deferred()
         self.gone: Deferred[None] = Deferred()
 
@@ -58,15 +59,13 @@ class Echoing(Collector):
         self.transport.write(data[1:])
 
 
-async def connected(client: Collector, server: Collector) -> Any:
-    """Connect the two over TCP; the client sends at once. Returns the listening port."""
+@asynccontextmanager
+async def connected(client: Collector, server: Collector) -> AsyncIterator[None]:
+    """Connect the two over TCP meanwhile; the client sends at once."""
     port: Any = await TCP4ServerEndpoint(reactor, 0, interface="127.0.0.1").listen(Factory.forProtocol(lambda: server))
     endpoint = TCP4ClientEndpoint(reactor, "127.0.0.1", port.getHost().port)
     await EagerEndpoint(endpoint).connect(Factory.forProtocol(lambda: client))
-    return port
-
-
-async def end(port: Any, client: Collector, server: Collector) -> None:
+    yield
     client.transport.loseConnection()
     await client.gone
     await server.gone
@@ -85,52 +84,44 @@ class TestEager:
     @on_reactor
     async def test_at_once(self) -> None:
         """What is written has left when `write` returns."""
-        client, server = Collector(), Collector()
-        port = await connected(client, server)
-        sends = watch_sends(client)
-        client.transport.write(b"now")
-        assert sends == [3]
-        server.wanted = 3
-        assert await server.done == b"now"
-        await end(port, client, server)
+        client, server = Collector(), Collector(3)
+        async with connected(client, server):
+            sends = watch_sends(client)
+            client.transport.write(b"now")
+            assert sends == [3]
+            assert await server.done == b"now"
 
     @on_reactor
     async def test_one_chunk_one_call(self) -> None:
-        """What is written in answer to one chunk goes out in one system call."""
-        client, server = Echoing(), Collector()
-        port = await connected(client, server)
-        sends = watch_sends(client)
-        server.wanted = 10
-        server.transport.write(b"0123456789")
-        assert await server.done == b"0123456789"
-        assert sends == [10]
-        await end(port, client, server)
+        """Replies to one chunk go out in one system call."""
+        client, server = Echoing(), Collector(10)
+        async with connected(client, server):
+            sends = watch_sends(client)
+            server.transport.write(b"0123456789")
+            assert await server.done == b"0123456789"
+            assert sends == [10]
 
     @on_reactor
     async def test_more_than_the_socket_takes(self) -> None:
-        """What the socket does not take follows in order, and what is written then comes behind it."""
-        client, server = Collector(), Collector()
-        port = await connected(client, server)
-        client.transport.getHandle().setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 8192)
-        parts = [bytes([65 + each]) * (LARGE // 4) for each in range(4)]
-        server.wanted = LARGE
-        for part in parts:
-            client.transport.write(part)
-        assert await server.done == b"".join(parts)
-        await end(port, client, server)
+        """Bytes that the socket does not take follow in order, before those that are written later."""
+        client, server = Collector(), Collector(1 << 20)
+        async with connected(client, server):
+            client.transport.getHandle().setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 8192)
+            parts = [bytes([65 + each]) * (1 << 18) for each in range(4)]
+            for part in parts:
+                client.transport.write(part)
+            assert await server.done == b"".join(parts)
 
     @on_reactor
     async def test_written_before_the_end(self) -> None:
-        """What is written just before the connection is ended still goes out, and nothing is sent after a cut."""
+        """Bytes written just before the connection ends still go out; none are sent after that."""
         client, server = Collector(), Collector()
-        port = await connected(client, server)
-        client.transport.write(b"x" * LARGE)
-        client.transport.loseConnection()
-        await server.gone
-        assert len(server.received) == LARGE
-        client.transport.write(b"too late")
-        await client.gone
-        await port.stopListening()
+        async with connected(client, server):
+            client.transport.write(b"x" * LARGE)
+            client.transport.loseConnection()
+            await server.gone
+            assert len(server.received) == LARGE
+            client.transport.write(b"too late")
 
 
 class TestAlarm:
@@ -138,7 +129,7 @@ class TestAlarm:
 
     @on_reactor
     async def test_precise(self) -> None:
-        """It fires in the very tenth of a millisecond, at least sometimes, and never early."""
+        """It fires within 0.4 ms, at least sometimes, and never early."""
         timer = precise(reactor)
         assert timer is not reactor
         late = []
@@ -166,6 +157,6 @@ class TestAlarm:
         assert calls == ["made"]
 
     def test_clock(self) -> None:
-        """Where there are no file descriptors, the clock itself has to do."""
+        """Without file descriptors, the clock itself is the timer."""
         clock = Clock()
         assert precise(clock) is clock

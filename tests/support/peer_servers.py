@@ -11,7 +11,6 @@ import contextlib
 import http
 import ssl
 import sys
-import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -39,22 +38,9 @@ async def greet(connection: ServerConnection) -> None:
     await echo(connection)
 
 
-answered = 0
-
-
-def stall(message: Message) -> Message:
-    """Sleep for a second before the 200th reply, and with it every connection."""
-    global answered
-    answered += 1
-    if answered == 200:
-        time.sleep(1)
-    return message
-
-
 HANDLERS: dict[str, Callable[[ServerConnection], Awaitable[None]]] = {
     "websockets": echo,
     "opcode": answering(lambda message: message.encode()),
-    "stall": answering(stall),
     "greet": greet,
 }
 
