@@ -67,6 +67,13 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., D
         each.stop_well()
 
 
+@pytest.fixture(scope="module")
+def server(request: pytest.FixtureRequest, served: Callable[..., Daemon]) -> Daemon:
+    """The shared daemon of a module's `INI`, or one as it comes; {folder} there is the module's fixture `folder`."""
+    ini: str = getattr(request.module, "INI", "")
+    return served(ini.format(folder=request.getfixturevalue("folder")) if "{folder}" in ini else ini)
+
+
 @pytest.fixture
 def tell(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
     """A function that reports a measured result: its line is shown at the end of the run."""

@@ -15,12 +15,6 @@ expect.set_options(timeout=PATIENCE * 1000)
 
 
 @pytest.fixture(scope="module")
-def server(served: Start) -> Daemon:
-    """One daemon as it comes, for the whole file."""
-    return served()
-
-
-@pytest.fixture(scope="module")
 def operated(served: Start) -> Daemon:
     """One daemon with an admin listener, for all tests that count nothing."""
     return served(INI.format(0))

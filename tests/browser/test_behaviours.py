@@ -11,14 +11,11 @@ from playwright.sync_api import Browser, Page
 
 from tests.cases import ALL
 from tests.cases.vocabulary import LONG, Case, cases_for, check, refused, replies, selected
-from tests.support.clients import INI
+from tests.support import clients
 from tests.support.clients.chromium import visit_all
-from tests.support.daemon import Daemon, Start
+from tests.support.daemon import Daemon
 
-
-@pytest.fixture(scope="module")
-def server(served: Start) -> Daemon:
-    return served(INI)
+INI = clients.INI
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.daemon import ROOT, WITH_TLS, Daemon, Start
+from tests.support.daemon import ROOT, WITH_TLS, Daemon
 
 CHECK_SERVER = ROOT.parent / "shared" / "tools" / "autobahn-testsuite" / "check-server"
 Judge = Callable[..., dict[str, str]]
@@ -24,11 +24,6 @@ INI = f"""{WITH_TLS}
 [subprotocol:echo-assemble]
 message_limit = 17m
 """
-
-
-@pytest.fixture(scope="module")
-def server(served: Start) -> Daemon:
-    return served(INI)
 
 
 @pytest.fixture(scope="module")

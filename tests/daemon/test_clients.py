@@ -15,13 +15,10 @@ from websockets.exceptions import ConnectionClosed
 from tests.cases.subprotocols import BROADCASTS
 from tests.cases.vocabulary import Case, check
 from tests.support.clients import node, websockets
-from tests.support.daemon import WITH_TLS, Daemon, Start
+from tests.support.daemon import WITH_TLS, Daemon
 from tests.support.loops import run
 
-
-@pytest.fixture(scope="module")
-def server(served: Start) -> Daemon:
-    return served(WITH_TLS)
+INI = WITH_TLS
 
 
 @pytest.mark.parametrize(("client", "module"), [("websockets", websockets), ("ws", node)], ids=["websockets", "node"])

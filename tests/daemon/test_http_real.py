@@ -11,26 +11,22 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.daemon import Daemon, Start
+from tests.support.daemon import Daemon
 from tests.support.http_client import request, take_response
 from tests.support.patience import PATIENCE
 from tests.support.wire import request as handshake
 
 SIZE = 20 << 20
 CONTENT = os.urandom(1 << 20) * 20
+INI = "[server]\ndocroot = {folder}\n"
 
 
 @pytest.fixture(scope="module")
-def docroot(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("docroot")
     (folder / "big.bin").write_bytes(CONTENT)
     (folder / "page.html").write_bytes(b"<h1>page</h1>")
     return folder
-
-
-@pytest.fixture(scope="module")
-def server(docroot: Path, served: Start) -> Daemon:
-    return served(f"[server]\ndocroot = {docroot}\n")
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from tests.support.daemon import Daemon, Start
+from tests.support.daemon import Daemon
 from tests.support.memory import MemorySite
 from tests.support.scenarios import ALL_NAMES, SCENARIOS, Scenario
 from tests.support.wire import PING, PONG, Frame, request, take_frames
@@ -31,11 +31,6 @@ def test_in_memory(scenario: Scenario, piece: int) -> None:
     assert peer.received == b""
     assert peer.is_ended() == closes(scenario)
     assert not peer.is_aborted()
-
-
-@pytest.fixture(scope="module")
-def server(served: Start) -> Daemon:
-    return served()
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=str)

@@ -10,18 +10,14 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.support.daemon import ROOT, WITH_TLS, Daemon, Start
+from tests.support.daemon import ROOT, WITH_TLS, Daemon
 from tests.support.patience import PATIENCE
 from tests.support.wsping import WSPING, first_reply, line_of, measure, running, without_proxy, wsping
 from wsdaemon.cli import main
 
 pytestmark = pytest.mark.traced
+INI = WITH_TLS
 REPLY = re.compile(r"([0-9]+) bytes from localhost: frames=([0-9]+) req=([0-9]+) time=([0-9.]+)ms opcode=(0x0[12a])")
-
-
-@pytest.fixture(scope="module")
-def server(served: Start) -> Daemon:
-    return served(WITH_TLS)
 
 
 class TestFramesAreCounted:

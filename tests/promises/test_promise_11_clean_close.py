@@ -11,7 +11,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.promises.conftest import PLAIN_AND_TLS
-from tests.support.daemon import WITH_TLS, Daemon, Start
+from tests.support.daemon import WITH_TLS, Daemon
 from tests.support.patience import PATIENCE
 from tests.support.raw import RawClient
 from tests.support.wire import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, Frame, close, close_code, take_frames
@@ -47,11 +47,6 @@ FAILURES = {
     "a message that is too big": (Frame(BINARY, bytes(65_537)).masked(), 1009),
     "a message that has no end": (Frame(TEXT, b"x", fin=False).masked(), 1008),
 }
-
-
-@pytest.fixture(scope="module")
-def server(served: Start) -> Daemon:
-    return served(INI)
 
 
 def read_ending(client: RawClient) -> list[Frame]:

@@ -20,6 +20,7 @@ from tests.support.raw import RawClient
 
 SECRET = b"nobody outside may read this"
 CONTENT = bytes(range(256)) * 400
+INI = f"{WITH_TLS}[server]\ndocroot = {{folder}}\n"
 
 
 @pytest.fixture(scope="module")
@@ -49,11 +50,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         listening.bind("socket")
         os.chdir(here)
     return root
-
-
-@pytest.fixture(scope="module")
-def server(folder: Path, served: Start) -> Daemon:
-    return served(f"{WITH_TLS}[server]\ndocroot = {folder}\n")
 
 
 class Asker:

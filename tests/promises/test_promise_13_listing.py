@@ -18,7 +18,7 @@ from urllib.parse import urljoin, urlsplit
 import pytest
 
 from tests.promises.conftest import PLAIN_AND_TLS, Figure
-from tests.support.daemon import WITH_TLS, Daemon, Start
+from tests.support.daemon import WITH_TLS, Daemon
 from tests.support.http_client import request
 from tests.support.patience import PATIENCE
 from tests.support.raw import RawClient
@@ -34,6 +34,7 @@ NAMES = [
     b"new\nline", b"cr\rlf\r\n", b"tab\t", b"\x01\x1b[31m", b"\x7f", b"\xc2\x85", "é ü 漢字 😀".encode(),
     "\u202egpj.exe".encode(), "\u2028".encode(), b"~", b"-dash", b";", b"@a", b"+", b"x" * 255, b"{0}", b"*", b"|",
 ]  # fmt: skip
+INI = f"{WITH_TLS}[server]\ndocroot = {{folder}}\n"
 
 
 @pytest.fixture(scope="module")
@@ -51,11 +52,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (root / "files" / f"<entry> {number:05} é").touch()
         (root / "links" / f"<entry> {number:05} é").symlink_to("../names")
     return root
-
-
-@pytest.fixture(scope="module")
-def server(folder: Path, served: Start) -> Daemon:
-    return served(f"{WITH_TLS}[server]\ndocroot = {folder}\n")
 
 
 class Links(HTMLParser):

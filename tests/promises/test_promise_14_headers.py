@@ -11,7 +11,7 @@ from urllib.parse import urljoin, urlsplit
 import pytest
 
 from tests.promises.conftest import PLAIN_AND_TLS
-from tests.support.daemon import ROOT, WITH_TLS, Daemon, Start
+from tests.support.daemon import ROOT, WITH_TLS, Daemon
 from tests.support.http_client import Response, request, take_response
 from tests.support.patience import wait_until
 from tests.support.raw import RawClient
@@ -21,7 +21,7 @@ from tests.support.wire import request as handshake
 VERSION = re.compile(r"twisted|autobahn|python|openssl|wsdaemon|\b\d+\.\d+(\.\d+)?\b", re.IGNORECASE)
 INI = f"""{WITH_TLS}
 [server]
-docroot = {{}}
+docroot = {{folder}}
 [websocket]
 handshake_timeout = 0.3
 [subprotocol:echo]
@@ -68,11 +68,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for each in ("file", "page.html", "with-index/index.html", ".hidden", "folder/file"):
         (root / each).write_bytes(b"<script>")
     return root
-
-
-@pytest.fixture(scope="module")
-def server(folder: Path, served: Start) -> Daemon:
-    return served(INI.format(folder))
 
 
 def ask(server: Daemon, data: bytes, *, tls: bool = False) -> Response:
