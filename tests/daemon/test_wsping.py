@@ -138,12 +138,6 @@ class TestModes:
             (req, client, sender) for req in "12" for client in "123" for sender in "123"
         }
 
-    def test_frames_of_compressed_messages(self, server: Daemon) -> None:
-        """With compression the frames that are counted are those that were sent, not what they would have been."""
-        code, document, _ = measure("-p", str(server.port), "-c", "1", "-s", "65536", "--compress", "-d", "5")
-        assert code == 0
-        assert document["frames_sent"] == document["frames_received"] < 17
-
     def test_two_runs_in_one_room_do_not_mix(self, server: Daemon) -> None:
         """What another run broadcasts is counted apart, and is nothing wrong."""
         room = ("-p", str(server.port), "-P", "echo-broadcast")
@@ -157,18 +151,6 @@ class TestModes:
         assert 0 < others["messages_unasked"] <= 200  # it may have come in late
         assert document["messages_unasked"] > 0
 
-    @pytest.mark.parametrize("size", [0, 1, 15, 16, 65535, 65536, 300000])
-    @pytest.mark.parametrize("kind", ["text", "binary"])
-    def test_sizes(self, server: Daemon, size: int, kind: str) -> None:
-        options = ["-b"] if kind == "binary" else []
-        code, document, _ = measure(f"{server.ws}/echo", "-c", "3", "-d", "0", "-s", str(size), *options)
-        assert (code, document["payload_received_bytes"], document["replies_answered"]) == (0, 3 * size, 3)
-
-    def test_as_fast_as_can_be(self, server: Daemon) -> None:
-        """Without a delay, many clients, every reply right."""
-        code, document, _ = measure(f"{server.ws}/echo", "-c", "2000", "-d", "0", "-C", "4")
-        assert (code, document["replies_answered"], document["clients"]) == (0, 8000, 4)
-
     def test_large_messages_without_delay(self, server: Daemon) -> None:
         """More than either side's buffers hold: nobody waits for the other for ever."""
         code, document, _ = measure(f"{server.ws}/echo", "-c", "40", "-d", "0", "-s", "2000000", "-f", "0")
@@ -176,10 +158,11 @@ class TestModes:
 
     @pytest.mark.parametrize("parameters", [[], ["server_max_window_bits=10; client_max_window_bits=10"]])
     def test_compression(self, server: Daemon, parameters: list[str]) -> None:
-        code, document, _ = measure(
-            f"{server.ws}/echo-assemble", "-c", "5", "-d", "1", "-s", "5000", "-f", "100", "--compress", *parameters
-        )
-        assert (code, document["replies_answered"]) == (0, 5)
+        """The frames that are counted are those that were sent: 5000 letters take less than 50 of 100 bytes each."""
+        options = ("-c", "5", "-d", "1", "-s", "5000", "-f", "100", "--compress", *parameters)
+        code, document, _ = measure(f"{server.ws}/echo-assemble", *options)
+        assert (code, document["replies_answered"], document["frames_received"]) == (0, 5, 5)
+        assert 5 < document["frames_sent"] < 5 * 50
         assert document["extensions"].startswith("permessage-deflate")
 
     def test_an_unknown_subprotocol(self, server: Daemon) -> None:

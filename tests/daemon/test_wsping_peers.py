@@ -60,8 +60,8 @@ class TestPeers:
             url = f"wss://localhost:{port}/" if is_secure else f"ws://localhost:{port}/"
             trust = ("--ca", certificates / "ca.pem")
             runs: list[tuple[str, ...]] = [
-                (), ("-b",), ("-s", "0"), ("-s", "100", "-f", "7"), ("-s", "300000", "-f", "0"), ("--compress",),
-                ("-C", "3"), ("--ping",), ("-P", "what-ever"),
+                (), ("-b",), ("-s", "0"), ("-s", "100", "-f", "7"), ("-s", "65536", "-f", "0"),
+                ("-s", "300000", "-f", "65535"), ("--compress",), ("-C", "3"), ("--ping",), ("-P", "what-ever"),
             ]  # fmt: skip
             for options in runs:
                 code, document, errors = measure(url, *trust, "-c", "4", "-d", "1", *options)

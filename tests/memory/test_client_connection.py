@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from twisted.internet.error import ConnectionLost
 from twisted.python.failure import Failure
 
-from tests.support.client_memory import Recorder, Server, opened, unmasked
+from tests.support.client_memory import Recorder, Server, opened
 from tests.support.wire import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, Frame, close
 
 
@@ -169,9 +169,9 @@ class TestReceiving:
         listener.message_limit = 100
         server = opened(listener=listener)
         if is_fragmented:
-            server.send(Frame(BINARY, bytes(60), False), unmasked(Frame(CONTINUATION, bytes(41)))[:2], piece=piece)
+            server.send(Frame(BINARY, bytes(60), False), Frame(CONTINUATION, bytes(41)).unmasked()[:2], piece=piece)
         else:
-            server.send(Frame(BINARY, bytes(100)), unmasked(Frame(BINARY, bytes(101)))[:2], piece=piece)
+            server.send(Frame(BINARY, bytes(100)), Frame(BINARY, bytes(101)).unmasked()[:2], piece=piece)
         (sent,) = server.frames()
         assert sent == close(1009, "message over 100 bytes")
 
@@ -204,8 +204,9 @@ class TestCompression:
         payload = b"hello hello hello hello"
         inflate, lengths = zlib.decompressobj(-15), []
         for _ in range(2):
-            server.connection.send_message(payload, False, 4)
+            sent = server.connection.send_message(payload, False, 4)
             frames = server.frames()
+            assert sent == len(frames)
             assert [frame.rsv for frame in frames] == [4] + [0] * (len(frames) - 1)
             data = b"".join(frame.payload for frame in frames)
             assert inflate.decompress(data + b"\0\0\xff\xff") == payload

@@ -12,7 +12,7 @@ from twisted.internet.task import Clock
 from zope.interface import implementer
 
 from tests.support.memory import Transport
-from tests.support.wire import Frame
+from tests.support.wire import Frame, take_frames
 from wsdaemon.client.connect import connect
 from wsdaemon.client.connection import ClientConnection, Listener
 from wsdaemon.client.events import Frame as Shown
@@ -115,7 +115,7 @@ class Server:
 
     def send(self, *parts: bytes | Frame, piece: int = 0) -> None:
         """Deliver bytes, and frames unmasked, all in one chunk or in pieces of `piece` bytes."""
-        data = b"".join(unmasked(part) if isinstance(part, Frame) else part for part in parts)
+        data = b"".join(part.unmasked() if isinstance(part, Frame) else part for part in parts)
         for start in range(0, len(data), piece or len(data) or 1):
             if not self.transport.gone:
                 self.transport.protocol.dataReceived(data[start : start + (piece or len(data))])
@@ -128,20 +128,7 @@ class Server:
 
     def frames(self) -> list[Frame]:
         """Return the frames that the client sent since the last time, unmasked; one that is not masked fails."""
-        data, frames = self._rest + self.take(), []
-        while len(data) >= 6:
-            assert data[1] & 128, "a client must mask"
-            length, start = data[1] & 127, 2
-            if length > 125:
-                start = 4 if length == 126 else 10
-                length = int.from_bytes(data[2:start], "big")
-            key, body = data[start : start + 4], data[start + 4 : start + 4 + length]
-            if len(body) < length:
-                break
-            payload = bytes(byte ^ key[index % 4] for index, byte in enumerate(body))
-            frames.append(Frame(data[0] & 15, payload, bool(data[0] & 128), data[0] >> 4 & 7))
-            data = data[start + 4 + length :]
-        self._rest = data
+        frames, self._rest = take_frames(self._rest + self.take(), masked=True)
         return frames
 
 
@@ -161,14 +148,3 @@ def switching(request: str, more: str = "") -> bytes:
     return ("\r\n".join([*lines, f"Sec-WebSocket-Accept: {base64.b64encode(digest).decode()}"]) + "\r\n" + more).encode(
         "latin-1"
     ) + b"\r\n"
-
-
-def unmasked(frame: Frame) -> bytes:
-    """Return the frame as a server sends it."""
-    length = len(frame.payload)
-    first = bytes(((0x80 if frame.fin else 0) | frame.rsv << 4 | frame.opcode,))
-    if length < 126:
-        return first + bytes((length,)) + frame.payload
-    if length < 65536:
-        return first + b"\x7e" + length.to_bytes(2, "big") + frame.payload
-    return first + b"\x7f" + length.to_bytes(8, "big") + frame.payload

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
+from operator import itemgetter
 from random import Random
 
 import pytest
@@ -85,24 +87,22 @@ def test_a_flipped_byte_is_named_with_its_offset(at: int, is_binary: bool) -> No
     assert run.checker.counts == Counts(5, 5, Counter({Fault.DIFFERING: 1}))
 
 
-def test_a_flipped_byte_in_a_message_too_small_for_a_tag() -> None:
-    run = Run(4)
+@pytest.mark.parametrize(
+    ("size", "damage", "found"),
+    [
+        (4, lambda payload: bytes((payload[0] ^ 1,)) + payload[1:], (1, [Fault.DIFFERING])),  # too small for a tag
+        (64, lambda payload: payload + b"x", (1, [Fault.DIFFERING])),
+        *((64, itemgetter(slice(cut)), (1, [Fault.DIFFERING])) for cut in (1, 20, 63)),
+        (64, itemgetter(slice(0)), (0, [Fault.UNASKED])),
+    ],
+)
+def test_a_damaged_reply_is_differing(
+    size: int, damage: Callable[[bytes], bytes], found: tuple[int, list[Fault]]
+) -> None:
+    """A part of the message is enough to find it; an empty reply is nobody's."""
+    run = Run(size)
     (message,) = run.send()
-    assert run.reply(bytes((message.payload[0] ^ 1,)) + message.payload[1:]) == (1, [Fault.DIFFERING])
-
-
-@pytest.mark.parametrize("cut", [0, 1, 20, 63])
-def test_a_cut_reply_is_differing(cut: int) -> None:
-    """What is left of it is enough, or the only one outstanding of that kind; with nothing left, nobody's."""
-    run = Run()
-    (message,) = run.send()
-    assert run.reply(message.payload[:cut]) == ((1, [Fault.DIFFERING]) if cut else (0, [Fault.UNASKED]))
-
-
-def test_a_longer_reply_is_differing() -> None:
-    run = Run()
-    (message,) = run.send()
-    assert run.reply(message.payload + b"x") == (1, [Fault.DIFFERING])
+    assert run.reply(damage(message.payload)) == found
 
 
 def test_the_wrong_opcode_is_named_beside_what_else_is_wrong() -> None:

@@ -25,20 +25,12 @@ OTHER = st.one_of(
 )
 
 
-def unmasked(frame: Frame) -> bytes:
-    """Return the frame as a server sends it."""
-    masked = frame.masked()
-    length = len(frame.payload)
-    start = 2 if length < 126 else 4 if length < 65536 else 10
-    return masked[:1] + bytes((masked[1] & 127,)) + masked[2:start] + frame.payload
-
-
 @given(frames=st.lists(WHOLE, max_size=8), other=st.none() | OTHER, is_masked=st.booleans())
 def test_takes_all_whole_messages_and_stops_before_anything_else(
     frames: list[Frame], other: Frame | None, is_masked: bool
 ) -> None:
     """What is taken is what went in, up to the first frame that is no whole message."""
-    write = Frame.masked if is_masked else unmasked
+    write = Frame.masked if is_masked else Frame.unmasked
     whole = b"".join(write(frame) for frame in frames)
     taken, end = take_whole_frames(whole + (write(other) if other else b""), masked=is_masked, limit=0)
     assert taken == [(frame.opcode, frame.payload) for frame in frames]
@@ -48,7 +40,7 @@ def test_takes_all_whole_messages_and_stops_before_anything_else(
 @given(frames=st.lists(WHOLE, min_size=1, max_size=3), data=st.data(), is_masked=st.booleans())
 def test_split_anywhere(frames: list[Frame], data: st.DataObject, is_masked: bool) -> None:
     """However the stream is cut, what is left of one chunk and the next one give the same messages."""
-    stream = b"".join((Frame.masked if is_masked else unmasked)(frame) for frame in frames)
+    stream = b"".join((Frame.masked if is_masked else Frame.unmasked)(frame) for frame in frames)
     cut = data.draw(st.integers(0, len(stream)))
     first, end = take_whole_frames(stream[:cut], masked=is_masked, limit=0)
     assert end == cut or is_begun(stream[end:cut], masked=is_masked, limit=1 << 20)
@@ -82,7 +74,7 @@ def test_any_bytes(data: bytes, is_masked: bool) -> None:
 
 def test_over_the_limit_is_left() -> None:
     """A message over the limit is not taken, and is none to wait for."""
-    stream = unmasked(Frame(TEXT, bytes(10))) + unmasked(Frame(TEXT, bytes(11)))
+    stream = Frame(TEXT, bytes(10)).unmasked() + Frame(TEXT, bytes(11)).unmasked()
     assert take_whole_frames(stream, masked=False, limit=10) == ([(TEXT, bytes(10))], 12)
     assert not is_begun(stream[12:], masked=False, limit=10)
 
@@ -91,7 +83,7 @@ def test_over_the_limit_is_left() -> None:
 def test_the_wrong_masking_is_left(is_masked: bool) -> None:
     """A frame that is masked where it must not be, or the reverse, is for Autobahn to refuse."""
     for length in (0, 125, 126, 70000):
-        stream = (unmasked if is_masked else Frame.masked)(Frame(BINARY, bytes(length)))
+        stream = (Frame.unmasked if is_masked else Frame.masked)(Frame(BINARY, bytes(length)))
         assert take_whole_frames(stream, masked=is_masked, limit=0) == ([], 0)
         assert not is_begun(stream, masked=is_masked, limit=1 << 20)
 
@@ -124,7 +116,7 @@ def test_masking_without_the_websockets_package() -> None:
 @pytest.mark.parametrize("is_masked", [True, False])
 def test_a_text_that_is_no_text_is_not_waited_for(is_masked: bool) -> None:
     """A whole frame that is left is wrong: nothing more has to come before that can be said."""
-    stream = (Frame.masked if is_masked else unmasked)(Frame(TEXT, b"\xff"))
+    stream = (Frame.masked if is_masked else Frame.unmasked)(Frame(TEXT, b"\xff"))
     assert take_whole_frames(stream, masked=is_masked, limit=0) == ([], 0)
     assert not is_begun(stream, masked=is_masked, limit=100)
     assert is_begun(stream[:-1], masked=is_masked, limit=100)
