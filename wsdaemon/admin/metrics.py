@@ -1,4 +1,4 @@
-"""The metrics in Prometheus' text format, and as a table for the documentation."""
+"""Metrics in Prometheus' text format."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _FAMILIES: dict[str, Any] = {
 
 
 class Metrics(Collector):
-    """All metrics of one daemon, read when they are asked for."""
+    """Collector of all metrics of one daemon, which are read when they are asked for."""
 
     def __init__(self, watched: Watched) -> None:
         self._watched = watched

@@ -1,4 +1,4 @@
-"""Snapshot of the daemon as JSON values, for the live page; and the metrics that are read off the daemon."""
+"""Snapshot of the daemon as JSON values, for the live page; and the metrics that are read from the daemon itself."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Watched:
         return len(self.site.channels) + len(self.hub.answering)
 
     def snapshot(self) -> dict[str, Any]:
-        """Return all that the live page shows; made once a second, however many pages are open."""
+        """Return everything that the live page shows; made once a second, however many pages are open."""
         now = self.hub.clock.seconds()
         if self._made is None or now - self._made[0] >= EVERY * 0.9:
             self._made = (now, self._snapshot())
@@ -117,7 +117,7 @@ def state_of(connection: Member) -> str:
 
 
 def _process() -> dict[str, int]:
-    """Return what Prometheus' library reads of the process, if the system tells, and the limit of descriptors."""
+    """Return the limit of descriptors, and what Prometheus' library can read of the process on this system."""
     import resource
 
     from prometheus_client import ProcessCollector  # takes 30 ms to import, and is not needed without [admin]
