@@ -11,7 +11,10 @@ from playwright.sync_api import Page
 from tests.cases.vocabulary import Case, asked
 from tests.support.daemon import ROOT, Daemon
 
-VISIT = (ROOT / "tests" / "browser" / "visit.js").read_text()
+AT_ONCE = 4
+"""With more connections at a time, Chromium makes them wait."""
+SCRIPT = (ROOT / "tests" / "cases" / "visit.js").read_text()
+VISIT = f"(cases) => ({SCRIPT})(cases, {AT_ONCE}, ({{ url, offers }}) => new WebSocket(url, offers))"
 
 
 def visit_all(page: Page, daemon: Daemon, cases: Sequence[Case]) -> dict[Case, dict[str, Any]]:

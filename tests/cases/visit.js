@@ -1,7 +1,10 @@
-// Visits many URLs from a page, some at a time, and returns what it saw of each. What a case holds is said in
-// tests/cases/vocabulary.py (`asked`).
-async (cases) => {
-  const AT_ONCE = 4; // with more at once Chromium makes them wait
+// Visits many URLs, some at a time, and returns what was seen of each. It is run in a page
+// (tests/support/clients/chromium.py) and with Node's `ws` (tests/node/visit.mjs); tests/cases/vocabulary.py (`asked`)
+// says what a case has.
+//
+// `make` returns a case's WebSocket. `own` has what a page cannot do: `ping`, `terminate`, and `watch` for what only
+// this client tells.
+async (cases, atOnce, make, own = {}) => {
   const hex = (octets) => Array.from(octets, (octet) => octet.toString(16).padStart(2, "0")).join("");
   const shown = async (data) => {
     const isText = typeof data === "string";
@@ -15,31 +18,33 @@ async (cases) => {
   const send = (socket, message) => {
     if (typeof message === "string") socket.send(message);
     else if ("binary" in message) socket.send(Uint8Array.from(message.binary.match(/../g) ?? [], (two) => parseInt(two, 16)));
-    else if ("size" in message) for (let sent = 0; sent < message.size; sent += 65536) socket.send(new Uint8Array(65536));
-    // A page cannot ping.
+    else if ("size" in message) socket.send(new Uint8Array(message.size));
+    else own.ping?.(socket, message.payload);
   };
-  const visit = ({ url, offers, sends, until, linger, patience }) => new Promise((resolve) => {
+  const visit = (each) => new Promise((resolve) => {
+    const { sends, until, linger, patience } = each;
     const at = {};
-    const seen = { opened: false, failed: false, messages: [], gave_up: false, at };
+    const seen = { opened: false, failed: false, error: null, gave_up: false, at, messages: [], pings: [], pongs: [], behind: [] };
     const begun = performance.now();
     const mark = (event) => { at[event] = performance.now() - begun; };
-    const socket = new WebSocket(url, offers);
-    const finish = async (event) => {
-      mark("closed");
-      clearTimeout(impatience);
-      socket.onclose = null;
-      seen.messages = await Promise.all(seen.messages.map(shown));
-      resolve({ ...seen, code: event.code, reason: event.reason, clean: event.wasClean });
-    };
+    const socket = make(each);
     let impatience;
     const wait = (milliseconds, then) => {
       clearTimeout(impatience);
       impatience = setTimeout(then, milliseconds);
     };
+    const finish = async (more) => {
+      mark("closed");
+      clearTimeout(impatience);
+      socket.onclose = null;
+      for (const what of ["messages", "behind"]) seen[what] = await Promise.all(seen[what].map(shown));
+      resolve({ ...seen, ...more });
+    };
     const giveUp = () => {
       seen.gave_up = true;
-      if (socket.readyState === WebSocket.CONNECTING) socket.close(); // others wait for it
-      else finish({ code: 1006, reason: "", wasClean: false });
+      if (own.terminate) own.terminate(socket);
+      else if (socket.readyState === WebSocket.CONNECTING) socket.close(); // others wait for it
+      else finish({ code: 1006, reason: "", clean: false });
     };
     const close = () => {
       socket.close(1000, "enough");
@@ -50,11 +55,15 @@ async (cases) => {
       close();
     };
     const count = () => {
-      if (seen.messages.length < until.messages || linger === null || at.enough) return;
-      if (socket.readyState !== WebSocket.OPEN) return;
+      const isEnough = Object.entries(until).every(([what, number]) => seen[what].length >= number);
+      if (!isEnough || linger === null || at.enough || socket.readyState !== socket.OPEN) return;
       mark("enough");
       if (linger === 0) close();
       else wait(linger, loseInterest);
+    };
+    const see = (what, content) => {
+      seen[what].push(content);
+      count();
     };
     wait(patience.connecting, giveUp);
     socket.binaryType = "arraybuffer";
@@ -66,12 +75,13 @@ async (cases) => {
       for (const message of sends) send(socket, message);
       count();
     };
-    socket.onmessage = (event) => {
-      seen.messages.push(event.data);
-      count();
+    socket.onmessage = ({ data }) => see(socket.readyState === socket.OPEN ? "messages" : "behind", data);
+    socket.onerror = ({ message }) => {
+      seen.failed = true;
+      seen.error ??= seen.gave_up ? null : message ?? null;
     };
-    socket.onerror = () => { seen.failed = true; };
-    socket.onclose = finish;
+    socket.onclose = ({ code, reason, wasClean }) => finish({ code, reason, clean: wasClean });
+    own.watch?.(socket, see, finish);
   });
   const results = [];
   let next = 0;
@@ -81,6 +91,6 @@ async (cases) => {
       results[number] = await visit(cases[number]);
     }
   };
-  await Promise.all(Array.from({ length: AT_ONCE }, work));
+  await Promise.all(Array.from({ length: atOnce }, work));
   return results;
 }
