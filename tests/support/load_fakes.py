@@ -1,4 +1,4 @@
-"""A server in memory for the load generator's tests: connections that answer when the test says so."""
+"""Server in memory for the load generator's tests: it replies, stalls and ends connections as the test says."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def echo(payload: bytes, is_binary: bool) -> list[tuple[bytes, bool]]:
 
 
 class FakeConnection:
-    """A connection whose server replies after the server's latency, in order."""
+    """Client's connection; its server replies in order, after the server's latency."""
 
     subprotocol, extensions, can_send = None, "", True
 
@@ -34,29 +34,27 @@ class FakeConnection:
         self.write_paused = False
         self.server, self.listener = server, listener
         self.sent: list[tuple[float, bytes, bool]] = []
-        self.is_open = True
 
     def send_message(self, payload: bytes, is_binary: bool, fragment: int = 0) -> int:
-        """Take a message."""
+        """Send a message to the server."""
         self.sent.append((self.server.clock.seconds(), payload, is_binary))
         for reply, reply_is_binary in self.server.reply(payload, is_binary):
-            self.server.answer(self, reply, reply_is_binary)
+            self.server.deliver(self, reply, reply_is_binary)
         return 1
 
     def close(self, code: int = 1000, reason: str = "") -> None:
-        """Start the close handshake."""
+        """Begin the closing handshake."""
         self.server.clock.callLater(self.server.close_seconds, self.end, code)
 
     def end(self, code: int | None = 1000) -> None:
-        """The connection is gone."""
-        if self.is_open:
-            self.is_open = False
+        """End the connection; `code` is that of the server's Close frame, None without one."""
+        if self in self.server.open:
             self.server.open.remove(self)
             self.listener.closed(code, "", code == 1000)
 
 
 class FakeServer:
-    """Answers with `reply` after `latency` seconds; from `stall_from` to `stall_until` it does nothing at all."""
+    """Server that replies with `reply` after `latency` seconds; it stands still from `stall_from` to `stall_until`."""
 
     def __init__(self, clock: Clock, *, latency: float = 0.002, reply: Reply = echo) -> None:
         self.clock, self.latency, self.reply = clock, latency, reply
@@ -91,20 +89,21 @@ class FakeServer:
         done: Deferred[Any] = Deferred(lambda _: call.cancel())
         return done
 
-    def answer(self, connection: FakeConnection, payload: bytes, is_binary: bool) -> None:
-        """Deliver a message as soon as the server is awake and has reached it."""
+    def deliver(self, connection: FakeConnection, payload: bytes, is_binary: bool) -> None:
+        """Deliver a message after the latency, or after the stall."""
         at = self.clock.seconds() + self.latency
         if self.stall_from <= at < self.stall_until:
             at = self.stall_until
-        self.clock.callLater(at - self.clock.seconds(), self._deliver, connection, payload, is_binary)
 
-    def _deliver(self, connection: FakeConnection, payload: bytes, is_binary: bool) -> None:
-        if connection.is_open:
-            connection.listener.message_received(payload, is_binary, 1)
+        def arrive() -> None:
+            if connection in self.open:
+                connection.listener.message_received(payload, is_binary, 1)
+
+        self.clock.callLater(at - self.clock.seconds(), arrive)
 
 
 class Run:
-    """A run in memory: `advance` lets time pass, `finish` until the run is over."""
+    """Run in memory: `advance` lets time pass, `finish` lets it pass until the run is over."""
 
     def __init__(self, *, latency: float = 0.002, reply: Reply = echo, **options: Any) -> None:
         self.clock = Clock()
@@ -124,7 +123,7 @@ class Run:
         return self
 
     def advance(self, seconds: float) -> Run:
-        """Let time pass; everything happens exactly when it is due."""
+        """Let time pass, at most until the run is over; each call is made exactly when it is due."""
         end = self.clock.seconds() + seconds
         while self.clock.seconds() < end and not self.outcomes:
             calls = [call.getTime() for call in self.clock.getDelayedCalls()]
