@@ -65,7 +65,7 @@ class Configuration:
         return self.places.get((section, name)) or self.places.get((section, "")) or self.file
 
     def problem(self, section: str, name: str, message: str) -> Problem:
-        """Return a problem of an option, with its place; of one from the command line, the place says which it is."""
+        """Return a problem of an option, with its place, which of itself names an option of the command line."""
         place = self.place(section, name)
         return Problem(place, "", "", message) if place.startswith("--") else Problem(place, section, name, message)
 
@@ -218,7 +218,7 @@ def _assemble(values: Mapping[str, Mapping[str, Any]], subprotocols: Mapping[str
 
 
 def _contradictions(configuration: Configuration, given: Mapping[str, Any]) -> Iterator[Problem]:
-    """Yield the problems between options that are each valid; `given` has those of [tls] that are."""
+    """Yield the problems between options that are valid by themselves; `given` has the valid ones of [tls]."""
     settings = configuration.settings
     default = settings.server.default_subprotocol
     if default not in settings.subprotocols:
@@ -256,13 +256,11 @@ def _same_port(configuration: Configuration) -> Iterator[Problem]:
 
 
 def _missing_files(configuration: Configuration) -> Iterator[Problem]:
-    settings = configuration.settings
-    for section, values in (("server", settings.server), ("tls", settings.tls)):
-        if section == "tls" and not settings.tls.enabled:
-            continue
+    for section in SECTIONS:
+        values = getattr(configuration.settings, section)
         for name, option in options_of(type(values)).items():
             message = option.metadata["kind"].check(getattr(values, name))
-            if message:
+            if message and getattr(values, "enabled", True):
                 yield configuration.problem(section, name, message)
 
 

@@ -78,7 +78,7 @@ class Number(Kind):
 
 @dataclass(frozen=True)
 class Seconds(Kind):
-    """A time in seconds from `low` to `high`, fractions allowed; if `low` is 0, that means off."""
+    """A time in seconds from `low` to `high`, fractions allowed. If `low` is 0, then 0 means off."""
 
     low: float
     high: float
@@ -249,7 +249,7 @@ class Origins(Words):
     what: str = "*, or same, or origins as https://example.org:8443, separated by spaces or lines"
 
     def parse(self, text: str, base: Path) -> tuple[str, ...]:
-        """Return the origins, of which there must be one."""
+        """Return the origins, one at least."""
         origins = super().parse(text, base)
         if not origins:
             raise ValueError(f"is empty; write {self.what}")
@@ -297,10 +297,9 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 
 def option(kind: Kind, default: Any, why: str, *, example: str = "", needs_restart: bool = False) -> Any:
-    """Declare an option: a dataclass field with its kind and a line for the reference on what it is for.
+    """Declare an option: a dataclass field with its kind, and a line for the reference on its purpose.
 
-    `example` is what conf/ws.ini shows where there is no default; `needs_restart` marks an option that a
-    reload leaves unchanged.
+    `example` is what conf/ws.ini shows if there is no default; a reload leaves an option that `needs_restart` as it is.
     """
     return field(
         default=default, metadata={"kind": kind, "why": why, "example": example, "needs_restart": needs_restart}

@@ -137,7 +137,7 @@ class DaemonService(MultiService):
             self._configuration.settings.server.shutdown_timeout * 0.9, self.hurry
         )
         yield gatherResults([self._site.drain(), self._hub.drain(CloseCode.GOING_AWAY, "the server is shutting down")])
-        yield self._hub.drain(CloseCode.GOING_AWAY, self._hub.farewell)  # those whose upgrade was under way
+        yield self._hub.drain(CloseCode.GOING_AWAY, self._hub.farewell)  # the connections whose upgrade was under way
         if patience.active():
             patience.cancel()
         if self._watchdog.running:
@@ -175,17 +175,15 @@ class DaemonService(MultiService):
 
     def _apply(self, configuration: Configuration) -> None:
         settings = configuration.require()
-        options = None
-        if self._context is not None and settings.tls.enabled:
-            options = tls_options(configuration)
+        context = self._context if settings.tls.enabled else None
+        options = context and tls_options(configuration)
         docroot, choose = _parts(self._found, settings, self._hub)
         # Nothing below can fail.
         for place, name in needing_a_restart(self._configuration, configuration):
             self.log.warn("{place}: {name} needs a restart", place=place, name=name, event="needs-restart")
-        if options is not None and self._context is not None:
-            before = fingerprint(self._context.options)
-            self._context.options = options
-            after = fingerprint(options)
+        if context and options:
+            before, after = fingerprint(context.options), fingerprint(options)
+            context.options = options
             if after != before:
                 message = "new certificate, SHA-256 fingerprint {fingerprint}"
                 self.log.info(message, fingerprint=after, event="certificate")
@@ -200,8 +198,7 @@ class DaemonService(MultiService):
         guard_listening(port, self._reactor, self._hub.tally)
         if self.admin is None or listener is not self.admin[0]:
             make_eager(port, self._readers)
-        address = port.getHost()
-        where = listener.shown.format(port=getattr(address, "port", 0))
+        where = listener.shown.format(port=getattr(port.getHost(), "port", 0))
         self.log.info("listening on {where}", where=where, event="listening")
 
     def _stop_listening(self) -> None:

@@ -61,8 +61,8 @@ class ServerSettings:
     unknown_subprotocol: str = option(
         Choice(("refuse", "default")),
         "refuse",
-        "The answer to a client that offers only unknown subprotocols: a 400 that lists the known ones, or the default "
-        "subprotocol.",
+        "The response to a client that offers only unknown subprotocols: a 400 that lists the known ones, or a "
+        "connection with the default subprotocol.",
     )
     idle_timeout: float = option(Seconds(1, 86400), 60.0, "How long an HTTP connection may wait for its next request.")
     stall_timeout: float = option(_TIMEOUT, 30.0, "How long a download may make no progress.")
@@ -152,10 +152,12 @@ class StreamingSettings(WebSocketSettings):
 
 @dataclass(frozen=True, kw_only=True)
 class BehaviourSettings:
-    """Behaviours, which clients choose by URL (docs/behaviours.md): which are enabled, and their limits."""
+    """Behaviours, which clients choose by URL (docs/behaviours.md), and their limits."""
 
     enabled: tuple[str, ...] = option(
-        Words(), ("all",), "Which are enabled: all, none, or a list of families (look close handshake …) and names."
+        Words(),
+        ("all",),
+        "The enabled behaviours: all, none, or a list of families (look close handshake …) and names.",
     )
     max_bytes: int = option(Size(1, 1 << 50), 4 << 30, "The largest message of /bytes; it takes bandwidth, not memory.")
     max_count: int = option(Number(1, 1_000_000_000), 100_000, "The most messages that /burst and /ticker send.")
@@ -197,7 +199,7 @@ class LimitSettings:
         "before it starts reading.",
     )
     read_ahead_all: int = option(
-        Size(0, 1 << 40), 64 << 20, "The same limit for all peers together; above it, slow peers are not read from."
+        Size(0, 1 << 40), 64 << 20, "The same limit for all peers together; above it, nothing is read from slow peers."
     )
     turn_budget: float = option(
         Seconds(0.0001, 1), 0.005, "How long the loop works on floods of frames before other connections get a turn."

@@ -1,7 +1,7 @@
-"""The catalogue of behaviours: which there are on a server, what they take, and how that is told to people.
+"""Catalogue of behaviours: those of a server, their parameters, and their description for people.
 
-The command, the JSON, the page, the lab and the docs all show what `Catalogue.document` returns, which comes from the
-declarations that read the parameters: so they cannot disagree.
+The command, the JSON, the page, the lab and the docs all show what `Catalogue.document` returns. It is made from the
+declarations that also read the parameters, so they cannot disagree.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from wsdaemon.websocket.handshake import Handshake, HandshakeRefused
 
 
 class Catalogue:
-    """The behaviours among all subprotocols, as far as `[behaviours] enabled` has them."""
+    """Behaviours among all subprotocols, and which of them `[behaviours] enabled` enables."""
 
     def __init__(self, found: Iterable[type[Connection]], settings: BehaviourSettings) -> None:
         self.settings = settings
         self.all = [each for each in found if issubclass(each, Behaviour)]
         self.parts = find_parts()
         self.by_path = {name: each for each in self.all if self.is_there(each) for name in _paths(each)}
-        """The enabled ones by the first segment of their URLs."""
+        """The enabled behaviours by the first segment of their URLs."""
         self.absent = {name for each in self.all for name in _paths(each)} - self.by_path.keys()
         """The paths of the others."""
         self._taken = {each: tuple(filter(self._is_enabled, self._parts_of(each))) for each in self.all}
@@ -41,16 +41,16 @@ class Catalogue:
         return sorted({each.family for each in (*self.all, *(part.parameters for part in self.parts))})
 
     def is_there(self, subprotocol: type[Connection]) -> bool:
-        """Say whether a subprotocol is enabled; all but behaviours are."""
+        """Say whether a subprotocol is enabled; one that is no behaviour always is."""
         if not issubclass(subprotocol, Behaviour):
             return True
         words = {"all", *subprotocol.names, path_of(subprotocol), subprotocol.family.name}
-        if path_of(subprotocol) == "echo":  # it is there for the parts
+        if path_of(subprotocol) == "echo":  # it serves the parts
             words |= {part.parameters.family.name for part in self.parts}
         return not words.isdisjoint(self.settings.enabled)
 
     def read(self, behaviour: type[Behaviour], query: str, handshake: Handshake) -> Asked:
-        """Return what a query asks for; raises `HandshakeRefused` with 400 where that cannot be."""
+        """Return what a query asks for; raises `HandshakeRefused` with 400 if a parameter is wrong."""
         parts = self._taken[behaviour]
         try:
             given = read_query(query, (*behaviour.own, *(part.parameters for part in parts)), self.settings)
@@ -62,11 +62,11 @@ class Catalogue:
         return Asked(given, parts, self.settings)
 
     def nothing(self, behaviour: type[Behaviour]) -> Asked:
-        """Return what is asked where no parameter is given."""
+        """Return what a URL without parameters asks for."""
         return Asked(Given(()), self._taken[behaviour], self.settings)
 
     def read_name(self, name: str, handshake: Handshake) -> tuple[type[Behaviour], Asked] | None:
-        """Return what a subprotocol's name asks for, as `ticker&interval~100`; None where it is no behaviour's.
+        """Return what a subprotocol's name asks for, as `ticker&interval~100`; None if no behaviour has it.
 
         What cannot stand in a name can be written as %XX, as in a query.
         """
@@ -78,12 +78,15 @@ class Catalogue:
         return behaviour, self.read(behaviour, query, handshake)
 
     def document(self) -> dict[str, Any]:
-        """Return all there is to know, as it goes into JSON."""
-        groups = {part.parameters.family.name: self._group(part) for part in self.parts if self._is_enabled(part)}
+        """Return the whole catalogue, ready for JSON."""
+        groups = [part.parameters for part in self.parts if self._is_enabled(part)]
         behaviours = sorted(self.all, key=lambda each: (each.family, path_of(each)))
         return {
             "families": {each.name: each.summary for each in self.families},
-            "groups": groups,
+            "groups": {
+                each.family.name: {"summary": _text(each), "parameters": describe(each, self.settings)}
+                for each in groups
+            },
             "behaviours": [self._behaviour(each) for each in behaviours],
         }
 
@@ -92,9 +95,6 @@ class Catalogue:
 
     def _is_enabled(self, part: type[Part]) -> bool:
         return not {"all", part.parameters.family.name}.isdisjoint(self.settings.enabled)
-
-    def _group(self, part: type[Part]) -> dict[str, Any]:
-        return {"summary": _text(part.parameters), "parameters": self._parameters(part.parameters)}
 
     def _behaviour(self, each: type[Behaviour]) -> dict[str, Any]:
         return {
@@ -106,13 +106,10 @@ class Catalogue:
             "rfc": each.rfc,
             "example": each.example,
             "subprotocols": [name for name in _paths(each) if name != "echo"],
-            "parameters": [told for own in each.own for told in self._parameters(own)],
+            "parameters": [told for own in each.own for told in describe(own, self.settings)],
             "groups": [part.parameters.family.name for part in self._taken[each]],
             "enabled": self.is_there(each),
         }
-
-    def _parameters(self, group: type[Any]) -> list[dict[str, Any]]:
-        return describe(group, self.settings)
 
 
 class Section(NamedTuple):
@@ -126,7 +123,7 @@ class Section(NamedTuple):
 
 
 def sections(document: dict[str, Any]) -> Iterator[Section]:
-    """Yield what `Catalogue.document` returned family by family, without those of which nothing is enabled."""
+    """Yield the families of a `Catalogue.document` that have something enabled."""
     enabled = [each for each in document["behaviours"] if each["enabled"]]
     for family, summary in document["families"].items():
         own = [each for each in enabled if each["family"] == family]
@@ -141,13 +138,13 @@ def path_of(behaviour: type[Behaviour]) -> str:
 
 
 def _paths(behaviour: type[Behaviour]) -> dict[str, None]:
-    """Return the names that it has, in a URL or as a subprotocol."""
+    """Return a behaviour's names, in a URL or as a subprotocol."""
     return dict.fromkeys((*behaviour.names, path_of(behaviour)))
 
 
 @cache
 def find_parts() -> tuple[type[Part], ...]:
-    """Return the parts of all behaviours, which stand in the package `behaviours`, in their order."""
+    """Return the parts that the package `behaviours` defines, in their order."""
     found = (each for each in classes_in(behaviours) if issubclass(each, Part) and each is not Part)
     return tuple(sorted(found, key=lambda each: each.parameters.family.rank))
 

@@ -1,5 +1,5 @@
-"""Which subprotocols there are, and which one a client gets: a behaviour that its URL asks for, else by what it offers,
-else by its path, else the default."""
+"""Registry of subprotocols, and the choice for each handshake: a behaviour that the URL asks for, else the first known
+name that the client offers, else what the path names, else the default."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class SubprotocolError(StartupError):
 def find_all() -> tuple[type[Connection], ...]:
     """Return all subprotocols: those of `wsdaemon.subprotocols`, then those of installed packages.
 
-    Raises `SubprotocolError` where one cannot be loaded or takes a name that another has.
+    Raises `SubprotocolError` if one cannot be loaded or has a name that another has.
     """
     found = [*_own(), *(_load(each) for each in sorted(entry_points(group=ENTRY_POINTS)))]
     taken: dict[str, type[Connection]] = {}
@@ -73,7 +73,7 @@ class Registry:
         self.catalogue = Catalogue(found, settings.behaviours)
         self._by_name: dict[str, ConnectionFactory] = {}
         self._of: dict[type[Connection], ConnectionFactory] = {}
-        self._plain: dict[ConnectionFactory, Asked] = {}  # of behaviours: what is asked where no parameter is given
+        self._plain: dict[ConnectionFactory, Asked] = {}  # of behaviours: what a URL without parameters asks for
         for subprotocol in found:
             if not self.catalogue.is_there(subprotocol):
                 continue
@@ -88,15 +88,15 @@ class Registry:
     def choose(self, handshake: Handshake) -> Route:
         """Return the factory, and the name to answer with.
 
-        On a behaviour's path it is that behaviour, whatever is offered, and the first name is answered with. Else it is
-        the first of the client's names that is known, which may be a behaviour's, with parameters. A client that offers
-        none gets what the path's first segment names, else the default. One that offers only unknown ones is refused
-        with 400 (raises `HandshakeRefused`), or gets the default, as configured.
+        A behaviour's path counts more than the names offered; the first of these is answered with. Otherwise the first
+        known name counts, which may be a behaviour's, with parameters. A client that offers no name gets what the
+        path's first segment names, else the default. One that offers only unknown names is refused with 400 (raises
+        `HandshakeRefused`), or gets the default, as configured.
         """
         offered, path = handshake.subprotocols, handshake.first_segment
         whole_path, _, query = handshake.target.partition("?")
         behaviour = self.catalogue.by_path.get(path)
-        # Without a query, and below it, /echo is Jetty's, which goes by the names that are offered first.
+        # /echo without a query, and anything below it, is Jetty's: there the names offered count first.
         if behaviour is not None and (path in behaviour.names or (query and whole_path == f"/{path}")):
             first = offered[0] if offered else None
             return Route(self._of[behaviour], first, self.catalogue.read(behaviour, query, handshake))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
+from contextlib import suppress
 from typing import Any, NoReturn
 
 from twisted.internet.interfaces import IReactorTime
@@ -98,10 +99,8 @@ class ListeningSocket:
             self._port.startReading()
 
     def _keep_reserve(self) -> None:
-        try:
+        with suppress(OSError):
             self._reserve = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
-        except OSError:
-            self._reserve = None
 
     def _release_reserve(self) -> None:
         if self._reserve is not None:

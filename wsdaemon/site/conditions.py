@@ -32,8 +32,8 @@ def is_not_modified(headers: Headers, tag: bytes, modified: float) -> bool:
 def chosen_ranges(headers: Headers, tag: bytes, modified: float, size: int, most: int) -> list[range] | None:
     """Return the byte positions to send: none if no range is in the file (a 416); None for the whole file.
 
-    A Range of more than `most` ranges, ranges that overlap, a wrong syntax, or an If-Range that does not match counts
-    as no Range.
+    A Range is ignored if it has more than `most` ranges, ranges that overlap or a wrong syntax, or if an If-Range does
+    not match.
     """
     given = headers.getRawHeaders(b"range", [])
     if len(given) != 1 or not _if_range_holds(headers, tag, modified):

@@ -81,8 +81,8 @@ class Docroot(Resource):
         self._limits = limits or LimitSettings()
         self._listings = Listings(self._limits.max_listed) if listing else None
         self._policy = policy.encode()
-        self._only = only  # the endings of the files that are served; none: all
-        self._pages = pages  # of our own, by name, where the docroot's root has no such file
+        self._only = only  # the endings of the files to serve; if empty, all are served
+        self._pages = pages  # our own, by name; a file in the docroot's root comes before them
 
     def render(self, request: IRequest) -> bytes | int:
         """Answer a request for a file or folder."""
@@ -181,7 +181,7 @@ def open_file(path: str) -> tuple[IO[bytes], os.stat_result]:
 def announce(request: Any, path: str, status: os.stat_result, max_ranges: int) -> list[Part]:
     """Set the status and the headers of a response with an open file; returns the parts of its body, if it has one.
 
-    All of it is about the open file, whatever has its name meanwhile.
+    All of it describes the open file, even if its name has another by now.
     """
     size, modified = status.st_size, min(max(0.0, status.st_mtime), _LAST_DATE)
     tag = entity_tag(size, modified)
