@@ -15,15 +15,15 @@ _FOLDERS = frozenset(("DIR",))
 
 
 def completion_script(shell: str, daemon_parser: argparse.ArgumentParser, command: str | None = None) -> str:
-    """Return the script that makes a shell complete a command, or both; `daemon_parser` is that of `wsdaemon`."""
-    import shtab  # imported here: no other command should wait for it
+    """Return a shell's script that completes `command`, or both commands; `daemon_parser` is `wsdaemon`'s."""
+    import shtab  # imported here, so that no other command waits for it
 
     scripts = []
     for name in COMMANDS if command is None else (command,):
         parser = ping_parser(name) if name == "wsping" else daemon_parser
         for each in _with_commands(parser):
             if each.prog == f"{daemon_parser.prog} ping":
-                add_ping_options(each)  # `wsdaemon` itself passes its arguments to another parser
+                add_ping_options(each)  # `wsdaemon` passes the arguments of `ping` on, unparsed
             for action in each._actions:
                 if action.metavar in _FILES | _FOLDERS:
                     where = shtab.FILE if action.metavar in _FILES else shtab.DIRECTORY

@@ -1,7 +1,7 @@
-"""Matching replies to messages, and naming their faults. Pure: no I/O, no clock.
+"""Matching of replies to messages, and their faults. Pure: no I/O, no clock.
 
 A payload of 16 bytes or more begins with a tag: the run, the client and the number of the message; the rest is random.
-Shorter ones are matched by their bytes, the oldest first. A payload without one of our tags is someone else's.
+Shorter payloads are matched by their bytes, the oldest first. A long payload without our tag is someone else's.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ TAG = 16
 _LETTERS = b"abcdefghijklmnopqrstuvwxyz"
 _TO_LETTERS = bytes((_LETTERS + _LETTERS.upper())[byte % 52] for byte in range(256))
 _REMEMBERED = 1024
-"""How many messages are remembered after they were answered or lost, to recognize doubled and late replies."""
+"""How many answered and how many lost messages are remembered, to recognize doubled and late replies."""
 
 _COMPARED = 4096
 """How many bytes are compared to find the message of a damaged reply."""
 
 
 class Fault(StrEnum):
-    """A fault of a reply, in words."""
+    """A fault of a reply; its value is shown to people."""
 
     LOST = "lost"
     DOUBLED = "doubled"
@@ -73,7 +73,7 @@ class Counts:
 
 
 class Payloads:
-    """Payloads of `size` bytes, letters or any bytes, and their tags."""
+    """Payloads of `size` bytes with tags: letters, or any bytes if `is_binary`."""
 
     def __init__(self, size: int, *, is_binary: bool, random: Random) -> None:
         self.size = size
@@ -107,8 +107,8 @@ class Payloads:
 class Checker:
     """The replies that one connection still expects, and those it has received.
 
-    `wait` is how long a reply may take, in seconds, before it counts as lost, or as late if it arrives after all. With
-    `broadcast`, messages of others are normal.
+    A reply counts as lost after `wait` seconds, or as late if it arrives after all. With `broadcast`, messages of
+    others are normal.
     """
 
     def __init__(self, payloads: Payloads, *, wait: float, broadcast: bool = False) -> None:
@@ -158,11 +158,11 @@ class Checker:
         return Reply(len(payload), message, elapsed, tuple(faults))
 
     def expire(self, now: float) -> list[Sent]:
-        """Return the messages whose replies are overdue; from now on they count as lost."""
+        """Return the messages whose replies are overdue; they count as lost from now on."""
         return self._lose(list(takewhile(lambda message: now - message.at >= self._wait, self._due.values())))
 
     def give_up(self) -> list[Sent]:
-        """Return all messages still outstanding; from now on they count as lost."""
+        """Return the messages without a reply; they count as lost from now on."""
         return self._lose(list(self._due.values()))
 
     def _lose(self, messages: list[Sent]) -> list[Sent]:
@@ -239,7 +239,7 @@ def _letters(number: int, length: int) -> bytes:
 
 
 def _from_letters(text: bytes) -> int:
-    """Return the number that letters write; -1 for anything else."""
+    """Return the number that `text` writes in letters; -1 for other bytes."""
     number = 0
     for byte in text:
         if not 97 <= byte <= 122:

@@ -1,4 +1,4 @@
-"""Common parts of the commands that connect: exit codes, running the reactor, a reader that goes away."""
+"""Common parts of the commands that connect: exit codes, running the reactor, a closed standard output."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class ExitCode(IntEnum):
 
 
 def reason(error: Exception) -> str:
-    """Return why the options, or a file that they name, cannot be used."""
+    """Return why options, or a file that they name, cannot be used."""
     if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename}: {(error.strerror or 'cannot be read').lower()}"
     return str(error)
@@ -41,7 +41,7 @@ def warn_insecure(target: Target) -> None:
 
 
 def run_reactor(reactor: Any, start: Callable[[], Deferred[_T]], interrupt: Callable[[], None], *numbers: int) -> _T:
-    """Run the reactor until what `start` returns has fired; returns its result, or raises its failure.
+    """Run the reactor until the Deferred of `start` has fired; returns its result, or raises its failure.
 
     The first of the signals `numbers` calls `interrupt`; the second ends the process.
     """
@@ -67,6 +67,6 @@ def run_reactor(reactor: Any, start: Callable[[], Deferred[_T]], interrupt: Call
 
 
 def ignore_closed_stdout() -> None:
-    """Keep Python from complaining about a closed standard output when it flushes it at exit."""
+    """Prevent an error when Python flushes a closed standard output at exit."""
     if sys.stdout is not None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

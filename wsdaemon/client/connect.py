@@ -17,7 +17,7 @@ from twisted.python.failure import Failure
 from wsdaemon.client.connection import ClientConnection, Listener
 from wsdaemon.client.errors import CannotConnect, ClientError, HandshakeRefused, HandshakeTimeout
 from wsdaemon.client.events import HandshakeTimes
-from wsdaemon.client.handshake import BODY_LIMIT, Answer, proxy_request, read_answer, request
+from wsdaemon.client.handshake import Response, proxy_request, read_response, request
 from wsdaemon.client.target import Target, bracketed
 from wsdaemon.client.tls import ClientTls, explain
 from wsdaemon.websocket.transport import call_if_any
@@ -62,7 +62,7 @@ class _Attempt(Protocol):
         self._pending: Deferred[Any] | None = None
         self._inner: Any = None
         self._received = b""
-        self._refusal: Answer | None = None
+        self._refusal: Response | None = None
         self._listener = listener
         self._connection = ClientConnection(target, listener, clock, self)
         self._last = clock.seconds()
@@ -91,28 +91,28 @@ class _Attempt(Protocol):
 
     def dataReceived(self, data: bytes) -> None:
         """Read the proxy's response."""
-        answer = self._read(data)
-        if answer is None:
+        response = self._read(data)
+        if response is None:
             return
-        if 200 <= answer.status < 300:
+        if 200 <= response.status < 300:
             rest, self._received = self._received, b""
             self._tunnelled(rest)
         else:
-            self._fail(CannotConnect("proxy", f"it answered {answer.status} {answer.reason}".rstrip()))
+            self._fail(CannotConnect("proxy", f"it answered {response.status} {response.reason}".rstrip()))
 
-    def _read(self, data: bytes) -> Answer | None:
+    def _read(self, data: bytes) -> Response | None:
         """Return the head of a response once it is complete; what follows it stays in `_received`."""
         self._received += data
         try:
-            read = read_answer(self._received, self._step)
+            read = read_response(self._received, self._step)
         except CannotConnect as error:
             self._fail(error)
             return None
         if read is None:
             return None
-        answer, end = read
+        response, end = read
         self._received = self._received[end:]
-        return answer
+        return response
 
     def _tunnelled(self, early: bytes) -> None:
         """The stream reaches the server; `early` is what it has sent already."""
@@ -145,22 +145,22 @@ class _Attempt(Protocol):
         if self._refusal is not None:
             self._received += data
         else:
-            answer = self._read(data)
-            while answer is not None and answer.status < 200 and answer.status != 101:
-                answer = self._read(b"")  # the final one is still to come (RFC 9110 section 15.2)
-            if answer is None:
+            response = self._read(data)
+            while response is not None and response.status < 200 and response.status != 101:
+                response = self._read(b"")  # the final one is still to come (RFC 9110 section 15.2)
+            if response is None:
                 return
-            if answer.status == 101:
-                self._open(answer)
+            if response.status == 101:
+                self._open(response)
                 return
-            self._refusal = answer
+            self._refusal = response
             self._connection.deadlines.set("handshake", _BODY_SECONDS, self._refused)
         if len(self._received) >= self._refusal.body_length:
             self._refused()
 
-    def _open(self, answer: Answer) -> None:
+    def _open(self, response: Response) -> None:
         try:
-            self._connection.open(answer, HandshakeTimes(self._tcp, self._tls_time, self._lap()))
+            self._connection.open(response, HandshakeTimes(self._tcp, self._tls_time, self._lap()))
         except CannotConnect as error:
             self._fail(error)
         except ValueError as error:
@@ -176,10 +176,10 @@ class _Attempt(Protocol):
                 connection.dataReceived(rest)
 
     def _refused(self) -> None:
-        answer = self._refusal
-        assert answer is not None  # noqa: S101
-        body = self._received[: min(answer.body_length, BODY_LIMIT)]
-        self._fail(HandshakeRefused(answer.status, answer.reason, answer.headers, body))
+        response = self._refusal
+        assert response is not None  # noqa: S101
+        body = self._received[: response.body_length]
+        self._fail(HandshakeRefused(response.status, response.reason, response.headers, body))
 
     # -- failures -------------------------------------------------------------------------------------------------
 

@@ -17,15 +17,16 @@ from functools import cache
 from typing import Any, Protocol
 
 from autobahn.twisted.websocket import WebSocketClientFactory, WebSocketClientProtocol
+from autobahn.websocket.compress import PerMessageDeflateResponseAccept
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IHandshakeListener, IPushProducer
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from wsdaemon.client.deflate import ClientDeflate, accept, disagreement
+from wsdaemon.client.deflate import ClientDeflate, disagreement
 from wsdaemon.client.events import PREVIEW, Frame, HandshakeTimes
-from wsdaemon.client.handshake import Answer, chosen_subprotocol
+from wsdaemon.client.handshake import Response, chosen_subprotocol
 from wsdaemon.client.target import Target, parse_deflate
 from wsdaemon.observe.log import SILENT
 from wsdaemon.websocket import autobahn_facts as autobahn
@@ -187,12 +188,12 @@ class ClientConnection(WebSocketClientProtocol):
         self.websocket_key = base64.b64encode(os.urandom(16))  # where Autobahn looks for it
         self.transport.write(request(self.websocket_key.decode()))
 
-    def open(self, answer: Answer, times: HandshakeTimes) -> None:
+    def open(self, response: Response, times: HandshakeTimes) -> None:
         """Open the connection after a 101; raises `CannotConnect` or `ValueError` for a wrong response."""
         self.times = times
-        self.subprotocol = chosen_subprotocol(answer, self.target.subprotocols)
-        self.extensions = ", ".join(answer.values("sec-websocket-extensions"))
-        autobahn.parse(self, answer.for_autobahn())
+        self.subprotocol = chosen_subprotocol(response, self.target.subprotocols)
+        self.extensions = ", ".join(response.values("sec-websocket-extensions"))
+        autobahn.parse(self, response.for_autobahn())
         if not self.closing.is_open:
             raise ValueError(self.closing.cause or "the answer is not a WebSocket handshake")
         if self.deflate is not None:
@@ -204,7 +205,7 @@ class ClientConnection(WebSocketClientProtocol):
         offered = self.target.compression
         wrong = disagreement(None if offered is None else parse_deflate(offered), response)
         if wrong is None:
-            return accept(response)
+            return PerMessageDeflateResponseAccept(response)
         self.closing.cause = wrong
         return None
 
@@ -389,6 +390,5 @@ def _factory() -> WebSocketClientFactory:
         openHandshakeTimeout=0,
         closeHandshakeTimeout=0,
         serverConnectionDropTimeout=0,
-        perMessageCompressionAccept=accept,
     )
     return factory

@@ -1,4 +1,4 @@
-"""permessage-deflate (RFC 7692) on the client's side: what may be agreed on, and messages in and out."""
+"""A client's permessage-deflate (RFC 7692): what may be agreed on, and the messages."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from autobahn.websocket.compress import (
     PerMessageDeflate,
     PerMessageDeflateOffer,
     PerMessageDeflateResponse,
-    PerMessageDeflateResponseAccept,
 )
 
 from wsdaemon.websocket.inflating import Inflater
@@ -36,14 +35,14 @@ class ClientDeflate(PerMessageDeflate):
         return data
 
     def start_decompress_message(self) -> None:
-        """Begin a message that comes in."""
+        """Begin to inflate a message."""
         self._inflater.begin()
         self._left = self._limit
 
     def decompress_message_data(self, data: bytes, max_output_len: int | None = None) -> bytes:
-        """Return what `data` inflates to.
+        """Return a piece of the message, inflated.
 
-        Raises `PayloadExceededError` where the message grows over the limit, `PayloadCorruptError` for wrong data.
+        Raises `PayloadExceededError` if the message grows over the limit, `PayloadCorruptError` for wrong data.
         """
         pieces = []
         for piece in self._inflater.inflate(data):
@@ -54,12 +53,12 @@ class ClientDeflate(PerMessageDeflate):
         return b"".join(pieces)
 
     def end_decompress_message(self) -> None:
-        """End a message; raises `PayloadCorruptError` where something of it is missing."""
+        """End the message; raises `PayloadCorruptError` if a part of it is missing."""
         self._inflater.end()
 
 
 def disagreement(offer: PerMessageDeflateOffer | None, response: PerMessageDeflateResponse) -> str | None:
-    """Say how the server's answer goes beyond the offer (RFC 7692 section 7.1), or None where it is in order."""
+    """Return how the server's response goes beyond the offer (RFC 7692 section 7.1); None if it does not."""
     if offer is None:
         return "the server compresses, which was not offered"
     if response.client_max_window_bits and not offer.accept_max_window_bits:
@@ -69,8 +68,3 @@ def disagreement(offer: PerMessageDeflateOffer | None, response: PerMessageDefla
     if offer.request_no_context_takeover and not response.server_no_context_takeover:
         return "the server keeps its context, which was asked not to be"
     return None
-
-
-def accept(response: PerMessageDeflateResponse) -> PerMessageDeflateResponseAccept:
-    """Accept the server's answer as it is."""
-    return PerMessageDeflateResponseAccept(response)

@@ -37,8 +37,7 @@ class CannotConnect(ClientError):
 class HandshakeRefused(ClientError):
     """The server answered the handshake with an HTTP status that is not 101.
 
-    `reason` is the status line's, `headers` are in the server's order and spelling, `body` is the body's start, at most
-    2 KiB.
+    `reason` is the status line's, `headers` have the server's order and spelling, `body` is at most the first 2 KiB.
     """
 
     def __init__(self, status: int, reason: str, headers: tuple[tuple[str, str], ...], body: bytes) -> None:

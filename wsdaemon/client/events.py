@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 PREVIEW = 16
-"""How much of a frame's payload a `Frame` shows, in bytes."""
+"""How much of the payload a `Frame` has, in bytes."""
 
 
 @dataclass(frozen=True)
 class HandshakeTimes:
-    """How long it took to connect, in seconds: TCP with the name's look-up and a proxy, TLS, the upgrade."""
+    """The times of connecting, in seconds: TCP (with DNS and a proxy's tunnel), TLS, the upgrade."""
 
     tcp: float
     tls: float | None
@@ -18,13 +18,13 @@ class HandshakeTimes:
 
     @property
     def total(self) -> float:
-        """How long all of it took."""
+        """The time of all of it."""
         return self.tcp + (self.tls or 0.0) + self.upgrade
 
 
 @dataclass(frozen=True)
 class Frame:
-    """A frame as it was received or sent; `payload` is its first `PREVIEW` bytes, unmasked but maybe compressed."""
+    """A frame that was received or sent; `payload` is its first `PREVIEW` bytes, unmasked but maybe compressed."""
 
     opcode: int
     fin: bool

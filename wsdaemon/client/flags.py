@@ -1,6 +1,6 @@
 """Command-line options, each declared once as a field of a dataclass.
 
-`flag` declares one. The rest walks the declarations: `add_flags` makes a parser's options of them, `given` returns the
+`flag` declares one. All else reads the declarations: `add_flags` adds the options to a parser, `given` returns the
 fields that were given, and `check` finds numbers out of range.
 """
 
@@ -18,9 +18,9 @@ Sections = Mapping[str, tuple[type[Any], ...]]
 
 @dataclass(frozen=True)
 class Number:
-    """A whole number (`int`) or any (`float`), from `low` to `high`; more than `low` where it `exceeds` it.
+    """A whole number (`int`) or any number (`float`) from `low` to `high`, or over `low` if it `exceeds` it.
 
-    The option's value is divided by `per`: 1000 where the option is in milliseconds and the field in seconds.
+    The option's value is divided by `per`: 1000 for an option in milliseconds whose field is in seconds.
     """
 
     kind: type[int] | type[float]
@@ -59,24 +59,24 @@ class Flag:
     text: str
     """What it does, in a line."""
     more: str = ""
-    """What only the documentation says of it, in sentences."""
+    """More sentences, for the documentation only."""
     metavar: str = ""
-    """What its value is called; without one the option is a switch."""
+    """The name of its value; an option without one is a switch."""
     read: Callable[[str], Any] = str
-    """Makes the field's value of the text, or raises `ValueError`."""
+    """Returns the field's value for the text of the option, or raises `ValueError`."""
     bare: Any = None
-    """The field's value where the option stands without a value; None: it needs one."""
+    """The field's value if the option is given without a value; None: it needs one."""
     many: bool = False
-    """Whether it can be repeated; the field is a tuple."""
+    """Whether it can be repeated; then the field is a tuple."""
     shown: str = ""
     """The default, as it is shown."""
     off: tuple[str, str, Any] | None = None
-    """The opposite option: its name, what it does, and the field's value."""
+    """The opposite option: its name, what it does, and its value of the field."""
     instead_of: str = ""
-    """The field of another option that cannot be given together with this one."""
+    """The field of another option that excludes this one."""
 
     def add_to(self, group: Any, name: str) -> None:
-        """Add the option to a group of a parser's; the field `name` is absent unless the option is given."""
+        """Add the option to a parser's group; the field `name` is absent unless the option is given."""
         how: dict[str, Any] = {"help": f"{self.text} (default: {self.shown})" if self.shown else self.text}
         if self.metavar:
             how |= {"metavar": self.metavar, "type": _reader(self.read)}
@@ -93,7 +93,7 @@ class Flag:
 
 
 def flag(default: Any, *names: str, text: str, **what: Any) -> Any:
-    """Declare an option: a field of a dataclass. `what` are the other fields of `Flag`."""
+    """Declare a field of a dataclass as an option; `what` are other fields of `Flag`."""
     if what.get("metavar") and default not in (None, ()):
         what.setdefault("shown", f"{default:g}" if isinstance(default, float) else str(default))
     else:
@@ -102,7 +102,7 @@ def flag(default: Any, *names: str, text: str, **what: Any) -> Any:
 
 
 def flags_of(*declared: type[Any]) -> Iterator[tuple[str, Flag]]:
-    """Yield the options that dataclasses declare, by the name of the field."""
+    """Yield the options that dataclasses declare, with the names of their fields."""
     for each in declared:
         yield from ((one.name, one.metadata["flag"]) for one in fields(each) if "flag" in one.metadata)
 
@@ -125,7 +125,7 @@ def given(options: argparse.Namespace, declared: type[Any]) -> dict[str, Any]:
 
 
 def check(values: object) -> None:
-    """Raise `ValueError` for the first number in a dataclass that is out of its option's range."""
+    """Raise `ValueError` for the first number in a dataclass that is out of range."""
     for name, each in flags_of(type(values)):
         value = getattr(values, name)
         if isinstance(each.read, Number) and value is not None and not each.read.allows(value):
@@ -133,7 +133,7 @@ def check(values: object) -> None:
 
 
 def _reader(read: Callable[[str], Any]) -> Callable[[str], Any]:
-    """Return what argparse can call, which shows only the text of its own exception."""
+    """Return `read` for argparse, which shows the text of no exception but its own."""
     if isinstance(read, type):
         return read
 

@@ -1,4 +1,4 @@
-"""The options of `wsping`, Jetty's and more, and the target that the options of any command name."""
+"""The options of `wsping`, Jetty's and more, and the target that the options of any command describe."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def add_ping_options(parser: argparse.ArgumentParser) -> None:
 
 
 def plan_from(options: argparse.Namespace) -> PingPlan:
-    """Return the run that `wsping`'s options describe; raises `ValueError` for wrong ones, `OSError` for a file."""
+    """Return the run that `wsping`'s options describe; raises as `target_from` does."""
     endpoint, plan = Endpoint(**given(options, Endpoint)), given(options, PingPlan)
     url, protocol = _url(options.url, endpoint), endpoint.protocol
     if protocol == "":
@@ -102,5 +102,5 @@ def target_from(options: argparse.Namespace, url: str, offered: tuple[str, ...] 
     if "proxy" not in found and target.connect_to is None:
         target = parse_target(url, **found, proxy=proxy_from_environment(target))
     if target.is_secure:
-        ClientTls(target)  # says now that a file is wrong
+        ClientTls(target)  # raises now if a file is wrong
     return target

@@ -122,7 +122,7 @@ def _error(error: ClientError) -> dict[str, Any]:
 def _times(name: str, times: Times) -> dict[str, float | None]:
     values = {"min": times.minimum, "mean": times.mean, "max": times.maximum, "stddev": times.deviation}
     values |= {f"p{percent:g}".replace(".", "_"): times.percentile(percent) for percent in PERCENTILES}
-    return {f"{name}_{key}_ms": value * 1000 if times.count else None for key, value in values.items()}
+    return {"_".join((name, key, "ms")): value * 1000 if times.count else None for key, value in values.items()}
 
 
 def _mean(times: Times) -> float | None:

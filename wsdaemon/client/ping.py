@@ -4,8 +4,8 @@ The rules:
 
 - All clients connect first. Then each sends its n-th message n delays after its start, whatever happens to the replies.
 - Without a delay, each sends as fast as the server reads, with at most `IN_FLIGHT` replies outstanding.
-- A run ends when each client has sent all messages and each reply has arrived or was given up, or by an interrupt.
-- A connection that the server ends stays closed, or with `reconnect` is opened again, with exponential back-off.
+- A run ends once each client has sent all messages and each reply has arrived or counts as lost, or by an interrupt.
+- A client whose connection the server ends is done; with `reconnect` it connects again, with exponential back-off.
 """
 
 from __future__ import annotations
@@ -181,7 +181,7 @@ class Member(Listener):
     # -- connecting -----------------------------------------------------------------------------------------------
 
     def connect(self, turns: DeferredSemaphore | None = None) -> None:
-        """Connect, in turn with other clients."""
+        """Connect, in turn with the other clients of `turns`."""
         attempt = self._connect() if turns is None else turns.run(self._connect)
         attempt.addErrback(self._failed)
 
@@ -239,11 +239,11 @@ class Member(Listener):
         self._pump()
 
     def writable(self) -> None:
-        """Go on."""
+        """Send what is due (called once the server has read)."""
         self._pump()
 
     def _pump(self) -> None:
-        """Send what is due, and set the timer for what follows."""
+        """Send what is due, and set the deadline for the next message."""
         connection, plan = self.connection, self._plan
         if connection is None or self._first is None or self._run.is_ending:
             return
@@ -261,7 +261,7 @@ class Member(Listener):
         self._deadlines.set("next", max(0.0, due - self._run.clock.seconds()), self._pump)
 
     def give_up_overdue(self, now: float) -> None:
-        """Give up overdue replies."""
+        """Count overdue replies as lost."""
         overdue = self.checker.expire(now)
         for message in overdue:
             self._run.reporter.lost(self.number, message)
@@ -283,11 +283,11 @@ class Member(Listener):
     # -- receiving -----------------------------------------------------------------------------------------------
 
     def message_received(self, payload: bytes, is_binary: bool, frames: int) -> None:
-        """Check a message."""
+        """Check a reply."""
         self._check(payload, is_binary, frames, 2 if is_binary else 1)
 
     def pong_received(self, payload: bytes) -> None:
-        """Check a pong, where pings are sent."""
+        """Check a pong, if pings are sent."""
         if self._plan.use_pings:
             self._check(payload, True, 1, 10)
 
@@ -307,11 +307,11 @@ class Member(Listener):
                 self._run.changed()
 
     def frame_received(self, frame: Frame) -> None:
-        """Show it."""
+        """Report the frame."""
         self._run.reporter.frame(self.number, False, frame)
 
     def frame_sent(self, frame: Frame) -> None:
-        """Show it."""
+        """Report the frame."""
         self._run.reporter.frame(self.number, True, frame)
 
     # -- the end --------------------------------------------------------------------------------------------------
@@ -345,10 +345,10 @@ class Member(Listener):
 
 
 def _broadcasts(name: str) -> bool:
-    """Whether the subprotocol of that name broadcasts, as installed here; the server's response does not say."""
+    """Whether the subprotocol of that name, as installed here, broadcasts; a server's response does not say so."""
     from wsdaemon.routing.registry import SubprotocolError, find_all  # slow: only when asked
 
     try:
         return any(each.broadcasts and name in each.names for each in find_all())
-    except SubprotocolError:  # in another package; the daemon reports it
+    except SubprotocolError:  # of another package; the daemon reports it
         return False

@@ -7,21 +7,21 @@ import math
 from hdrh.histogram import HdrHistogram  # type: ignore[import-untyped]  # it has no types
 
 _HIGHEST = 24 * 3600 * 10**9
-"""The longest time in the histogram, in nanoseconds; longer ones count as this."""
+"""The longest time in the histogram, in nanoseconds; longer times count as this one."""
 
 _DIGITS = 3
 """Significant digits of a percentile."""
 
 
 class Times:
-    """Times in seconds: exact mean and deviation, percentiles to three digits."""
+    """Times in seconds: their exact mean and deviation, and percentiles to three digits."""
 
     def __init__(self) -> None:
         self.count = 0
         self.minimum = math.inf
         self.maximum = 0.0
         self.mean = 0.0
-        self._squares = 0.0  # the sum of the squared distances from the mean, as Welford has it
+        self._squares = 0.0  # the sum of the squared distances from the mean, by Welford's method
         self._histogram: HdrHistogram = HdrHistogram(1, _HIGHEST, _DIGITS)
 
     def record(self, seconds: float) -> None:

@@ -1,4 +1,4 @@
-"""A target: what to connect to and how, from a URL and options."""
+"""The target of a connection: an endpoint and how to reach it, from a URL and options."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Target:
 
     url: str
     host: str
-    """A name in its ASCII form, or an address, an IPv6 one without brackets."""
+    """A name in its ASCII form, or an IP address without brackets."""
     port: int
     is_secure: bool
     resource: str
@@ -107,7 +107,7 @@ class Target:
 def parse_target(url: str, **options: Any) -> Target:
     """Return the target that a ws, wss, http or https URL names; `options` are `Target`'s other fields.
 
-    A user and password in the URL become an Authorization header. Raises `ValueError`, with a sentence for people.
+    A user and password in the URL become an Authorization header. Raises `ValueError` with a sentence for people.
     """
     parts, port = _split(url, "a URL")
     if parts.scheme not in _PORTS or not parts.hostname:
@@ -136,7 +136,7 @@ def parse_target(url: str, **options: Any) -> Target:
 
 
 def parse_proxy(url: str) -> tuple[str, int, str | None]:
-    """Return a proxy's host, port and the value of its Proxy-Authorization header, if any; raises `ValueError`."""
+    """Return a proxy's host, port and Proxy-Authorization value, None without one; raises `ValueError`."""
     parts, port = _split(url, "a proxy's URL", scheme="" if "://" in url else "http://")
     if parts.scheme != "http" or not parts.hostname:
         raise ValueError(f"{url!r} is not a proxy that can be used; write http://HOST:PORT")
@@ -152,9 +152,10 @@ def _split(url: str, what: str, scheme: str = "") -> tuple[SplitResult, int | No
 
 
 def proxy_from_environment(target: Target) -> str | None:
-    """Return the proxy that the environment names for a target: https_proxy, http_proxy, all_proxy and no_proxy.
+    """Return the proxy that the environment names for a target, or None.
 
-    That is `https_proxy` for wss and `http_proxy` for ws, else `all_proxy`; upper-case names count too.
+    That is `https_proxy` for wss or `http_proxy` for ws, else `all_proxy`, unless `no_proxy` lists the target;
+    upper-case names count too.
     """
     proxies: Mapping[str, str] = urllib.request.getproxies()
     if any(map(urllib.request.proxy_bypass, (f"{bracketed(target.host)}:{target.port}", target.host))):
@@ -198,7 +199,7 @@ def address_of(host: str) -> str | None:
 
 
 def bracketed(host: str) -> str:
-    """Return the host as it stands in a URL: an IPv6 address in brackets."""
+    """Return the host as a URL has it: an IPv6 address in brackets."""
     return f"[{host}]" if ":" in host else host
 
 
@@ -222,7 +223,7 @@ def parse_deflate(text: str) -> PerMessageDeflateOffer:
 
 
 def _check(target: Target) -> None:
-    """Raise `ValueError` for options that no handshake can carry, or that contradict each other."""
+    """Raise `ValueError` for options that a handshake cannot carry, or that exclude each other."""
     for name, value in (*target.headers, *([("Origin", target.origin)] if target.origin is not None else [])):
         if not _TOKEN.fullmatch(name) or not _FIELD_VALUE.fullmatch(value):
             raise ValueError(f"{name}: {value!r} is not a header")
