@@ -14,7 +14,6 @@ from wsdaemon.observe.log import one_line
 FORMAT = "wsping/1"
 """The name of the JSON document's format; a new one when a field is removed or changes its meaning."""
 
-PERCENTILES = (50.0, 90.0, 99.0, 99.9)
 _SHOWN_BODY = 200  # characters of a refusal's body
 
 
@@ -55,7 +54,7 @@ def summary_lines(result: PingResult) -> list[str]:
     if result.rtt.count:
         rtt = result.rtt
         lines.append(f"rtt min/ave/max = {ms(rtt.minimum)}/{ms(rtt.mean)}/{ms(rtt.maximum)} ms")
-        shown = "/".join(ms(rtt.percentile(percent)) for percent in PERCENTILES)
+        shown = "/".join(ms(rtt.percentile(percent)) for percent in (50, 90, 99, 99.9))
         lines.append(f"rtt p50/p90/p99/p99.9 = {shown} ms, stddev {ms(rtt.deviation)} ms")
     if result.upgrade.count:
         tls = ms(result.tls.mean) if result.tls.count else "-"
@@ -98,7 +97,7 @@ def as_json(result: PingResult, exit_code: int) -> dict[str, Any]:
         "duration_ms": result.duration * 1000,
         "received_messages_per_s": per_second(result.messages_received, result.duration),
         "received_payload_bits_per_s": per_second(8 * result.bytes_received, result.duration),
-        **_times("rtt", result.rtt),
+        **_rtt(result.rtt),
         "handshake_tcp_ms": _mean(result.tcp),
         "handshake_tls_ms": _mean(result.tls),
         "handshake_upgrade_ms": _mean(result.upgrade),
@@ -119,10 +118,13 @@ def _error(error: ClientError) -> dict[str, Any]:
     return shown
 
 
-def _times(name: str, times: Times) -> dict[str, float | None]:
-    values = {"min": times.minimum, "mean": times.mean, "max": times.maximum, "stddev": times.deviation}
-    values |= {f"p{percent:g}".replace(".", "_"): times.percentile(percent) for percent in PERCENTILES}
-    return {"_".join((name, key, "ms")): value * 1000 if times.count else None for key, value in values.items()}
+def _rtt(rtt: Times) -> dict[str, float | None]:
+    seconds = {
+        "rtt_min_ms": rtt.minimum, "rtt_mean_ms": rtt.mean, "rtt_max_ms": rtt.maximum, "rtt_stddev_ms": rtt.deviation,
+        "rtt_p50_ms": rtt.percentile(50), "rtt_p90_ms": rtt.percentile(90), "rtt_p99_ms": rtt.percentile(99),
+        "rtt_p99_9_ms": rtt.percentile(99.9),
+    }  # fmt: skip
+    return {name: value * 1000 if rtt.count else None for name, value in seconds.items()}
 
 
 def _mean(times: Times) -> float | None:
