@@ -111,7 +111,6 @@ class EchoClient(LoadClient):
         """Count outstanding replies as lost, unless this side has closed the connection."""
         if not self.closing:
             self.give_up()
-        self.stop()
         super().closed(code, reason, clean)
 
     def give_up(self) -> None:
