@@ -89,12 +89,10 @@ def make_context(tls: TlsSettings, auto_file: Path) -> ssl.CertificateOptions:
     `auto_file` is where `certificate = auto` keeps its certificate. Raises `OSError` or `ValueError` for a file that
     cannot be used.
     """
-    if tls.certificate == "auto":
-        identity = _identity(*ensure_self_signed(auto_file))
-    else:
-        assert isinstance(tls.certificate, Path)  # noqa: S101  # config refuses anything else
-        assert tls.private_key is not None  # noqa: S101
+    if isinstance(tls.certificate, Path) and tls.private_key is not None:
         identity = load_identity(tls.certificate, tls.private_key)
+    else:  # auto: config refuses anything else
+        identity = _identity(*ensure_self_signed(auto_file))
     options = ssl.CertificateOptions(
         trustRoot=None if tls.client_ca is None else load_authorities(tls.client_ca),
         raiseMinimumTo=ssl.TLSVersion.TLSv1_2,
