@@ -1,4 +1,4 @@
-"""The `wsdaemon` command: check-config, serve, and what it says to a wrong call."""
+"""The `wsdaemon` command: check-config, serve, and its messages for wrong arguments."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Run as a service: sockets from outside, readiness, restarts that refuse nobody, the way out, and reloads."""
+"""Service: passed sockets, readiness, restarts that refuse nobody, shutdown, and reloads."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ class TestVariables:
         assert systemd.watchdog_interval(environ) == seconds
 
     @pytest.mark.parametrize("address", ["", "nowhere", "/no/such/socket", "@no-such-socket"])
-    def test_nobody_to_notify_is_no_trouble(self, address: str) -> None:
+    def test_without_anyone_to_notify_nothing_fails(self, address: str) -> None:
         assert not systemd.notify("READY=1", environ={"NOTIFY_SOCKET": address})
 
     def test_an_abstract_address_is_notified(self) -> None:
@@ -162,7 +162,7 @@ class TestTheJournal:
 
     @pytest.mark.parametrize(("same", "start"), [(True, "<6>20"), (False, "20")])
     def test_priorities(self, tmp_path: Path, same: bool, start: str) -> None:
-        """Where the standard output leads there, as JOURNAL_STREAM says, and only there."""
+        """Only if the standard output is the journal, as JOURNAL_STREAM says."""
         ours, theirs = socket.socketpair()
         with ours, theirs:
             known = os.fstat(theirs.fileno())
@@ -184,7 +184,7 @@ class TestTheJournal:
 class TestTheEnd:
     """SIGTERM: 1001 to all, responses finished, exit code 0 within the deadline."""
 
-    def test_every_client_hears_1001_and_the_mute_do_not_hold_it_up(self, daemon: Callable[..., Daemon]) -> None:
+    def test_every_client_gets_1001_and_a_mute_one_does_not_delay_the_end(self, daemon: Callable[..., Daemon]) -> None:
         """200 clients, one of which never answers the Close."""
         own = daemon(ini="[server]\nshutdown_timeout = 2\n")
         clients = [RawClient(own) for _ in range(200)]
@@ -203,8 +203,8 @@ class TestTheEnd:
         for client in clients:
             client.socket.close()
 
-    def test_a_response_that_is_on_its_way_is_finished(self, daemon: Callable[..., Daemon], tmp_path: Path) -> None:
-        """And a connection that waits for its next request is closed at once."""
+    def test_a_response_under_way_is_finished(self, daemon: Callable[..., Daemon], tmp_path: Path) -> None:
+        """A connection that waits for its next request ends at once."""
         with (tmp_path / "large").open("wb") as file:
             file.truncate(30_000_000)
         own = daemon(f"--docroot={tmp_path}", ini="[server]\nshutdown_timeout = 60\n")
@@ -218,8 +218,8 @@ class TestTheEnd:
             assert int(re.findall(rb"Content-Length: (\d+)", head)[0]) == len(client.read_to_end())
         assert own.process.wait(PATIENCE) == 0
 
-    def test_who_has_connected_but_not_asked_yet_is_answered(self, daemon: Callable[..., Daemon]) -> None:
-        """With a 101 and 1001, so that it was not refused and knows when to come back."""
+    def test_a_connection_without_a_request_yet_gets_its_response(self, daemon: Callable[..., Daemon]) -> None:
+        """With a 101 and a Close with 1001: it is not refused, and knows why."""
         own = daemon()
         with RawClient(own, None) as late:
             late.send(request("/echo")[:20])
@@ -239,7 +239,7 @@ class TestTheEnd:
 
 
 class TestReloads:
-    """SIGHUP: new connections get what the file says, those that are there stay, and what is wrong changes nothing."""
+    """SIGHUP: new connections get the new configuration, open ones stay, and a wrong file changes nothing."""
 
     @pytest.fixture
     def own(self, tmp_path: Path, daemon: Callable[..., Daemon]) -> Daemon:
@@ -268,7 +268,7 @@ class TestReloads:
         return own.output[before:]
 
     def test_new_limits_and_a_new_certificate_for_new_connections(self, own: Daemon, tmp_path: Path) -> None:
-        """None is dropped, plain or TLS, and each keeps what it began with."""
+        """No open connection is dropped, plain or TLS, and each keeps its settings."""
         first = self.certificate(own)
         large = Frame(TEXT, b"x" * 200)
         with RawClient(own, "/echo-assemble", tls=True) as secure, RawClient(own, "/echo-assemble") as plain:

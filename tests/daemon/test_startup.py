@@ -86,7 +86,7 @@ def refuses(port: int) -> bool:
     ],
     ids=["docroot", "port", "config", "ini", "certificate", "pem"],
 )  # fmt: skip
-def test_what_is_wrong_is_said_in_plain_lines_and_nothing_else(
+def test_problems_are_plain_lines_and_nothing_else(
     tmp_path: Path, arguments: tuple[str, ...], ini: str | None, line: str
 ) -> None:
     Identity("one").write(tmp_path, "one")
@@ -141,7 +141,7 @@ def test_a_logfile_that_cannot_be_written_is_said_in_one_line(tmp_path: Path) ->
 
 @implementer(IStreamServerEndpoint)
 class Place:
-    """A place to listen on, of no system: it can be had, or not."""
+    """A fake place to listen on, free or taken."""
 
     def __init__(self, error: Exception | None = None) -> None:
         self.error = error
@@ -249,7 +249,7 @@ def test_every_line_of_a_json_log_is_json(daemon: Callable[..., Daemon]) -> None
     assert "debug" in {line["level"] for line in lines}
 
 
-def test_verbose_shows_what_is_otherwise_not_said(daemon: Callable[..., Daemon]) -> None:
+def test_verbose_shows_the_level_debug(daemon: Callable[..., Daemon]) -> None:
     for arguments, said in (((), False), (("-v",), True)):
         running = daemon(*arguments)
         with connect(f"{running.ws}/echo") as client:

@@ -94,7 +94,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
-def test_who_trusts_the_own_certificate_gets_the_pages(own: Served, host: str) -> None:
+def test_a_client_that_trusts_the_own_certificate_gets_the_pages(own: Served, host: str) -> None:
     assert own.get(own.client(), host) == b"<p>over TLS</p>"
 
 
@@ -104,7 +104,7 @@ def test_the_own_certificate_stands_beside_the_file_and_its_fingerprint_in_the_l
     assert f"self-signed certificate in {own.folder / AUTO_FILE}, SHA-256 fingerprint {shown}\n" in own.daemon.output
 
 
-def test_who_does_not_trust_the_own_certificate_goes(own: Served) -> None:
+def test_a_client_that_does_not_trust_the_own_certificate_ends(own: Served) -> None:
     with pytest.raises(ssl.SSLCertVerificationError):
         own.get(ssl.create_default_context())
 

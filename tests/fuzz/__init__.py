@@ -1,5 +1,5 @@
 """Fuzzing of whole connections: any bytes a client may send, against a docroot made for it.
 
-`target` runs an input and holds the answers (`answers`) to what is promised; `fuzz_http` looks for inputs, guided by
-coverage; `seeds` are inputs that were found wanting once, and `corpus` keeps what the fuzzer found worth keeping.
+`target` runs an input and holds the responses to the promises (`answers`); `fuzz_http` looks for inputs, guided by
+coverage; `seeds` are inputs that failed once, and `corpus` keeps what the fuzzer found worth keeping.
 """

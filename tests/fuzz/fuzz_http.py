@@ -1,6 +1,6 @@
 """The coverage-guided fuzzer: `python -m tests.fuzz.fuzz_http [FOLDER or FILE…] [-libFuzzer=options]`.
 
-It is libFuzzer's command line, so that a FILE is run once: that is how to replay what `tests.fuzz.run` has found.
+The command line is libFuzzer's: a FILE is run once, which replays what `tests.fuzz.run` has found.
 """
 
 from __future__ import annotations

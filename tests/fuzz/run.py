@@ -1,6 +1,6 @@
 """`python -m tests.fuzz.run`: fuzz for FUZZ_SECONDS (300), and keep in the corpus what covers more than before.
 
-Ends with 1 where an input breaks a promise, and says where that input is and how to replay it.
+Exits with 1 if an input breaks a promise, and says where that input is and how to replay it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Inputs that a stock Twisted or Autobahn answers with a 5xx, a traceback, or what nobody meant; and one of each kind.
+"""Inputs to which a stock Twisted or Autobahn responds with a 5xx, a traceback or nonsense; and one of each kind.
 
 The fuzzer begins with these, and the tests run each of them.
 """

@@ -1,4 +1,4 @@
-"""The caps at accept: in all, for each address, new ones a second."""
+"""Caps on connections: in total, for each address, and new ones per second."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def admit(admission: Admission, host: str, now: float = 0.0) -> Lease:
 
 
 def test_total() -> None:
-    """Beyond max_connections nobody gets in, from wherever; a place that is given back is free again."""
+    """Beyond max_connections nobody is admitted, from any address; a released place is free again."""
     admission = Admission(ServerSettings(max_connections=2))
     first = admit(admission, "10.0.0.1")
     admit(admission, "10.0.0.2")
@@ -31,7 +31,7 @@ def test_total() -> None:
 
 
 def test_per_address() -> None:
-    """One address has max_per_address places, others have theirs."""
+    """Each address has max_per_address places of its own."""
     admission = Admission(ServerSettings(max_per_address=2))
     first = admit(admission, "10.0.0.1")
     admit(admission, "::ffff:10.0.0.1")
@@ -50,7 +50,7 @@ def test_ipv6_by_prefix() -> None:
 
 
 def test_new_per_second() -> None:
-    """At most so many new connections a second from one address, a burst of one second's at once."""
+    """An address may open max_new_per_second connections a second, all of one second at once."""
     admission = Admission(ServerSettings(max_new_per_second=10))
     for _ in range(10):
         admit(admission, "10.0.0.1", 5.0).release()
@@ -88,7 +88,7 @@ def test_groups(host: str, group: str) -> None:
 
 
 def test_503_beyond_a_cap() -> None:
-    """The connection beyond the cap is answered 503, whatever it sends, and its place is free when another has gone."""
+    """A connection beyond the cap gets a 503, whatever it sends; once another has ended, there is a place again."""
     site = MemorySite("[server]\nmax_connections = 2")
     websocket, http = site.open("/echo"), site.connect()
     late = site.connect()
@@ -104,7 +104,7 @@ def test_503_beyond_a_cap() -> None:
 
 
 def test_refused_connection_that_stays() -> None:
-    """One that does not go is cut, and only so many are told at all."""
+    """A refused connection that does not end is cut; beyond max_refusing, it gets no response at all."""
     site = MemorySite("[server]\nmax_connections = 1")
     site.connect()
     late = [site.connect() for _ in range(100)]

@@ -42,7 +42,7 @@ def kept(folder: Path) -> Server:
 
 
 def assert_refused(peer: Peer, status: int) -> None:
-    """There is one short response and then the end, which the server does not wait for too long."""
+    """The peer gets one short response, then the server ends and reads nothing more."""
     taken = take_response(peer.take(), ended=peer.closing)
     assert taken is not None
     response, rest = taken
@@ -75,7 +75,7 @@ def assert_gone_after(server: Server, peer: Peer, seconds: float) -> None:
     ],
 )
 def test_headers_that_never_end(server: Server, half: bytes, behind: bool) -> None:
-    """A request has `handshake_timeout`, not `idle_timeout`, behind another too; then it gets a 408 and the end."""
+    """A request, first or later, has `handshake_timeout`, not `idle_timeout`; then it gets a 408 and the end."""
     peer = server.connect()
     peer.send(request("/nothing") + half if behind else half)
     assert not behind or peer.response().status == 404
@@ -151,7 +151,7 @@ def test_slow_download(server: Server) -> None:
 
 @pytest.mark.parametrize("reads_at_once", [True, False])
 def test_client_that_pauses_before_its_response_begins(server: Server, reads_at_once: bool) -> None:
-    """A transport that is full from the start, and says so more than once, delays the response but does not stop it."""
+    """A transport that is full from the start and pauses its producer twice delays the response but loses nothing."""
     peer = server.connect()
     peer.transport.fill()
     peer.send(request("/nothing") * 50 + request("/big"))

@@ -114,7 +114,7 @@ def test_any_size(tmp_path: Path, size: int) -> None:
 @pytest.mark.parametrize("change", [b"", b"x" * 300_000], ids=["shorter", "longer"])
 @pytest.mark.parametrize("ranges", [None, "bytes=0-200000", "bytes=0-9,100000-200000"])
 def test_file_that_changes_while_it_is_sent(tmp_path: Path, change: bytes, ranges: str | None) -> None:
-    """Never more than was announced is sent; if the file has shrunk the connection ends, as nothing else tells.
+    """No more is sent than was announced; if the file has shrunk, the end of the connection tells the client.
 
     Either way the next response on the connection cannot be taken for a part of this one.
     """
@@ -173,7 +173,7 @@ REDIRECTS = {
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 @pytest.mark.parametrize(("target", "location"), REDIRECTS.items())
 def test_redirect_to_the_slash(server: Server, target: str, location: str, method: str) -> None:
-    """A folder without its slash is a 301 to the URL with it, query included."""
+    """A folder's URL without its slash gets a 301 to the URL with it, query included."""
     response = server.ask(target, method=method)
     assert (response.status, response["location"]) == (301, location)
     assert_safe_headers(response)
@@ -222,7 +222,7 @@ NOT_THERE = [
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 @pytest.mark.parametrize("target", NOT_THERE, ids=lambda target: repr(target[:30]))
 def test_the_docroot_is_a_wall(server: Server, target: str, method: str) -> None:
-    """A target outside, hidden, not a file, or spelled in a way that means nothing here, is a plain 404."""
+    """A target that is outside, hidden, no file, or spelled in an unknown way gets a plain 404."""
     response = server.ask(target, method=method)
     assert response.status == 404
     assert response["content-security-policy"] is not None

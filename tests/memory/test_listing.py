@@ -1,4 +1,4 @@
-"""Folder listing: what a client may fetch, readable, with links that work whatever the name."""
+"""Folder listing: all that a client may fetch, with links that work for any name."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_parent(tmp_path: Path) -> None:
 
 
 def test_what_is_left_out(tmp_path: Path) -> None:
-    """Hidden names, what is neither file nor folder, and links that cannot be followed, which would reveal a size."""
+    """Hidden names, devices and the like, and links that are not followed are left out: they would reveal a size."""
     root = tmp_path / "docroot"
     (root / ".git").mkdir(parents=True)
     for name in ("file", ".hidden", "../outside"):

@@ -106,7 +106,7 @@ def test_either_way_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
         assert bool(lines) is (piece > 0)
 
 
-def test_a_second_request_is_not_taken_so() -> None:
+def test_a_second_request_is_left_to_twisted() -> None:
     """Only a connection's first request is read at once: a later one may have to wait for earlier responses."""
     for piece in (0, 1):
         peer: Peer = MemorySite().connect()
@@ -201,12 +201,12 @@ PARTS = st.tuples(
 @example((HEADERS, b"GET", b"/echo", b"HTTP/1.1"), EARLY, LIMITS)
 @settings(max_examples=300)
 def test_any_request(parts: tuple[list[bytes], bytes, bytes, bytes], behind: bytes, ini: str) -> None:
-    """So has any combination of oddities, with or without more input behind it."""
+    """Any combination of oddities has the same outcome, with or without more input behind it."""
     is_the_same(build(*parts) + behind, ini)
 
 
 @given(st.integers(0, len(PLAIN) - 1), st.binary(max_size=2), st.integers(0, 2))
 @settings(max_examples=300)
 def test_any_change(at: int, put: bytes, taken: int) -> None:
-    """So has a plain request in which any bytes are changed, added or removed."""
+    """A plain request has the same outcome even if bytes are changed, added or removed."""
     is_the_same(PLAIN[:at] + put + PLAIN[at + taken :])

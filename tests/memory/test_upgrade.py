@@ -1,4 +1,4 @@
-"""The upgrade of an HTTP connection: what is refused, and that no byte is lost."""
+"""Upgrade of an HTTP connection: refusals, and no byte lost."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def subprotocol_of(server: Server) -> str:
 
 
 def test_sample(server: Server) -> None:
-    """The response to the key of RFC 6455 section 1.3 is the one given there, and names nothing unoffered."""
+    """The key of RFC 6455 section 1.3 gets the response given there, which names nothing that was not offered."""
     peer, response = upgrade(server)
     assert response.status == 101
     assert response["sec-websocket-accept"] == "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
@@ -95,7 +95,7 @@ def test_the_same_url_serves_both(server: Server) -> None:
     ],
 )  # fmt: skip
 def test_no_upgrade_is_a_page(server: Server, headers: tuple[str, ...]) -> None:
-    """Without the token `websocket` in Upgrade a request is for the files, whatever else it holds."""
+    """A request without the token `websocket` in Upgrade is for the files, whatever its other headers."""
     response = server.ask("/", *headers)
     assert (response.status, response.body) == (200, b"a page")
     assert not list(server.hub.connections)

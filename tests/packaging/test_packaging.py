@@ -56,7 +56,7 @@ def wheel(sdist: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def environment(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An environment with only the wheel in it; it finds its dependencies in ours, but not this checkout."""
+    """Environment with only the wheel in it; it finds its dependencies in ours, but not this checkout."""
     folder = tmp_path_factory.mktemp("environment")
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
     subprocess.run(

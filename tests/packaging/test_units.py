@@ -1,4 +1,4 @@
-"""The units of systemd: they say what docs/service.md promises, agree with the settings, and let nothing through."""
+"""systemd units: they keep the promises of docs/service.md, agree with the settings, and are sealed."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ class TestService:
         assert service.one("Service", "Type") == "notify"
 
     def test_its_times_leave_room_for_ours(self, service: Unit) -> None:
-        """systemd kills after `shutdown_timeout`, and hears of us more often than it waits for."""
+        """systemd kills only after `shutdown_timeout`, and its watchdog waits longer than our notifications take."""
         assert float(service.one("Service", "TimeoutStopSec")) > Settings().server.shutdown_timeout * 1.5
         assert float(service.one("Service", "WatchdogSec")) >= 10
         assert int(service.one("Service", "LimitNOFILE")) >= 4 * Settings().server.max_connections
@@ -122,7 +122,7 @@ class TestService:
         assert {"@privileged", "@resources"} <= set(denied[1:].split())
 
     def test_tls_can_have_the_memory_that_its_callbacks_need(self, service: Unit) -> None:
-        """pyOpenSSL's callbacks are cffi's, which cannot be made where no memory may be written and executed."""
+        """pyOpenSSL's callbacks are cffi's, which need memory that is writable and executable."""
         assert service.one("Service", "MemoryDenyWriteExecute") == "no"
 
     def test_it_has_a_place_for_its_certificate(self, service: Unit) -> None:
@@ -147,7 +147,7 @@ class TestSockets:
 
 
 def test_systemd_finds_nothing_wrong(tmp_path: Path, service: Unit) -> None:
-    """`systemd-analyze verify` is silent, and the exposure is low; what needs no systemd, the tests above check."""
+    """`systemd-analyze verify` is silent, and the exposure is low; the other tests need no systemd."""
     if SYSTEMD_ANALYZE is None:
         assert set(SEALED) <= {name for _, name in service}
         return

@@ -1,4 +1,4 @@
-"""The INI file: what it may leave out, what wins over what, and that every error is in one report, where it stands."""
+"""INI file: defaults, precedence, and one report of all errors, each with its place."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def test_the_command_line_wins_over_the_file(tmp_path: Path, monkeypatch: pytest
     assert configuration.settings.server.port == 81
 
 
-def test_a_value_of_the_file_that_does_not_count_is_no_error() -> None:
+def test_an_overridden_value_of_the_file_is_no_error() -> None:
     text = "[server]\nport=x\ndocroot=\ninterface=\n[tls]\nport=y"
     lines = report(read(text).overridden(port="82", docroot="/"))
     assert [line.partition(": ")[0] for line in lines] == ["ws.ini:4", "ws.ini:6"]

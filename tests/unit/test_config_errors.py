@@ -1,4 +1,4 @@
-"""Every kind of error in the INI file: the exact line that reports it, and that nothing hides another."""
+"""INI file errors: each kind has its exact line in the report, and none hides another."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_an_error_is_reported_where_it_stands(text: str, lines: list[str]) -> No
     assert report(read(text)) == [f"ws.ini:{line}" for line in lines]
 
 
-def test_an_unknown_name_that_is_near_to_none_shows_all_that_are_known() -> None:
+def test_an_unknown_name_shows_all_known_ones_if_none_is_near() -> None:
     (line,) = report(read("[qqqqqq]\n"))
     assert line.startswith(f"ws.ini:1: [qqqqqq] unknown section; {SECTIONS}")
     assert "subprotocol:echo-broadcast-ping" in line
@@ -91,7 +91,7 @@ UNDECIDED = "is given, but enabled is not; write enabled = yes or enabled = no"
 @pytest.mark.parametrize("certificate", ["", "auto", "cert.pem"])
 @pytest.mark.parametrize("enabled", ["", "yes", "no"])
 def test_tls_half_configured(enabled: str, certificate: str, key: bool, client_ca: bool) -> None:
-    """In every combination: what is missing is named; what is switched off by word is nobody's business."""
+    """In every combination, what is missing is named; with `enabled = no`, nothing is checked."""
     lines = ["[tls]"]
     lines += [f"enabled = {enabled}"] * bool(enabled) + [f"certificate = {certificate}"] * bool(certificate)
     lines += ["private_key = key.pem"] * key + ["client_ca = ca.pem"] * client_ca

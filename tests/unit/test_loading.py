@@ -1,4 +1,4 @@
-"""Loading the configuration of a daemon: what needs all subprotocols to be known, and what needs a restart."""
+"""Loading of a daemon's configuration: checks that need all subprotocols, and options that need a restart."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Each kind of option: what it takes, what it refuses and says, and that what it shows can be read again."""
+"""Kinds of option: accepted texts, refused texts and their messages, and values that are shown and read again."""
 
 from __future__ import annotations
 
@@ -184,7 +184,7 @@ def test_a_location_says_what_the_machine_lacks(tmp_path: Path, kind: Kind, name
 def test_a_location_that_may_not_be_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: Kind, method: str
 ) -> None:
-    """The tests may run as root, who may read everything: so the system's refusal is played."""
+    """Root may read everything, and the tests may run as root, so the system's refusal is simulated."""
 
     def refuse(*_: object) -> None:
         raise PermissionError(13, "Permission denied")

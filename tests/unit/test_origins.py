@@ -1,4 +1,4 @@
-"""Whose pages may connect: an origin passes only where scheme, host and port are those of the list."""
+"""Origins: one passes only if its scheme, host and port are in the list."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ALLOWED = "https://example.org"
 
 
 def allows(entry: str, origin: str | None, *, host: str = "ours.test", is_secure: bool = True) -> bool:
-    """Ask as the daemon does, with `entry` in the normal form that the INI's list takes on."""
+    """Ask as the daemon does, with `entry` in its normal form."""
     normal = entry if entry in ("*", "same") else str(parse_origin(entry))
     return origin_allowed(origin, host, is_secure, (normal,))
 
@@ -106,9 +106,7 @@ def test_a_client_without_an_origin_is_no_browser_and_passes(entry: str) -> None
         ("http://ours.test", "x@ours.test", False, False),
     ],
 )
-def test_same_is_this_transport_and_the_host_that_was_asked_for(
-    origin: str, host: str, is_secure: bool, passes: bool
-) -> None:
+def test_same_is_this_transport_and_the_requested_host(origin: str, host: str, is_secure: bool, passes: bool) -> None:
     assert allows("same", origin, host=host, is_secure=is_secure) is passes
 
 
@@ -136,6 +134,6 @@ def test_a_host_is_taken(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["", ":80", "a:", "a:0", "a:65536", "a:x", "a b", "[::g]", "[1.2.3.4]", "a/b", "a@b"])
-def test_what_is_no_host_is_refused(text: str) -> None:
+def test_a_wrong_host_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"\S"):
         parse_host(text, 80)

@@ -1,4 +1,4 @@
-"""The certificate that we make, and the files that can't be used."""
+"""Our self-signed certificate, and files that cannot be used."""
 
 from __future__ import annotations
 
@@ -95,8 +95,8 @@ def test_a_fingerprint_is_written_as_browsers_do(tmp_path: Path) -> None:
         (SSL.OP_NO_TLSv1_3, False),
     ],
 )
-def test_old_versions_are_off_by_us_too(tmp_path: Path, option: int, off: bool) -> None:
-    """Many an OpenSSL refuses them by itself, so that a handshake would not show that we do."""
+def test_old_versions_are_switched_off(tmp_path: Path, option: int, off: bool) -> None:
+    """Some versions of OpenSSL refuse them by themselves, so a handshake would not show that we do."""
     context = make_context(TlsSettings(enabled=True, certificate="auto"), tmp_path / AUTO_FILE).getContext()
     assert bool(context.set_options(0) & option) is off
 

@@ -1,4 +1,4 @@
-"""Which subprotocols there are: our own and those of installed packages."""
+"""Registry of subprotocols: our own and those of installed packages."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Taken(Connection):
 
 
 def test_own() -> None:
-    """The subprotocols of the project are found by being there, with all of the table's names."""
+    """The project's own subprotocols are found in its packages, with all of the table's names."""
     own = [each for each in registry._own() if not issubclass(each, Behaviour)]
     assert {short_name(each): each.names for each in own} == ALL_NAMES
 

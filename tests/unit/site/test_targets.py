@@ -1,4 +1,4 @@
-"""What a request names: its target and its Host."""
+"""The target and the Host of a request."""
 
 from __future__ import annotations
 
@@ -35,6 +35,6 @@ def test_a_target_may_be_a_whole_url(target: bytes, path: bytes) -> None:
     ],
 )  # fmt: skip
 def test_the_names_of_the_server(target: bytes, hosts: list[bytes], is_ours: bool) -> None:
-    """Where names are configured the Host is one of them, and so is a URL's; else any will do."""
+    """If names are configured, the Host and the host of a URL must be among them; otherwise any host is accepted."""
     assert names_server(target, hosts, True, ["site.test"]) is is_ours
     assert names_server(target, hosts, True, [])
