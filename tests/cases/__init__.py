@@ -1,7 +1,7 @@
-"""What a client sees of each subprotocol, and of each behaviour that its URL chooses: a file for each family.
+"""What a client sees of each subprotocol and of each behaviour: one file for each family.
 
-`vocabulary` has the words. All tables are run by wsproto in memory, by websockets and Node's ws with a real daemon, and
-by Chromium: what nobody here wrote judges what we send.
+`vocabulary` has the words. wsproto runs all tables in memory; websockets, Node's ws and Chromium run them with a real
+daemon. So other people's clients judge what we send.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What can be wrong with what a server sends, and how each client says so."""
+"""Faults of a server, and how each client reports them."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from tests.cases.vocabulary import Fault
 
 
 def _frame(code: int, websockets: str, ws: str, chromium: str) -> Fault:
-    """Return a fault of a frame, with the code that RFC 6455 section 7.4.1 has for it."""
+    """Return a fault of a frame, with its close code from RFC 6455 section 7.4.1."""
     return Fault(str(code), f"{code} {websockets}", f"Invalid WebSocket frame: {ws}", chromium)
 
 
 def _reserved(one: int, two: int, three: int) -> Fault:
-    """Return the fault of reserved bits where no extension gives them a meaning."""
+    """Return the fault of reserved bits that no extension defines."""
     ws = "RSV2 and RSV3 must be clear" if two or three else "RSV1 must be clear"
     bits = f"One or more reserved bits are on: reserved1 = {one}, reserved2 = {two}, reserved3 = {three}"
     return _frame(1002, "reserved bits must be 0", ws, bits)
@@ -24,7 +24,7 @@ def bad_opcode(opcode: int) -> Fault:
 
 
 def bad_code(code: int) -> Fault:
-    """Return the fault of a close code that no frame may have (RFC 6455 section 7.4)."""
+    """Return the fault of a close code that no Close may have (RFC 6455 section 7.4)."""
     chromium = "Received a broken close frame containing a reserved status code."
     return _frame(1002, "invalid status code", f"invalid status code {code}", chromium)
 
@@ -60,13 +60,13 @@ INTERLEAVED = _frame(
     "Received start of new message but previous message is unfinished.",
 )  # fmt: skip
 BEHIND_CLOSE = _frame(1002, "", "", "Data frame received after close")
-"""To be ignored (RFC 6455 section 5.5.1), as all but Chromium do."""
+"""To be ignored (RFC 6455 section 5.5.1); all clients but Chromium do."""
 
 # -- sizes and compression --------------------------------------------------------------------------------------------
 
 
 def over(size: int, limit: int = 1 << 20) -> Fault:
-    """Return the fault of a frame that is longer than the client takes messages to be."""
+    """Return the fault of a frame that is longer than the client's limit."""
     words = f"1009 frame with {size} bytes exceeds limit of {limit} bytes"
     return Fault("1009", words, "Max payload size exceeded", "")
 
@@ -76,7 +76,7 @@ HUGE = Fault(
     "Unsupported WebSocket frame: payload length > 2^53 - 1", "",
 )  # fmt: skip
 HIGH_BIT = Fault(
-    # websockets takes it for a number of 64 bits, and finds it too big rather than wrong.
+    # websockets reads all 64 bits as the length, which is then too big rather than wrong.
     "1002", "1009 frame with 9223372036854775812 bytes exceeds limit…",
     "Unsupported WebSocket frame: payload length > 2^53 - 1", "Invalid frame header",
 )  # fmt: skip
@@ -114,7 +114,7 @@ ACCEPT_EMPTY = _handshake(
 
 
 def subprotocol_unasked(name: str) -> Fault:
-    """Return the fault of a subprotocol where none was offered."""
+    """Return the fault of a subprotocol when none was offered."""
     return _handshake(
         f"unrecognized subprotocol {name}", "NegotiationError: no subprotocols supported",
         "Server sent a subprotocol but none was requested",
@@ -135,11 +135,11 @@ SUBPROTOCOL_MISSING = _handshake(
     "", "", "Server sent no subprotocol",
     "Sent non-empty 'Sec-WebSocket-Protocol' header but no response was received…",
 )  # fmt: skip
-"""None where some were offered: wsproto and websockets go on without, as RFC 6455 section 4.1 lets them."""
+"""None, though some were offered: wsproto and websockets go on without one, as RFC 6455 section 4.1 allows."""
 
 
 def extension_unknown(name: str, *, asked: bool = False) -> Fault:
-    """Return the fault of an extension that was not offered, where another one was, or none."""
+    """Return the fault of an extension that was not offered; `asked` says that another one was."""
     ws = "Server indicated an extension that was not requested" if asked else _NO_EXTENSION
     websockets = f"NegotiationError: Unsupported extension: name = {name}…" if asked else _WEBSOCKETS_NONE
     return _handshake(
@@ -155,7 +155,7 @@ EXTENSION_PARAMETER = _handshake(
     "Invalid Sec-WebSocket-Extensions header",
     "Error in permessage-deflate: Received an unexpected permessage-deflate extension parameter…",
 )  # fmt: skip
-"""A parameter that was not offered, or that there is not."""
+"""A parameter that was not offered, or does not exist."""
 EXTENSION_SYNTAX = _handshake(
     "unrecognized extension ", "InvalidHeaderFormat: invalid Sec-WebSocket-Extensions header…",
     "Invalid Sec-WebSocket-Extensions header",

@@ -1,4 +1,4 @@
-"""/frames, and how a reply is cut into frames: which of them are right, and what is wrong with the others."""
+"""/frames, and replies cut into frames: which frames are right, and what is wrong with the others."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ WRONG: dict[str, tuple[str, Outcome, dict[str, Any]]] = {
     "length16": ("817e 0005 73686f7274", fails(faults.NOT_SHORTEST), _MISSED),
     "length64": ("817f 0000000000000005 73686f7274", fails(faults.NOT_SHORTEST), _MISSED),
     "length-high-bit": ("827f 8000000000000004 68756765", fails(faults.HIGH_BIT), {}),
-    # Chromium goes without a word, and without a Close of its own.
+    # Chromium ends the connection without a word and without a Close.
     "huge": ("827f 4000000000000000" + "00" * 10, fails(faults.HUGE), {"chromium": lost()}),
     "long-ping": ("897e 007e" + "00" * 126, fails(faults.CONTROL_LONG), {}),
     "long-pong": ("8a7e 007e" + "00" * 126, fails(faults.CONTROL_LONG), {}),
@@ -57,7 +57,7 @@ WRONG: dict[str, tuple[str, Outcome, dict[str, Any]]] = {
     "utf8-overlong": ("8107 6c6f6e6720c0af", fails(not_utf8("invalid start byte at position 5")), {}),
     "utf8-late": ("0105 7269676874 8001 ff", fails(not_utf8("invalid start byte at position 5")), {}),
 }  # fmt: skip
-"""What is wrong by its name: the bytes, what comes of them, and of which clients something else does."""
+"""Wrong frames by name: the bytes, the outcome, and the clients with another outcome."""
 
 _RIGHT = [{"text": "a", "fin": False}, {"opcode": "ping", "text": "p"}, {"opcode": 0, "hex": "62"}]
 _TEXTS = (HERE, GREETING * 50, b"\0\xff" * 500, "", LONG)
@@ -66,21 +66,21 @@ CASES = [
     # Without compression, so that no extension gives RSV1 a meaning.
     *(Case(f"/frames?wrong={name}&compression=decline", outcome, max_size=1 << 20, **own)
       for name, (_, outcome, own) in WRONG.items()),
-    # Where compression was agreed on, RSV1 has a meaning, but what follows it does not inflate.
+    # With compression agreed on, RSV1 has a meaning, but the payload does not inflate.
     Case("/frames?wrong=rsv1", fails(faults.not_inflated("invalid block type")), deflate=True),
     Case("/frames?wrong=masked&on=message", fails(faults.MASKED)),
     Case(f"/frames?json={quote(json.dumps(_RIGHT))}", replies("ab", HERE, pings=["p"])),
     Case(f"/frames?hex=810568656c6c6f&json={quote(json.dumps(_RIGHT))}", replies("ab", "hello", HERE)),
     Case("/frames?hex=8103616263&on=message", replies("abc", "abc"), sends=("1", "2")),
     Case("/frames?hex=8101%2041&on=message", replies("A", "A"), sends=("1", "2")),
-    # How a reply is cut, within a character too, and whatever stands between.
+    # A reply cut into frames, also inside a character, with pings and empty frames between them.
     *(Case(f"/echo?{query}", replies(*_TEXTS, pings=["between"] * pings), sends=_TEXTS, deflate=deflate)
       for query, pings in (("fragment=7", 0), ("sizes=1,0,5", 0), ("pings=yes&fragment=4", 15),
                            ("sizes=1,0,5&pings=yes", 15), ("empty=2&fragment=2", 0),
                            ("empty=2&fragment=2&pings=yes", 15), ("empty=3", 0))
       for deflate in (False, True)),
     Case("/echo?fragment=5&pings=yes", replies(LONG, pings=["between"] * 4), sends=(LONG,), deflate=True),
-    # A message that never ends is not wrong; what breaks into it is.
+    # A message that never ends is not wrong; another one that begins inside it is.
     Case("/echo?endless=yes", in_vain()),
     Case("/echo?endless=yes", fails(faults.INTERLEAVED), sends=(HERE, HERE)),
     # A reply that is wrong.
@@ -89,7 +89,7 @@ CASES = [
     Case("/echo?rsv=2", fails(faults.RSV2)),
     Case("/echo?rsv=4&compression=decline", fails(faults.RSV1)),
     Case("/echo?rsv=7&compression=decline", fails(faults.RSV123)),
-    # RSV1 says that it is compressed, which it is not, or that it is not, which it is.
+    # RSV1 where the reply is not compressed; and RSV1 in a continuation.
     Case("/echo?rsv=4", fails(faults.not_inflated("invalid stored block lengths")), deflate=True),
     Case("/echo?rsv=4&fragment=2", fails(faults.RSV1_CONTINUED), sends=(LONG,), deflate=True),
     Case("/echo?opcode=0", fails(faults.LONE)),

@@ -1,4 +1,4 @@
-"""What is looked at: /inspect shows the client its own handshake and messages, /status who is connected."""
+"""/inspect, which shows a client its own handshake and messages, and /status, which shows who is connected."""
 
 from __future__ import annotations
 

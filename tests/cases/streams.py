@@ -1,4 +1,4 @@
-"""What comes without being asked for, and what only goes in: /ticker, /burst, /bytes and /sink."""
+"""Messages that nobody asked for, and messages that are only counted: /ticker, /burst, /bytes and /sink."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ def _digest(message: str | bytes, frames: int) -> Such:
 
 
 def _random(kind: str, frame: str, frames: int, sha256: str) -> Case:
-    """Return a case of bytes by chance, which are the same in each run."""
+    """Return a case of random bytes, which are the same in each run."""
     message = {"type": kind, "size": _MIB, "sha256": sha256}
     url = f"/bytes?size=1m&type={kind}&frame={frame}&pattern=random&seed=42"
     return Case(url, replies(message, telling(size=_MIB, frames=frames, sha256=sha256), HERE))
 
 
 def _bytes(query: str, message: str | bytes, frames: int) -> Case:
-    """Return a case of a message, what it was, and then an echo."""
+    """Return a case of a message, its digest, and then an echo."""
     return Case(f"/bytes?size=1m&{query}", replies(message, _digest(message, frames), HERE))
 
 
@@ -57,13 +57,13 @@ CASES = [
     *(_random(kind, frame, frames, sha256)
       for kind, sha256 in _RANDOM.items()
       for frame, frames in _FRAMES),
-    # In each run of a seed the same.
+    # The same in each run with the same seed.
     *(Case(f"/bytes?size=8&pattern=random&{query}", replies(message, _digest(message, 1)), sends=())
       for query, message in (("seed=1", bytes.fromhex("f5b165224a58b791")), ("type=text&seed=1", "Wr&BjxxR"),
                              ("seed=2", bytes.fromhex("73a9bef499bbf4dc")))),
-    # A page cannot set a bound.
+    # A page cannot set a limit.
     Case("/bytes?size=1048577&frame=0", fails(faults.over(1048577)), sends=(), max_size=_MIB, chromium=None),
-    # After so many messages, now and then, and at the end before the answer to the Close, which pages do not see.
+    # Reports after some messages, at an interval, and before the server's Close; pages do not see the last one.
     Case("/sink?per=2&every=60000", replies(telling(messages=2, frames=2, bytes=3, last=False),
                                             telling(messages=4, frames=4, bytes=3 + 2 + len(LONG), last=False),
                                             behind=[telling(messages=4, last=True)]),

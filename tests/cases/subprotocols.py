@@ -1,4 +1,4 @@
-"""Jetty's subprotocols: messages of all kinds come back whole and in order, by whichever name, and who is let in."""
+"""Jetty's subprotocols: messages of all kinds come back whole and in order, by every name; and who may connect."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ def _messages(name: str, *, deflate: bool, **more: Any) -> Case:
 
 
 def echoes(name: str) -> list[Case]:
-    """Return a name's cases with and without compression and TLS, of which in memory there is none.
+    """Return a name's cases with and without compression and TLS.
 
-    Chromium always offers compression, and its page is not a secure one.
+    In memory there is no TLS. Chromium always offers compression, and its page came over HTTP.
     """
     return [
         _messages(name, deflate=True),
@@ -28,11 +28,11 @@ def echoes(name: str) -> list[Case]:
 
 
 BROADCASTS = [case for name in ("echo-broadcast", "echo-broadcast-ping") for case in echoes(name)]
-"""Each to be visited by one at a time: it is told what others say."""
+"""For one client at a time: each hears all others."""
 
 CASES = [
     *(case for name in ("echo", "echo-assemble", "echo-fragment", "lws-mirror-protocol") for case in echoes(name)),
-    # The first known one of the client's is chosen.
+    # The first one that is known is chosen.
     Case("/", replies(HERE, subprotocol="org.ietf.websocket.test-echo-fragment"),
          offers=("nope", "org.ietf.websocket.test-echo-fragment", "echo")),
     Case("/", refused(400, "None of the subprotocols is known…"), offers=("nope",)),

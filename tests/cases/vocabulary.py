@@ -1,7 +1,7 @@
 """The words of the tables beside this file: what a client sends to a URL, and what it must see.
 
-A `Case` says what every client must see by RFC 6455 and RFC 7692. Where one of them sees something else, or cannot do
-what the case asks, that stands beside the case under the client's name, as a fact about that client.
+A `Case` says what every client must see by RFC 6455 and RFC 7692. If a client sees something else, or cannot do what
+the case asks, the case says so under the client's name, as a fact about that client.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ LONG = "a rather long text that is worth compressing " * 200
 GREETING = "grüße 👋"
 DEFLATE = "permessage-deflate"
 PATIENT, IMPATIENT = round(PATIENCE / 3 * 1000), 1_000
-"""How many milliseconds a client waits: for what has to come, however busy the machine, and for what never comes."""
+"""How many milliseconds a client waits for what must come, however busy the machine, and for what never comes."""
 
 
 class Fault(NamedTuple):
-    """What a client finds wrong, in the words of each; words that end in an ellipsis are the beginning of longer ones.
+    """What is wrong, in the words of each client; an ellipsis at the end stands for any more words.
 
-    Of `wsproto` and `websockets` it is the Close that they send, its code first; of the others it is the error.
+    For `wsproto` and `websockets` it is the Close that they send, its code first; for the others, the error.
     """
 
     wsproto: str
@@ -44,7 +44,7 @@ class Ping(NamedTuple):
 
 
 class Zeros(NamedTuple):
-    """A binary message of so many zeros."""
+    """A binary message of `size` zeros."""
 
     size: int
 
@@ -57,16 +57,16 @@ class Outcome:
     """What a client sees of one connection."""
 
     seen: dict[str, Any]
-    """By name; a client is asked for what it can see of it (see `CANNOT_SEE`)."""
+    """By name; a client is only asked for what it can see (see `CANNOT_SEE`)."""
     fault: Fault | None = None
     linger: int | None = None
     """How many milliseconds after the last of these messages, pings and pongs the client closes, with 1000 and
-    "enough"; None where that is the server's to do, or nobody's.
+    "enough"; None if the server closes, or nobody.
     """
 
     @property
     def patience(self) -> dict[str, int]:
-        """Milliseconds that a client waits to be connected, for what comes then, and for the answer to its Close."""
+        """How many milliseconds a client waits to be connected, for messages, and for the answer to its Close."""
         is_answered = self.seen.get("code") == 1000
         return {
             "connecting": PATIENT if self.seen["opened"] or not self.seen.get("gave_up") else IMPATIENT,
@@ -76,22 +76,22 @@ class Outcome:
 
 
 def replies(*messages: Any, **more: Any) -> Outcome:
-    """Everything is right: these messages come, and the client's Close is answered, `behind` others where there are."""
+    """Everything is right: these messages come, and the client's Close is answered, after the messages `behind`."""
     return Outcome({**_opened(messages, 1000), "reason": "enough", **more}, linger=0)
 
 
 def closed(code: int, reason: str = "", *messages: Any, **more: Any) -> Outcome:
-    """The server closes, behind these messages."""
+    """The server closes after these messages."""
     return Outcome({**_opened(messages, code), "reason": reason, **more})
 
 
 def lost(*messages: Any, **more: Any) -> Outcome:
-    """The stream ends without a Close, and that is all that the client says of it."""
+    """The stream ends without a Close, and the client reports nothing else."""
     return Outcome({**_opened(messages, 1006), **more})
 
 
 def fails(fault: Fault, *messages: Any) -> Outcome:
-    """The client fails the connection behind these messages."""
+    """The client fails the connection after these messages."""
     return Outcome(_opened(messages, 1006), fault)
 
 
@@ -101,7 +101,7 @@ def unanswered(*messages: Any, **more: Any) -> Outcome:
 
 
 def in_vain(*messages: Any, code: int = 1000, **more: Any) -> Outcome:
-    """Nothing but these messages comes; then the client closes, and has its answer where `code` says so."""
+    """Only these messages come; then the client closes, and is answered if `code` says so."""
     return Outcome({**_opened(messages, code), "gave_up": True, **more}, linger=IMPATIENT)
 
 
@@ -112,12 +112,12 @@ def refused(status: int, body: str | None = None, **more: Any) -> Outcome:
 
 
 def not_taken(fault: Fault, **more: Any) -> Outcome:
-    """The client does not take the response to its handshake."""
+    """The client rejects the response to its handshake."""
     return Outcome({"opened": False, "messages": [], "code": 1006, **more}, fault)
 
 
 def never_opens(fault: Fault | None = None) -> Outcome:
-    """The handshake gets no response within the client's patience; some call it a fault that they gave up."""
+    """The handshake gets no response in time; some clients report that as a fault."""
     return Outcome({"opened": False, "messages": [], "gave_up": True}, fault)
 
 
@@ -128,12 +128,12 @@ def _opened(messages: tuple[Any, ...], code: int) -> dict[str, Any]:
 # -- the case ---------------------------------------------------------------------------------------------------------
 
 AS_ALL: Any = object()
-"""What a client sees that sees what all do."""
+"""The outcome of a client that sees what all see."""
 
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """A connection: its URL, what the client sends, and what comes of it."""
+    """A connection: its URL, what the client sends, and what it sees."""
 
     url: str
     sees: Outcome
@@ -141,9 +141,9 @@ class Case:
     offers: tuple[str, ...] = ()
     """Subprotocols."""
     deflate: bool | Mapping[str, Any] = False
-    """Whether permessage-deflate is offered, or with which parameters; Chromium always does, and has no say."""
+    """Whether permessage-deflate is offered, or with which parameters; Chromium always offers it."""
     max_size: int | None = None
-    """How large a message the client takes; a page has no say."""
+    """The largest message that the client takes; a page cannot limit it."""
     origin: str = ""
     tls: bool = False
     follows: bool = False
@@ -154,7 +154,7 @@ class Case:
     websockets: Outcome | None = field(default=AS_ALL, kw_only=True)
     ws: Outcome | None = field(default=AS_ALL, kw_only=True)
     chromium: Outcome | None = field(default=AS_ALL, kw_only=True)
-    """What this client sees instead; None where it cannot do what the case asks."""
+    """What this client sees instead; None if it cannot do what the case asks."""
 
     def __str__(self) -> str:
         given = [self.url[:70], *self.offers, self.origin, "tls" * self.tls, "follows" * self.follows]
@@ -167,7 +167,7 @@ class Case:
         return self.sees if own is AS_ALL else own
 
     def until(self, client: str) -> dict[str, int]:
-        """Return how much of what a client has to see before it closes."""
+        """Return how many messages, pings and pongs a client must see before it closes."""
         outcome = self.outcome(client)
         assert outcome is not None
         counts = {what: len(outcome.seen.get(what, ())) for what in ("messages", "pings", "pongs")}
@@ -188,7 +188,7 @@ def cases_for(client: str, cases: list[Case]) -> list[Case]:
 
 
 def selected(request: pytest.FixtureRequest, test: Callable[..., None]) -> list[Case]:
-    """Return the cases of a test that are to be run now: all are visited before the first is looked at."""
+    """Return the cases of a test that this run selects: all are visited before the first is checked."""
     items: list[Any] = [item for item in request.session.items if isinstance(item, pytest.Function)]
     return [item.callspec.params["case"] for item in items if item.originalname == test.__name__]
 
@@ -204,7 +204,7 @@ def check(case: Case, client: str, seen: dict[str, Any]) -> None:
     if client == "websockets" and outcome.linger is None and "reason" in outcome.seen:
         expected["close"] = (outcome.seen["code"], outcome.seen["reason"])  # it sends the Close back
     if client == "ws" and "extensions" in expected:
-        expected["extensions"] = expected["extensions"].partition(";")[0]  # it tells the names alone
+        expected["extensions"] = expected["extensions"].partition(";")[0]  # it tells only the names
     if "messages" in expected:
         expected["messages"] = [shown(each) for each in expected["messages"]]
     if "body" in expected:
@@ -215,7 +215,7 @@ def check(case: Case, client: str, seen: dict[str, Any]) -> None:
 
 
 def _as_chromium(outcome: Outcome) -> dict[str, Any]:
-    """Return what is seen of a refusal, of which a page is told nothing but the console the status; and the event."""
+    """Return what Chromium tells: of a refusal, the status on the console, and the page only the event."""
     status = outcome.seen.get("status")
     said = "HTTP Authentication failed…" if status == 401 else f"Unexpected response code: {status}"
     told = {"error": text(f"Error during WebSocket handshake: {said}" if status != 401 else said)} if status else {}
@@ -228,7 +228,7 @@ def _as_chromium(outcome: Outcome) -> dict[str, Any]:
 
 
 class Such:
-    """Whatever a check holds for."""
+    """Equal to all values that pass a check."""
 
     def __init__(self, words: str, check: Callable[[Any], Any]) -> None:
         self._words = words
@@ -244,7 +244,7 @@ class Such:
 
 
 class AtLeast(list[str]):
-    """These, and any more behind them."""
+    """Equal to any list that begins with these."""
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, list) and other[: len(self)] == list(self)
@@ -253,22 +253,22 @@ class AtLeast(list[str]):
 
 
 def text(words: str) -> Any:
-    """Return text to be compared; with an ellipsis at its end, the beginning of it."""
+    """Return a text to compare with; one that ends in an ellipsis is the beginning of any text."""
     return like(re.escape(words[:-1]) + ".*") if words.endswith("…") else words
 
 
 def like(pattern: str) -> Such:
-    """Return text that a regular expression describes."""
+    """Return any text that matches a regular expression."""
     return Such(pattern, lambda other: isinstance(other, str) and re.fullmatch(pattern, other, re.DOTALL))
 
 
 def having(item: Any) -> Such:
-    """Return a list that holds this, among others."""
+    """Return any list that has this item."""
     return Such(f"[… {item!r} …]", lambda other: item in other)
 
 
 def telling(**members: Any) -> Such:
-    """Return a message in JSON, or an object in one, that has these members, among others."""
+    """Return any JSON message, or object in one, that has these members."""
 
     def check(other: Any) -> bool:
         try:
@@ -281,7 +281,7 @@ def telling(**members: Any) -> Such:
 
 
 def shown(message: Any) -> Any:
-    """Return a message as it is compared: bytes in hex, and what is long by its digest."""
+    """Return a message as it is compared: bytes in hex, long ones by their digest."""
     if not isinstance(message, str | bytes):
         return message
     octets = message.encode() if isinstance(message, str) else message
@@ -292,7 +292,7 @@ def shown(message: Any) -> Any:
 
 
 def asked(case: Case, client: str, address: str) -> dict[str, Any]:
-    """Return a case as JavaScript is asked for it."""
+    """Return a case as it is given to JavaScript."""
     outcome = case.outcome(client)
     assert outcome is not None
     sends: list[Any] = []

@@ -34,6 +34,9 @@ DELIVERIES = 1 << 16
 WRITTEN_AT_ONCE = 256
 """How many messages are sent to one member in one write."""
 
+_Compression = tuple[int, int, int] | None
+"""The parameters of a member's permessage-deflate; members with the same ones get the same bytes."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class BroadcastSettings(WebSocketSettings):
@@ -83,19 +86,15 @@ class EchoBroadcast(Connection):
         if not self.closing.is_open:
             return  # a closing connection sends to nobody
         members = self._members()
-        plain = join_frames(frames)
-        framed: dict[tuple[int, int, int], bytes] = {}
-        receivers: Counter[tuple[int, int, int] | None] = Counter()
+        framed: dict[_Compression, bytes] = {None: join_frames(frames)}
+        receivers: Counter[_Compression] = Counter()
         lagging, verbose = 0, self.hub.verbose
         for member in members:
             try:
                 key = None if member.deflate is None else member.deflate.parameters
-                if member.deflate is None or key is None:
-                    whole = plain
-                else:
-                    if key not in framed:
-                        framed[key] = b"".join(_frame(*frame, member.deflate, self.settings) for frame in frames)
-                    whole = framed[key]
+                if key not in framed:
+                    framed[key] = b"".join(_frame(*frame, member.deflate, self.settings) for frame in frames)
+                whole = framed[key]
                 if member.outbox.is_paused or verbose or member is self:
                     member.deliver(whole, frames)
                 elif member.closing.is_open:
@@ -109,10 +108,7 @@ class EchoBroadcast(Connection):
             self._wait_for_room(HOLD_BACKS)
 
     def _count(
-        self,
-        frames: list[tuple[int, bytes]],
-        framed: dict[tuple[int, int, int], bytes],
-        receivers: Counter[tuple[int, int, int] | None],
+        self, frames: list[tuple[int, bytes]], framed: dict[_Compression, bytes], receivers: Counter[_Compression]
     ) -> None:
         """Count the frames that are sent, for all members that share them."""
         for key, times in receivers.items():

@@ -1,8 +1,9 @@
-"""What only `websockets` can be told to do: its keep-alive, fragmented messages, client certificates."""
+"""What only `websockets` can be told to do: keep-alive, a limit on its patience, a client certificate."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import ssl
 from collections.abc import Callable
@@ -28,21 +29,17 @@ NO_PONG = (1006, Close(1011, "keepalive ping timeout"))
 
 
 def end_of(connection: ClientConnection) -> tuple[int | None, Close | None]:
-    """Return the code of the Close that came, 1006 where none did, and the Close that the client sent."""
+    """Return the code of the server's Close, or 1006 if there was none; and the Close that the client sent."""
     return connection.close_code, connection.protocol.close_sent
 
 
 async def until_end(connection: ClientConnection) -> list[str | bytes]:
     """Return all messages until the end."""
-    return [message async for message in _messages(connection)]
-
-
-async def _messages(connection: ClientConnection) -> Any:
-    try:
+    messages: list[str | bytes] = []
+    with contextlib.suppress(ConnectionClosed):
         while True:
-            yield await connection.recv()
-    except ConnectionClosed:
-        return
+            messages.append(await connection.recv())
+    return messages
 
 
 # -- its keep-alive ---------------------------------------------------------------------------------------------------
@@ -50,7 +47,7 @@ async def _messages(connection: ClientConnection) -> Any:
 
 @pytest.mark.parametrize("query", ["pong=never", "pong=wrong", "pong_delay=60000"])
 def test_a_ping_without_its_pong_makes_it_give_up(server: Daemon, query: str) -> None:
-    """Though messages do come back: that is what pings are for."""
+    """Even though messages come back: only the ping tells."""
 
     async def client() -> None:
         connection = await connect(f"{server.ws}/echo?{query}", compression=None, **GIVES_UP)
@@ -63,7 +60,7 @@ def test_a_ping_without_its_pong_makes_it_give_up(server: Daemon, query: str) ->
 
 @pytest.mark.parametrize("stall", ["read", "write", "both"])
 def test_a_stall_is_noticed_by_the_missing_pong(server: Daemon, stall: str) -> None:
-    """With stall=read the ticker goes on; with the others nothing comes at all."""
+    """With stall=read the ticker goes on; with the others nothing arrives."""
 
     async def client() -> None:
         connection = await connect(f"{server.ws}/ticker?interval=20&stall={stall}", compression=None, **GIVES_UP)
@@ -75,9 +72,9 @@ def test_a_stall_is_noticed_by_the_missing_pong(server: Daemon, stall: str) -> N
 
 
 def test_what_is_not_read_holds_the_sender_up(server: Daemon) -> None:
-    """With stall=read the client cannot send all, and its own pings wait as well: nothing but a time limit tells it.
+    """With stall=read the client cannot send everything, and its own pings wait too: only a time limit tells it.
 
-    With stall=write it can send all, and is told nothing.
+    With stall=write it can send everything, and gets no sign.
     """
 
     async def send_all(connection: ClientConnection) -> None:
@@ -104,7 +101,7 @@ def test_what_is_not_read_holds_the_sender_up(server: Daemon) -> None:
 
 
 def test_what_is_never_answered_is_held_only_so_long(daemon: Callable[..., Daemon]) -> None:
-    """`[behaviours] max_wait` bounds it: then the server cuts the connection, whatever the client's patience."""
+    """After `[behaviours] max_wait` the server cuts the connection, however patient the client is."""
     own = daemon(ini="[behaviours]\nmax_wait = 0.3\n")
 
     async def client() -> None:
