@@ -1,4 +1,4 @@
-"""The report is one page that needs nothing else, and shows what there is and nothing that a URL smuggles in."""
+"""Report, summary and document of a run: complete by themselves; a hostile URL is only text in them."""
 
 from __future__ import annotations
 
@@ -123,6 +123,7 @@ class TestReport:
                     "connections closed by the server: code 1011",
                     "due, but could not be sent",
                     'aria-label="Errors over time"',
+                    "<th>how many</th>",
                 ],
             ),
             ({"clients": 1, "patience": 0.1, "reply": lambda payload, binary: []}, ["lost: no reply arrived"]),
@@ -137,14 +138,14 @@ class TestReport:
         assert [text for text in texts if text not in page] == []
 
     def test_many_kinds_of_errors(self, closed: Document) -> None:
-        """More kinds than there are colours are put together."""
+        """If there are more kinds than colours, the rarest kinds share one."""
         made = copy.deepcopy(closed)
         made["errors"] = {f"closed_{4000 + each}": each + 1 for each in range(9)}
         made["slices"][0]["errors"] = made["errors"]
         assert "others" in check(report(made)).text
 
     def test_compared(self, closed: Document) -> None:
-        """With an old run, the change and both distributions are shown, and what was configured differently."""
+        """With an old run, the page shows changes, both distributions, and what was configured differently."""
         old = document(clients=1, duration=1.0, latency=0.020)
         page = check(report(closed, old))
         assert "Compared with an earlier run" in page.text
@@ -177,7 +178,7 @@ class TestAxes:
         assert axis.greatest >= 4
 
     def test_single_value(self) -> None:
-        """All latencies the same is no reason to fail."""
+        """Equal latencies, or none at all, have an axis too."""
         assert 0 <= log_axis([2.0, 2.0], str).place(2.0) <= 1
         assert log_axis([], str).ticks
 
@@ -216,7 +217,7 @@ class TestDocument:
     """The JSON document."""
 
     def test_numbers(self, closed: Document) -> None:
-        """What it counts is what happened: 3 clients with 2 in flight and 2 ms."""
+        """The counts are those of 3 clients with 2 messages in flight and a latency of 2 ms."""
         assert closed["messages"]["right"] == closed["messages"]["sent"] == pytest.approx(3000, abs=20)
         assert closed["rates"]["messages_per_second"] == pytest.approx(3000, rel=0.01)
         assert closed["latency_ms"]["p50"] == pytest.approx(2.0, rel=0.01)
@@ -238,11 +239,11 @@ class TestDocument:
         ],
     )  # fmt: skip
     def test_other_files(self, text: str, why: str) -> None:
-        """What is no such document is refused with the reason."""
+        """Any other text is refused with the reason."""
         with pytest.raises(DocumentError, match=why):
             read(text)
 
     def test_standard_json(self) -> None:
-        """Nothing in it is outside of JSON, even where nothing was measured."""
+        """It is strict JSON, even where nothing was measured."""
         made = document(clients=1, duration=0.5, patience=0.1, reply=lambda payload, binary: [])
         assert json.loads(dump(made))["latency_ms"]["p50"] is None

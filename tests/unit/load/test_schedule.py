@@ -1,4 +1,4 @@
-"""When messages are due does not depend on anything that happens."""
+"""Schedule and plan: due times depend on nothing that happens, and options are checked."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class TestSchedule:
         assert [schedule.client(number) for number in schedule.take(1.0)] == [0, 1, 2, 0, 1, 2, 0, 1, 2, 0]
 
     def test_late_look_moves_nothing(self) -> None:
-        """Whoever looks late finds all that came due, with the times at which it was due."""
+        """A late look finds all messages that are due by then, with their own due times."""
         schedule = Schedule(100, 1, 10.0)
         schedule.take(1.0)
         assert [round(schedule.due(number), 6) for number in schedule.take(1.05)] == [1.01, 1.02, 1.03, 1.04, 1.05]
@@ -40,7 +40,7 @@ class TestSchedule:
         looks=st.lists(st.floats(0, 4), max_size=30), clients=st.integers(1, 50),
     )  # fmt: skip
     def test_every_message_once(self, rate: float, duration: float, looks: list[float], clients: int) -> None:
-        """However often and at whatever times one looks, each message is taken once, and none before it is due."""
+        """However often and whenever one looks, each message is taken once, and none before it is due."""
         schedule = Schedule(rate, clients, duration)
         taken: list[int] = []
         for look in sorted(looks):
@@ -56,7 +56,7 @@ class TestSchedule:
 
 
 class TestPlan:
-    """What a run does is checked before it does anything."""
+    """A plan is checked before the run begins."""
 
     @pytest.mark.parametrize(
         "options",
@@ -82,7 +82,7 @@ class TestPlan:
 
     @pytest.mark.parametrize("binary", [False, True])
     def test_messages(self, binary: bool) -> None:
-        """Messages are of the sizes asked for, all different where they can be, the same for the same seed."""
+        """Messages have the sizes asked for, differ where their size allows it, and are the same for the same seed."""
         plan = LoadPlan(sizes=Sizes(3, 300), binary=binary)
         pool = messages(plan)
         assert len(set(pool)) == len(pool) == 1024
