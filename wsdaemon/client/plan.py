@@ -53,7 +53,7 @@ class PingPlan:
     )  # fmt: skip
     reconnect: bool = flag(
         False, "--reconnect", text="reconnect when the connection is lost, with exponential back-off",
-        more="Also when it cannot be made; after 0.5 s, then after twice as long each time, up to 30 s.",
+        more="Also if it cannot be made; first after 0.5 s, then after twice as long each time, up to 30 s.",
     )  # fmt: skip
 
     def __post_init__(self) -> None:
