@@ -198,13 +198,6 @@ class TestEndings:
         assert (result.returncode, result.stdout) == (2, "")
         assert result.stderr.endswith("\nwsping: error: a ping holds at most 125 bytes; give -s 125 or less\n")
 
-    def test_nobody_listens(self) -> None:
-        result = wsping("ws://127.0.0.1:1/")
-        assert (result.returncode, result.stdout) == (3, "")
-        assert result.stderr == (
-            "cannot connect to ws://127.0.0.1:1/: connecting by TCP failed: nothing listens on 127.0.0.1:1\n"
-        )
-
     def test_no_such_host_in_json(self) -> None:
         """The document tells it too."""
         code, document, errors = measure("ws://nonexistent.invalid/")

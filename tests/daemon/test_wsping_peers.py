@@ -33,6 +33,13 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def tls_port(certificates: Path) -> Iterator[int]:
+    """The port of a server with that certificate."""
+    with peer("websockets", certificates / "server.pem", certificates / "server.key") as port:
+        yield port
+
+
 @contextmanager
 def any_peer(kind: str, *files: Path) -> Iterator[int]:
     """A server by its kind: `node`, or one of tests/support/peer_servers.py."""
@@ -80,29 +87,23 @@ class TestPeers:
 class TestTls:
     """What is verified, and what the client shows."""
 
-    def files(self, folder: Path) -> tuple[Path, Path]:
-        return folder / "server.pem", folder / "server.key"
-
-    def test_an_authority_that_is_not_the_systems(self, certificates: Path) -> None:
-        """It is refused by default, in words; trusted with --ca."""
-        with peer("websockets", *self.files(certificates)) as port:
-            url = f"wss://localhost:{port}/"
-            refused = wsping(url)
-            trust = ("-c", "1", "--ca", certificates / "ca.pem")
-            assert wsping(url, *trust).returncode == 0
-            assert wsping(f"wss://127.0.0.1:{port}/", *trust).returncode == 0  # by the address in the certificate
-            assert wsping("wss://127.0.0.2/", *trust, "--connect-to", f"127.0.0.1:{port}").returncode == 3
-        assert refused.returncode == 3
-        assert "the server's certificate cannot be verified: its authority is not known" in refused.stderr
-
-    def test_another_hosts_certificate(self, certificates: Path) -> None:
-        """--connect-to keeps the URL's name for TLS."""
-        with peer("websockets", *self.files(certificates)) as port:
-            trust = ("--ca", certificates / "ca.pem", "--connect-to", f"127.0.0.1:{port}", "-c", "1")
-            wrong = wsping("wss://example.org/", *trust)
-            assert wsping("wss://localhost/", *trust).returncode == 0
-        assert wrong.returncode == 3
-        assert "the server's certificate is not for example.org" in wrong.stderr
+    @pytest.mark.parametrize(
+        ("url", "options", "cause"),
+        [
+            ("wss://localhost:{port}/", "", "cannot be verified: its authority is not known"),
+            ("wss://localhost:{port}/", "--ca {ca}", ""),
+            ("wss://127.0.0.1:{port}/", "--ca {ca}", ""),  # by the address in the certificate
+            ("wss://127.0.0.2/", "--ca {ca} --connect-to 127.0.0.1:{port}", "is not for 127.0.0.2"),
+            ("wss://localhost/", "--ca {ca} --connect-to 127.0.0.1:{port}", ""),
+            ("wss://example.org/", "--ca {ca} --connect-to 127.0.0.1:{port}", "is not for example.org"),
+        ],
+    )
+    def test_verified(self, tls_port: int, certificates: Path, url: str, options: str, cause: str) -> None:
+        """The authority is the system's or that of --ca; --connect-to keeps the URL's name, which need not resolve."""
+        found = {"port": tls_port, "ca": certificates / "ca.pem"}
+        shown = wsping(url.format(**found), "-c", "1", *options.format(**found).split())
+        assert shown.returncode == (3 if cause else 0)
+        assert f"the server's certificate {cause}" in shown.stderr or not cause
 
     def test_expired(self, certificates: Path, tmp_path: Path) -> None:
         old = Identity("old", days=-1).write(tmp_path, "old")
@@ -113,7 +114,9 @@ class TestTls:
 
     def test_client_certificates(self, certificates: Path) -> None:
         """A server that asks for one gets it; without one, the failure is named."""
-        with peer("websockets", *self.files(certificates), certificates / "ca.pem") as port:
+        with peer(
+            "websockets", certificates / "server.pem", certificates / "server.key", certificates / "ca.pem"
+        ) as port:
             url, trust = f"wss://localhost:{port}/", ("--ca", certificates / "ca.pem", "-c", "1")
             own = ("--cert", certificates / "client.pem", "--key", certificates / "client.key")
             assert wsping(url, *trust, *own).returncode == 0
@@ -131,11 +134,6 @@ class TestWays:
             for arguments in ([f"ws://[::1]:{port}/"], ["-h", "::1", "-p", str(port)]):
                 code, document, errors = measure(*arguments, "-c", "1")
                 assert (code, document["replies_answered"]) == (0, 1), errors
-
-    def test_connect_to(self) -> None:
-        """The name in the URL need not lead there."""
-        with peer("websockets") as port:
-            assert wsping("ws://nonexistent.invalid/", "-c", "1", "--connect-to", f"127.0.0.1:{port}").returncode == 0
 
     @pytest.mark.parametrize("is_secure", [False, True], ids=["plain", "tls"])
     def test_proxy(self, certificates: Path, is_secure: bool) -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from typing import Any
 
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.internet.task import Clock
+from websockets.utils import accept_key
 from zope.interface import implementer
 
 from tests.support.memory import Transport
@@ -141,10 +140,8 @@ def opened(target: str = "ws://localhost/", more: str = "", **options: Any) -> S
 
 
 def switching(request: str, more: str = "") -> bytes:
-    """Return the 101 response to a request's key (RFC 6455 section 4.2.2)."""
+    """Return the 101 response to a request's key."""
     key = next(line.partition(": ")[2] for line in request.splitlines() if line.startswith("Sec-WebSocket-Key"))
-    digest = hashlib.sha1(key.encode() + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11", usedforsecurity=False).digest()
     lines = ["HTTP/1.1 101 Switching Protocols", "Upgrade: websocket", "Connection: Upgrade"]
-    return ("\r\n".join([*lines, f"Sec-WebSocket-Accept: {base64.b64encode(digest).decode()}"]) + "\r\n" + more).encode(
-        "latin-1"
-    ) + b"\r\n"
+    lines += [f"Sec-WebSocket-Accept: {accept_key(key)}", f"{more}\r\n"]
+    return "\r\n".join(lines).encode("latin-1")
