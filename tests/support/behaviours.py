@@ -16,6 +16,8 @@ DEFLATE = "permessage-deflate"
 TAIL = b"\0\0\xff\xff"
 """What the end of a compressed message leaves out (RFC 7692 section 7.2.1)."""
 QUIET = "[websocket]\nping_interval = 0\n"
+OVERHEAD = 1000
+"""How many bytes a queued reply may count for beside its own."""
 KEEP_ALIVE = "[websocket]\nping_interval = 1\nping_timeout = 1\n"
 RIGHT = (
     "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"  # for the key of RFC 6455 section 1.3, as it says there

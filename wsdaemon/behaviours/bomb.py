@@ -24,7 +24,7 @@ class BombParameters:
 
 
 class Bomb(Behaviour):
-    """Sends one binary message of zeros, then echoes. A client that does not offer permessage-deflate gets a 1008."""
+    """Binary message of zeros. A client that does not offer permessage-deflate gets a Close with 1008."""
 
     names = ("bomb",)
     family = CompressionParameters.family

@@ -21,7 +21,7 @@ class BurstParameters:
 
 
 class Burst(Producing):
-    """Sends numbered messages without a pause. Messages from the client are echoed, also between them."""
+    """Numbered messages without a pause. Messages from the client are echoed between them."""
 
     names = ("burst",)
     family = STREAM

@@ -42,7 +42,7 @@ class BytesParameters:
 
 
 class Bytes(Producing):
-    """Sends the message, then a text message with its size, frames and SHA-256 as JSON; then echoes."""
+    """Message with a content that can be checked. What the client sends meanwhile is echoed after it."""
 
     names = ("bytes",)
     family = STREAM

@@ -147,7 +147,7 @@ class RawFramesParameters:
 
 
 class RawFrames(Behaviour):
-    """Sends the frames at the start, then echoes; or sends them as the reply to each message."""
+    """Frames sent once at the start, before an echo; or sent as the reply to each message."""
 
     names = ("frames",)
     family = FrameParameters.family

@@ -18,10 +18,7 @@ _MOST_FRAMES = 100
 
 
 class Inspect(Behaviour):
-    """Sends a JSON message about the handshake, then one about each message from the client.
-
-    The first 100 frames of a message are listed; all are counted.
-    """
+    """What the server receives from a client. Of a message's frames, the first 100 are listed, and all are counted."""
 
     names = ("inspect",)
     family = Family(1, "look", "what the server sees of a client")

@@ -67,7 +67,7 @@ class ShortText(Kind):
     def parse(self, text: str, base: Path) -> str:
         """Return the text itself."""
         if self.printable and not _PRINTABLE.fullmatch(text):
-            raise ValueError(f"{quote(text)} cannot stand in a header; write {self.what}")
+            raise ValueError(f"{quote(text)} is not allowed in a header; write {self.what}")
         length = len(text.encode())
         if length > self.high:
             raise ValueError(f"is {length} bytes long; write {self.what}")
@@ -110,7 +110,7 @@ class Sizes(Kind):
         """Return the numbers."""
         words = [word.strip() for word in text.split(",")] if text.strip() else []
         if not all(re.fullmatch("[0-9]{1,9}", word) and int(word) <= self.high for word in words):
-            raise ValueError(f"{quote(text)} is no list of sizes; write {self.what}")
+            raise ValueError(f"{quote(text)} is not a list of sizes; write {self.what}")
         if len(words) > self.count:
             raise ValueError(f"has {len(words)} numbers; write {self.what}")
         return tuple(map(int, words))

@@ -28,9 +28,9 @@ class SinkParameters:
 
 
 class Sink(Behaviour):
-    """A report has the messages, frames and bytes in total, the seconds since the first, and the rates since the last.
+    """Reports have the messages, frames and bytes in total, the seconds since the first, and the rates since the last.
 
-    When the client closes, a last report is sent before the server's Close.
+    When the client closes, a final report is sent before the server's Close.
     """
 
     names = ("sink",)

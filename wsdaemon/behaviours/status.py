@@ -28,7 +28,7 @@ class StatusSettings(MessageSettings):
 
 
 class Status(Behaviour):
-    """Sends the number of connections and a list of the newest 200, at once and after every change.
+    """Number of connections, and a list of the newest 200.
 
     Messages from the client are ignored. Addresses are shown only with `[behaviours] show_addresses`.
     """

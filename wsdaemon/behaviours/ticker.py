@@ -25,7 +25,7 @@ class TickerParameters:
 
 
 class Ticker(Behaviour):
-    """Counts from 0. `reset` starts again at 0, `closeme` closes the connection; other messages are ignored.
+    """Counter from 0. Messages other than `reset` and `closeme` are ignored.
 
     lws' test client sends both with a line feed, which is optional here. A slow client misses no number: counting waits
     for it.

@@ -90,7 +90,7 @@ class Frames(Kind):
         except (ValueError, RecursionError):
             raise ValueError(f"{quote(text)} is not JSON; write {self.what}") from None
         if not isinstance(given, list):
-            raise ValueError(f"{quote(text)} is no list; write {self.what}")
+            raise ValueError(f"{quote(text)} is not a list; write {self.what}")
         parts, left, count = [], self.high, 0
         for number, each in enumerate(given, 1):
             try:
@@ -99,7 +99,7 @@ class Frames(Kind):
                 raise ValueError(f"frame {number}: {error}") from None
             count += repeat
             if count > MOST_FRAMES:
-                raise ValueError(f"frame {number}: is one of more than {MOST_FRAMES} in all")
+                raise ValueError(f"frame {number}: makes more than {MOST_FRAMES} frames in all")
             parts.append(frame * repeat)
             left -= len(frame) * repeat
         return b"".join(parts)
@@ -110,7 +110,7 @@ class Frames(Kind):
 
     def _frame(self, given: object, most: int) -> tuple[bytes, int]:
         if not isinstance(given, dict):
-            raise ValueError("is no object in braces")
+            raise ValueError("is not an object")
         unknown = sorted(map(str, given.keys() - _KEYS))
         if unknown:
             raise ValueError(f"has no {quote(unknown[0])}; known are {', '.join(sorted(_KEYS))}")
@@ -126,7 +126,7 @@ class Frames(Kind):
         if not isinstance(given.get("fin", True), bool):
             raise ValueError("fin: write true or false")
         if str(length) == "16" and len(payload) > 0xFFFF:
-            raise ValueError("length: 16 bits do not hold it")
+            raise ValueError("length: 16 bits are too few for the payload")
         frame = raw_frame(
             _whole(opcode, "opcode", 15), payload,
             fin=given.get("fin", True), rsv=_whole(given.get("rsv", 0), "rsv", 7),
@@ -147,7 +147,7 @@ def _payload(given: Mapping[str, Any], most: int) -> bytes:
         return b"x" * _whole(given["size"], "size", max(0, most))
     text = given.get(kinds[0], "") if kinds else ""
     if not isinstance(text, str):
-        raise ValueError(f"{kinds[0]}: is no text")
+        raise ValueError(f"{kinds[0]}: is not a text")
     if "hex" in given:
         try:
             return bytes.fromhex(text.replace(":", " "))

@@ -173,7 +173,7 @@ def test_slowly(pace: str, how: str, sent: bytes) -> None:
     peer.send(Frame(TEXT, b"reply"))
     if how.startswith("close"):
         pass_time(peer.site.clock, 1)
-        assert peer.take() == b"\x81\x05reply" + sent
+        assert (peer.take(), peer.is_ended()) == (b"\x81\x05reply" + sent, False)
         peer.send(close(1013))
         assert peer.is_ended()
     else:

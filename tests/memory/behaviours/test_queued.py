@@ -6,13 +6,9 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.support.behaviours import QUIET
+from tests.support.behaviours import OVERHEAD, QUIET
 from tests.support.memory import MemorySite, pass_time
 from tests.support.wire import BINARY, PING, TEXT, Frame, close
-
-OVERHEAD = 1000
-"""What a queued reply may count for beside its bytes."""
-
 
 BOUND = 10 << 10
 SMALL = QUIET + "[limits]\nread_ahead = 10k\n"

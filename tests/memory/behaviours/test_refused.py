@@ -125,20 +125,21 @@ def test_what_is_no_json(text: str) -> None:
 @pytest.mark.parametrize(
     ("given", "reason"),
     [
-        ({}, "is no list"), (1, "is no list"), (None, "is no list"), ([1], "frame 1: is no object"),
-        ([{}, []], "frame 2: is no object"), ([{"opcod": 1}], "frame 1: has no 'opcod'; known are"),
+        ({}, "is not a list"), (1, "is not a list"), (None, "is not a list"), ([1], "frame 1: is not an object"),
+        ([{}, []], "frame 2: is not an object"), ([{"opcod": 1}], "frame 1: has no 'opcod'; known are"),
         ([{"opcode": 16}], "frame 1: opcode: "), ([{}, {}, {"opcode": -1}], "frame 3: opcode: "),
         *[([{key: value}], f"{key}: ") for key, values in {
             "opcode": (1.5, True, "texts", None, "\ud800"), "fin": (1, "no"), "rsv": (8, True), "mask": ("yes",),
             "length": (8, "32", True), "claim": (1 << 64, -1, None), "repeat": (-1, 1_000_001),
             "size": (-1, 1e3, "1k", 1_048_577), "text": (5,), "hex": (5, "zz", "0"),
         }.items() for value in values],
-        ([{"text": 5}], "text: is no text"), ([{"hex": 5}], "hex: is no text"), ([{"hex": "zz"}], "'zz' is not hex"),
-        ([{"hex": "0"}], "is not hex"), ([{"text": "", "hex": ""}], "has text and hex"),
-        ([{"size": 1, "text": "a"}], "has text and size"), ([{"size": 65536, "length": 16}], "16 bits do not hold it"),
+        ([{"text": 5}], "text: is not a text"), ([{"hex": 5}], "hex: is not a text"),
+        ([{"hex": "zz"}], "'zz' is not hex"), ([{"hex": "0"}], "is not hex"),
+        ([{"text": "", "hex": ""}], "has text and hex"), ([{"size": 1, "text": "a"}], "has text and size"),
+        ([{"size": 65536, "length": 16}], "16 bits are too few"),
         ([{"size": 1_048_567}], "makes more than 1048576 bytes"), ([{"size": 600_000}, {"size": 600_000}], "frame 2: "),
         ([{"size": 1000, "repeat": 1100}], "makes more than"), ([{"\ud800": 1}], "has no "),
-        ([{"repeat": 1500}, {"repeat": 501}], "frame 2: is one of more than 2000 in all\n"),
+        ([{"repeat": 1500}, {"repeat": 501}], "frame 2: makes more than 2000 frames in all\n"),
     ],
 )  # fmt: skip
 def test_json(given: Any, reason: str) -> None:

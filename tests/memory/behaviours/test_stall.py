@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.behaviours import KEEP_ALIVE, QUIET, arrivals
+from tests.support.behaviours import KEEP_ALIVE, OVERHEAD, QUIET, arrivals
 from tests.support.memory import MemorySite, pass_time
 from tests.support.wire import PING, PONG, TEXT, Frame, close
-
-OVERHEAD = 1000
-"""What a queued reply may count for beside its bytes."""
-
 
 # -- stalls ------------------------------------------------------------------------------------------------------------
 
