@@ -6,13 +6,12 @@ import json
 import re
 import signal
 import subprocess
-from collections.abc import Callable
 
 import pytest
 
 from tests.support.daemon import ROOT, WITH_TLS, Daemon
 from tests.support.patience import PATIENCE
-from tests.support.wsping import WSPING, first_reply, line_of, measure, running, without_proxy, wsping
+from tests.support.wsping import WSPING, first_reply, measure, running, without_proxy, wsping
 from wsdaemon.cli import main
 
 pytestmark = pytest.mark.traced
@@ -217,31 +216,6 @@ class TestEndings:
             assert json.loads(out)["interrupted"] is True
         else:
             assert re.search(r"--- localhost .*\n[0-9]+/[0-9]+ frames sent/recv, .* 0 lost", out)
-
-    def test_a_daemon_that_ends_is_told_with_its_code(self, daemon: Callable[..., Daemon]) -> None:
-        own = daemon()
-        with running("-p", str(own.port), "-c", "0", "-d", "10", "-v") as process:
-            first_reply(process)
-            own.process.terminate()
-            out, errors = process.communicate(timeout=PATIENCE)
-        assert process.returncode == 1
-        assert "connection closed with 1001" in errors
-        assert "1 connection closed early" in out
-
-    def test_reconnect(self, daemon: Callable[..., Daemon]) -> None:
-        """It goes on with a daemon that comes back, and says when it connects again."""
-        own = daemon()
-        with running("-p", str(own.port), "-c", "0", "-d", "10", "-v", "--reconnect") as process:
-            first_reply(process)
-            port = own.port
-            own.stop()
-            line_of(process, "connecting again in 0.5 s\n")
-            line_of(process, "connecting again in 1 s\n")
-            daemon(port=port)
-            first_reply(process)
-            process.send_signal(signal.SIGINT)
-            process.communicate(timeout=PATIENCE)
-        assert process.returncode == 130
 
 
 class TestTls:

@@ -29,9 +29,9 @@ class Run:
 
     def __init__(
         self, patch: pytest.MonkeyPatch, options: str, replies: Replies = lambda sent: sent[-1:],
-        *, is_binary: bool = False, errors: tuple[ClientError, ...] = (), apart: float = 0.0,
+        *, is_binary: bool = False, errors: tuple[ClientError | None, ...] = (), apart: float = 0.0,
     ) -> None:  # fmt: skip
-        """`errors`: why the first attempts to connect fail; `apart`: seconds between the connections of clients."""
+        """`errors`: why the first attempts to connect fail, if so; `apart`: seconds between connections of clients."""
         self.clock = Clock()
         self.received: list[bytes] = []
 
@@ -125,6 +125,7 @@ def test_closed_early(
     result = run.finish()
     assert (exit_code(result), counts(result), result.messages_sent) == (1, {"lost": 1}, 3)
     assert as_json(result, 1)["closed_early"] == [{"client": 1, "code": code, "reason": reason}]
+    assert summary_lines(result)[-1] == "replies: 1 lost, 1 connection closed early"
     assert capsys.readouterr().err == f"connection {shown}\n"
 
 
@@ -141,6 +142,21 @@ def test_refused(monkeypatch: pytest.MonkeyPatch) -> None:
         "step": "upgrade", "text": text, "http_status": 401, "http_reason": "Unauthorized",
         "http_headers": [["WWW-Authenticate", 'Basic realm="here"']], "http_body": "Who are you?\n",
     }  # fmt: skip
+
+
+def test_reconnect(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """A client whose connection ends says so and when it connects again, and goes on where it was."""
+    refusal = HandshakeRefused(503, "Service Unavailable", (), b"")
+    run = Run(monkeypatch, "--reconnect -c 4 -d 100", errors=(None, refusal))
+    run.clock.pump([0.003, 0.1, 0.01])
+    run.server.open[0].end(1001)
+    result = run.finish()
+    assert (exit_code(result), result.counts.answered) == (1, 4)
+    first, again, *refused, last = capsys.readouterr().err.splitlines()
+    assert [first, again, last] == [
+        "connection closed with 1001", "connecting again in 0.5 s", "connecting again in 1 s",
+    ]  # fmt: skip
+    assert len(refused) == 1
 
 
 def test_refused_at_first(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -52,15 +52,10 @@ def running(*arguments: str | Path) -> Iterator[subprocess.Popen[str]]:
             process.kill()  # where the test has failed
 
 
-def line_of(process: subprocess.Popen[str], start: str) -> str:
-    """Return the next line on a process's standard error that starts so."""
-    assert process.stderr is not None
-    return next(line for line in process.stderr if line.startswith(start))
-
-
 def first_reply(process: subprocess.Popen[str]) -> None:
     """Wait for the next reply that `wsping --verbose` shows."""
-    line_of(process, "< text")
+    assert process.stderr is not None
+    next(line for line in process.stderr if line.startswith("< text"))
 
 
 @contextmanager
