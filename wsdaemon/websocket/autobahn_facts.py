@@ -25,6 +25,7 @@ SERVER_OPTIONS = {
     "failByDrop": False,
     "echoCloseCodeReason": True,
     "allowNullOrigin": True,
+    "applyMask": False,  # `Input` unmasks
     # The deadlines are ours: they run on the hub's clock, hold in every state, and end what Autobahn's do not.
     "openHandshakeTimeout": 0,
     "closeHandshakeTimeout": 0,

@@ -76,7 +76,7 @@ class Compressors:
     def used(self, deflate: Deflate) -> None:
         """Keep the compressor that was used now; release the one unused for longest where there are too many."""
         self.timer.start(deflate)
-        if self.count > self.limit:
+        if len(self.timer.waiting) > self.limit:
             next(iter(self.timer.waiting)).release()
 
     def forget(self, deflate: Deflate) -> None:

@@ -150,7 +150,7 @@ def take_compressed_frame(data: bytes, at: int, *, limit: int) -> tuple[int, byt
         return None
     start = at + header.size
     end = start + header.length
-    return (header.opcode, apply_mask(data[start:end], data[start - 4 : start]), end) if end <= len(data) else None
+    return (data[at] & 0x0F, apply_mask(data[start:end], data[start - 4 : start]), end) if end <= len(data) else None
 
 
 def is_begun(data: bytes, *, masked: bool, limit: int) -> bool:
