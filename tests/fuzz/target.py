@@ -30,7 +30,7 @@ from zope.interface import implementer
 
 from tests.fuzz.answers import SITE_POLICY, Asked, check_answers
 from tests.fuzz.docroot import Tree
-from tests.support.http_client import Server, Transport, failures
+from tests.support.http_client import Peer, Server, failures
 from wsdaemon.observe.log import as_json, as_text
 from wsdaemon.site import listing
 from wsdaemon.site.channel import Channel
@@ -176,15 +176,12 @@ class _Recorded(Request):
         super().requestReceived(command, path, version)
 
 
-class _Client:
+class _Client(Peer):
     """The client's end of a connection."""
 
     def __init__(self, server: Server) -> None:
-        self._clock = server.clock
+        super().__init__(server)
         self._unread = bytearray()  # what the server has not read yet, because it did not want to
-        self.transport = Transport()
-        self.transport.protocol = server.site.buildProtocol(self.transport.getPeer())
-        self.transport.protocol.makeConnection(self.transport)
         self._actions: dict[bytes, Callable[[], None]] = {
             CUT: lambda: None,
             FILL: self.transport.fill,
