@@ -1,1 +1,1 @@
-"""What developers run, by `make`."""
+"""Tools for developers, run by `make`."""

@@ -1,4 +1,4 @@
-"""What is made from the declared metrics: the tables of docs/service.md, and panels of conf/grafana-dashboard.json."""
+"""Tables of docs/service.md and panels of conf/grafana-dashboard.json, made from the declared metrics."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ class Configuration:
         return self.places.get((section, name)) or self.places.get((section, "")) or self.file
 
     def problem(self, section: str, name: str, message: str) -> Problem:
-        """Return a problem of an option, with its place, which of itself names an option of the command line."""
+        """Return a problem of an option. The place of one from the command line is its name, and names it enough."""
         place = self.place(section, name)
         return Problem(place, "", "", message) if place.startswith("--") else Problem(place, section, name, message)
 

@@ -187,7 +187,7 @@ class Location(Kind):
             raise ValueError(f"is not a path; write {self.what}")
         try:
             return (base / Path(text).expanduser()).resolve()
-        except RuntimeError:  # ~NAME where nobody is called NAME, or a loop of links
+        except RuntimeError:  # an unknown user behind ~, or a loop of links
             raise ValueError(f"{quote(text)} cannot be resolved; write {self.what}") from None
 
     def check(self, value: Path | str | None) -> str | None:

@@ -79,7 +79,7 @@ def makeService(options: Options) -> IService:  # twistd's name
 
 
 def _stop_on_signals(reactor: Any, service: DaemonService) -> None:
-    """Stop on SIGTERM and Ctrl-C, with exit code 0 where twistd would die of the signal; reload on SIGHUP.
+    """Stop on SIGTERM and Ctrl-C, with exit code 0, while twistd would die of the signal; reload on SIGHUP.
 
     A second signal stops without waiting for the peers.
     """

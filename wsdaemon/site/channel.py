@@ -1,4 +1,4 @@
-"""HTTP connection: its deadlines, requests one after the other, what it refuses itself, and its upgrade."""
+"""HTTP connection: its deadlines, its requests one after the other, its refusals, and its upgrade."""
 
 from __future__ import annotations
 
@@ -169,7 +169,7 @@ class Channel(HTTPChannel):
             self.transport.pauseProducing()
 
     def _is_for_us(self, target: bytes, hosts: list[bytes]) -> bool:
-        """Say whether a request names this server, where its names are configured."""
+        """Say whether a request names this server; without configured names, every request does."""
         return names_server(target, hosts, self.isSecure(), self._settings.server.host_names)
 
     # -- the next request ---------------------------------------------------------------------------------------------
