@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import statistics
 import threading
+import time
 from collections.abc import Callable
 
 import pytest
@@ -13,7 +15,8 @@ from tests.support.daemon import Daemon
 from tests.support.flooder import flood
 from tests.support.patience import PATIENCE
 from tests.support.raw import RawClient
-from tests.support.wire import CONTINUATION, PING, TEXT, Frame
+from tests.support.wire import CLOSE, CONTINUATION, PING, PONG, TEXT, Frame, close_code
+from wsdaemon.settings import WebSocketSettings
 
 MILLION = 1_000_000
 FLOODS = {  # what to begin with, and what to repeat
@@ -25,29 +28,43 @@ FLOODS = {  # what to begin with, and what to repeat
 ECHOES = 200
 
 
-@pytest.mark.parametrize(("path", "payload"), [("/echo", b""), ("/echo-assemble", b"x")])
-def test_promise_5_fragments(daemon: Callable[..., Daemon], figure: Figure, path: str, payload: bytes) -> None:
-    """A million fragments of one message grow the daemon by at most 8 MB."""
-    served = daemon(ini=f"[websocket]\nmessage_limit = {2 * MILLION}\nmessage_timeout = 0\nping_interval = 0\n")
+@pytest.mark.parametrize("path", ["/echo", "/echo-assemble"])
+def test_promise_5_fragments(daemon: Callable[..., Daemon], figure: Figure, path: str) -> None:
+    """A million fragments of one message, some with a byte, grow a daemon with the default settings by at most 8 MB.
+
+    Pings are answered. Where the machine is so busy that a collected message takes longer than `message_timeout`, it
+    is closed with 1008, as it must be, and the growth until then counts.
+    """
+    served = daemon()
+    sending, ended = threading.Lock(), []
     with RawClient(served, path) as client:
-        before = served.rss()
-        worst = 0
-        reader = threading.Thread(target=lambda: [None for frame in client.frames() if not frame.fin], daemon=True)
-        if path == "/echo":
-            reader.start()  # each fragment comes back
-        client.send(Frame(TEXT, payload, fin=False))
-        chunk = Frame(CONTINUATION, payload, fin=False).masked() * 10_000
-        for _ in range(MILLION // 10_000):
-            client.send(chunk)
-            worst = max(worst, served.rss())
-        client.send(Frame(CONTINUATION, b"end"))
-        if path != "/echo":
-            assert client.frame() == Frame(TEXT, payload * (MILLION + 1) + b"end")
+
+        def read() -> None:
+            for frame in client.frames():
+                if frame.opcode == PING:
+                    with sending:
+                        client.send(Frame(PONG, frame.payload))
+                elif frame.fin:
+                    ended.append(frame)
+
+        reader = threading.Thread(target=read, daemon=True)
+        reader.start()
+        before, worst, begun = served.rss(), 0, time.monotonic()
+        client.send(Frame(TEXT, fin=False))
+        chunk = (Frame(CONTINUATION, b"x", fin=False).masked() + Frame(CONTINUATION, fin=False).masked() * 19) * 500
+        with contextlib.suppress(ConnectionError):
+            for _ in range(MILLION // 10_000):
+                with sending:
+                    client.send(chunk)
+                worst = max(worst, served.rss())
+            client.send(Frame(CONTINUATION, b"end").masked() + Frame(CLOSE).masked())
+        reader.join(PATIENCE)
         figure(5, f"growth by a million fragments, {path}", (worst - before) / 1e6, "MB", 8)
-        if path == "/echo":
-            client.send(Frame(8))
-            reader.join(PATIENCE)
-            assert not reader.is_alive()
+    last = Frame(CONTINUATION, b"end") if path == "/echo" else Frame(TEXT, b"x" * (MILLION // 20) + b"end")
+    assert ended[-1].opcode == CLOSE
+    if ended[:-1] != [last]:
+        assert (path, len(ended), close_code(ended[0])) == ("/echo-assemble", 1, 1008)
+        assert time.monotonic() - begun >= WebSocketSettings().message_timeout
 
 
 @pytest.mark.parametrize("path", ["/echo", "/log"])
