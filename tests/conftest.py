@@ -13,6 +13,11 @@ import pytest
 from tests.support.daemon import CHROMIUM_FLAGS, TRACING, Daemon, find_browser
 from tests.support.patience import PATIENCE
 
+LONGEST = ("test_conformance", "test_promise_18_soak", "test_promise_05_small_frames", "test_cases", "test_behaviours")
+"""Modules that come first: those with the longest tests and fixtures, so that no core is left idle at the end."""
+ELSEWHERE = ("browser", "conformance", "packaging", "promises")
+"""Folders of tests in which the product runs in other processes."""
+
 # Neither a deadline nor a check of the time that data take: a busy machine makes no test fail.
 hypothesis.settings.register_profile("house", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("house")
@@ -132,7 +137,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(trylast=True)  # behind what puts them into a random order
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """With `--conformance` run only the whole Autobahn suite, which takes half an hour; without it everything else."""
+    """With `--conformance` run only the whole Autobahn suite, which takes half an hour; without it everything else.
+
+    Coverage is not measured, as that doubles the time, where the product runs in other processes, and where Hypothesis
+    chooses the examples: what they happen to reach is not the same in every run.
+    """
     alone = bool(config.getoption("--conformance"))
     items[:] = [item for item in items if alone == (item.get_closest_marker("conformance") is not None)]
-    items.sort(key=lambda item: "conformance" not in item.path.parts)  # the longest first, so that no core is left idle
+    items.sort(key=lambda item: (*LONGEST, item.path.stem).index(item.path.stem))
+    for item in items:
+        kind = item.path.relative_to(Path(__file__).parent).parts[0]
+        if kind in ELSEWHERE or hypothesis.is_hypothesis_test(getattr(item, "obj", None)):
+            item.add_marker("no_cover")

@@ -12,6 +12,8 @@ from tests.support.codec_pair import BAD_CODES, LOOKALIKE, ClientSide, Pair, Ser
 from tests.support.oracle import Event
 from tests.support.wire import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT
 
+pytestmark = pytest.mark.no_cover  # it would double the time, and the cuts reach no other line
+
 Write = Callable[..., bytes]
 """Makes a frame as one side's other end sends it: opcode, payload and what `octets` takes."""
 
