@@ -18,8 +18,10 @@ PATIENCE = 60.0 * float(os.environ.get("WSDAEMON_TESTS_TIMEOUT_FACTOR", "1"))
 class Stopwatch:
     """Seconds since its start, without those in which the daemon or this thread waited for a CPU that others used.
 
-    So it shows what the daemon does, and not what else the machine does. Linux counts that waiting for each thread
-    (Documentation/scheduler/sched-stats.rst); where it does not, the seconds are those of the clock on the wall.
+    Linux counts the waiting of each thread (Documentation/scheduler/sched-stats.rst); elsewhere these are the seconds
+    of the clock on the wall. A slow daemon is still caught: what its main thread computes, sleeps or waits for a lock,
+    a disk or another of its threads counts. What does not: that its own threads, or those of the test, take the CPU
+    from its main thread or from this one, on a quiet machine as well.
     """
 
     def __init__(self, daemon: Daemon) -> None:
