@@ -129,7 +129,7 @@ class Pace:
     """Queue of bytes that go out at a pace, once one is set or everything is stopped."""
 
     __slots__ = ("_at", "_chunk", "_connection", "_done", "_due", "_every", "_is_stopped", "_send", "_waiting",
-                 "throttle")  # fmt: skip
+                 "is_free", "throttle")  # fmt: skip
 
     def __init__(self, connection: PacedSender, send: Callable[[bytes], None]) -> None:
         self._connection = connection
@@ -140,6 +140,8 @@ class Pace:
         self._due = 0.0
         self._is_stopped = False
         self._done: Callable[[], None] | None = None
+        self.is_free = True
+        """Whether bytes go out at once, and are not given to `add`."""
         self.throttle = 0
         """How many bytes go out per second; 0: not limited."""
 
@@ -151,11 +153,7 @@ class Pace:
             self._every = self._chunk / throttle
         if drip and (not throttle or drip / 1000 * throttle > 1):
             self._every, self._chunk = drip / 1000, 1
-
-    @property
-    def is_free(self) -> bool:
-        """Whether bytes go out at once."""
-        return not (self._every or self._is_stopped)
+        self.is_free = not self._every
 
     @property
     def queued(self) -> int:
@@ -175,7 +173,7 @@ class Pace:
 
     def stop(self) -> None:
         """Send nothing any more."""
-        self._is_stopped = True
+        self.is_free, self._is_stopped = False, True
         self._connection.deadlines.cancel("pace")
 
     def then(self, done: Callable[[], None]) -> None:
