@@ -77,7 +77,8 @@ class Header(NamedTuple):
         if len(data) - at < size:
             return None
         is_masked = bool(second & _MASK)
-        return cls(data[at], is_masked, length, size + 4 * is_masked, least <= length < 1 << 63)
+        found = data[at], is_masked, length, size + 4 * is_masked, least <= length < 1 << 63
+        return tuple.__new__(cls, found)  # in half the time of cls(*found)
 
     @property
     def opcode(self) -> int:
