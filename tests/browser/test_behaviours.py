@@ -1,4 +1,4 @@
-"""What Chromium sees of each behaviour that its URL chooses, in a real daemon."""
+"""What Chromium sees of each behaviour of a real daemon."""
 
 from __future__ import annotations
 

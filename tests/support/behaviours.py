@@ -1,4 +1,4 @@
-"""The catalogue of behaviours, as anybody can read it, and what a handshake is answered with."""
+"""The catalogue of behaviours, and helpers to send a handshake and compare what comes back."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ DOCUMENT: dict[str, Any] = CATALOGUE.document()
 
 
 def enabled_in(*names: str) -> dict[str, Any]:
-    """Return the catalogue's document where these families and behaviours are enabled."""
+    """Return the catalogue's document with these families and behaviours enabled."""
     document: dict[str, Any] = Catalogue(find_all(), BehaviourSettings(enabled=names)).document()
     return document
 
@@ -57,7 +57,7 @@ def why(peer: Peer) -> str:
 
 
 def accepted(protocol: str = "", accept: str = RIGHT, extensions: str = "", more: str = "") -> bytes:
-    """Return the 101 as it should be."""
+    """Return the right 101."""
     lines = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: WebSocket\r\nConnection: Upgrade\r\n"
     lines += f"Sec-WebSocket-Protocol: {protocol}\r\n" if protocol else ""
     lines += accept + (f"Sec-WebSocket-Extensions: {extensions}\r\n" if extensions else "")
@@ -65,7 +65,7 @@ def accepted(protocol: str = "", accept: str = RIGHT, extensions: str = "", more
 
 
 def refused(status: str, body: str = "", *, more: str = "", location: str = "") -> bytes:
-    """Return a refusal as it should be."""
+    """Return the right refusal."""
     lines = f"HTTP/1.1 {status}\r\n" + (f"Location: {location}\r\n" if location else "")
     lines += "Content-Type: text/plain; charset=utf-8\r\nX-Content-Type-Options: nosniff\r\n" + more
     if status[:3] not in ("204", "304"):
@@ -97,7 +97,7 @@ def read_all(peer: Peer, most: int = 1 << 62) -> bytes:
 
 
 def arrivals(peer: Peer, seconds: float, step: float = 0.001, *, first: int = 1) -> list[tuple[int, bytes]]:
-    """Let time pass; return what came, each with the number of the step in which it did."""
+    """Let time pass; return what was received, with the number of the step in which it was."""
     came = []
     for number in range(first, first + round(seconds / step)):
         pass_time(peer.site.clock, number * step + step / 2 - peer.site.clock.seconds())
@@ -107,7 +107,7 @@ def arrivals(peer: Peer, seconds: float, step: float = 0.001, *, first: int = 1)
 
 
 def status(site: MemorySite, target: str, **options: str) -> tuple[int, bytes]:
-    """Return the status that a handshake is answered with, 0 where it waits, and the rest of the answer."""
+    """Return the status of the response to a handshake, 0 if it waits, and the response's body."""
     peer = site.connect()
     peer.send(request(target, **options))
     head, _, body = peer.take().partition(b"\r\n\r\n")
@@ -116,9 +116,9 @@ def status(site: MemorySite, target: str, **options: str) -> tuple[int, bytes]:
 
 
 def inflated(payload: bytes, bits: int = 15) -> bytes:
-    """Inflate a message that was compressed without context, with a window of that size.
+    """Inflate a message that was compressed by itself, with a window of that size.
 
-    It is inflated a few bytes at a time: else zlib finds in its output what it does not have in its window any more.
+    It is inflated a few bytes at a time: else zlib reads from its output what is no longer in its window.
     """
     engine = zlib.decompressobj(-bits)
     data, message = payload + TAIL, bytearray()

@@ -1,4 +1,4 @@
-"""What Python's `websockets` and Node's `ws` see of each behaviour that its URL chooses, in a real daemon."""
+"""What Python's `websockets` and Node's `ws` see of each behaviour of a real daemon."""
 
 from __future__ import annotations
 

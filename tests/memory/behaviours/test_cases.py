@@ -1,4 +1,4 @@
-"""What wsproto sees of each behaviour that its URL chooses, in memory; and that no client leaves out any."""
+"""What wsproto sees of each behaviour, in memory; and the proof that each client visits them all."""
 
 from __future__ import annotations
 

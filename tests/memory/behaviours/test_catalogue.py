@@ -1,4 +1,4 @@
-"""One source: the command, the JSON, the page, the docs, and what reads the parameters, cannot disagree."""
+"""One source: the command, the JSON, the page, the docs and the reading of parameters cannot disagree."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ COOKBOOK = re.findall(r"^\| [^|]+ \| `(/[^`]*)` \|", (ROOT / "docs/cookbook.md")
 
 
 def is_read(target: str) -> bool:
-    """Say whether what a target asks for is understood: then it is refused with the status that it names itself."""
+    """Whether a target's parameters are accepted: then the handshake is refused with its own `status`, or with 418."""
     asked = re.search("[?&]status=([0-9]+)", target)
     if asked is None:
         target += ("&" if "?" in target else "?") + "status=418"
@@ -56,7 +56,7 @@ def test_every_parameter_says_what_it_does_and_what_to_write(each: dict[str, Any
     ids=lambda value: value if isinstance(value, str) else value["name"],
 )
 def test_the_example_and_the_default_of_every_parameter_are_taken(path: str, each: dict[str, Any]) -> None:
-    """By every behaviour that is said to take it."""
+    """By every behaviour that lists the parameter."""
     for value in {each["example"], each["default"]} - {None}:
         if value or each["name"] != "json":
             assert is_read(f"{path}?{urlencode({each['name']: value})}")

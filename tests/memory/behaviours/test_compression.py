@@ -23,7 +23,7 @@ TEXTS = [
 
 
 def answered(peer: Peer) -> str:
-    """Return the Sec-WebSocket-Extensions header of the answer; empty where there is none."""
+    """Return the Sec-WebSocket-Extensions header of the response; empty if there is none."""
     lines = peer.handshake.decode().split("\r\n")
     found = [line.partition(": ")[2] for line in lines if line.startswith("Sec-WebSocket-Extensions: ")]
     assert len(found) <= 1
@@ -114,7 +114,7 @@ def test_agree_is_the_default(offered: str) -> None:
 
 @pytest.mark.parametrize("bits", range(9, 16))
 def test_server_window(bits: int) -> None:
-    """A reply keeps to the window that the answer names, so that an inflater with no more can read it."""
+    """A reply keeps to the window of the response, so that an inflater with this window can read it."""
     far = bytes(range(256)) * 2 + b"#" * (1 << bits) + bytes(range(256)) * 2  # refers further back than the window is
     peer = MemorySite().open(f"/echo?server_max_window_bits={bits}", extensions=DEFLATE)
     frame = one_reply(peer, far, BINARY)
@@ -169,7 +169,7 @@ def test_right_stream(query: str, offered: str, fragment: int) -> None:
 
 @pytest.mark.parametrize("spoil", [("invalid", b"\xff"), ("cut", b"\xe2\x82")])
 def test_spoiled_text(spoil: tuple[str, bytes]) -> None:
-    """What is wrong with a text's UTF-8 is wrong in a compressed one too."""
+    """Wrong UTF-8 is the same in a compressed text."""
     peer = MemorySite().open(f"/echo?utf8={spoil[0]}", extensions=BROWSER)
     frame = one_reply(peer, TEXTS[0])
     assert frame.rsv == 4
@@ -275,7 +275,7 @@ def test_no_bomb_without_deflate(offered: str) -> None:
 
 @pytest.mark.parametrize("offered", [DEFLATE, DEFLATE + "; server_no_context_takeover"])
 def test_echo_behind_the_bomb(offered: str) -> None:
-    """After it comes an echo whose compression context is right."""
+    """After it the connection is an echo, and its compression context is right."""
     peer = MemorySite().open("/bomb?size=2m", extensions=offered)
     oracle = Oracle(client=True, extensions=answered(peer))
     oracle.feed(peer.take())

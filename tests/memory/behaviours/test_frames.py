@@ -1,4 +1,4 @@
-"""Frames, right and wrong: byte for byte, and what `wsproto`, another implementation, makes of them as a client."""
+"""Frames, right and wrong, byte for byte; and how the client `wsproto` reads them."""
 
 from __future__ import annotations
 

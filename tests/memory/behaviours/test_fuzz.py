@@ -1,4 +1,4 @@
-"""Whatever stands in a query, the answer is what was asked for, or a 400 that names the parameter."""
+"""Any query gets what it asks for, or a 400 that names the parameter."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ pairs = st.tuples(st.one_of(st.sampled_from(NAMES), st.text(max_size=12)), value
 
 
 def answered(target: str, **options: str) -> tuple[int, bytes]:
-    """Return status and body of the answer to a handshake, 0 where it waits; a message was sent too by then."""
+    """Send a handshake and a message; return the response's status, 0 if it waits, and its body."""
     peer = SITE.connect()
     peer.send(request(target, **options))
     head, _, body = peer.take().partition(b"\r\n\r\n")
@@ -45,7 +45,7 @@ def answered(target: str, **options: str) -> tuple[int, bytes]:
 
 
 def failures() -> dict[str, int]:
-    """Return what went wrong with connections so far, by name."""
+    """Return how many connections have failed so far, by cause."""
     return {name: count for name, count in SITE.hub.tally.counts.items() if "failed" in name}
 
 
@@ -59,7 +59,7 @@ def name_of(text: bytes) -> str:
 @example(path="/echo", query=[("sizes", ",".join(["1"] * 100)), ("empty", "100")])
 @example(path="/handshake", query=[("location", "//evil")])
 def test_a_wrong_parameter_gives_a_400_that_names_it_and_nothing_else(path: str, query: list[tuple[str, str]]) -> None:
-    """A right one has its effect: never an exception, nor a 5xx that was not asked for."""
+    """A right one has its effect; there is never an exception, nor a 5xx that the URL does not ask for."""
     written = "&".join(f"{quote_plus(name)}={quote_plus(value)}" for name, value in query)
     before = failures()
     status, body = answered(f"{path}?{written}")
@@ -77,7 +77,7 @@ def test_a_wrong_parameter_gives_a_400_that_names_it_and_nothing_else(path: str,
 @settings(max_examples=500)
 @given(query=st.binary(max_size=60), path=st.sampled_from(sorted(TAKEN)))
 def test_any_bytes_in_a_query_are_answered(query: bytes, path: str) -> None:
-    """Also bytes that are no UTF-8, and signs that have a meaning in queries."""
+    """Also bytes that are not UTF-8, and characters with a meaning in queries."""
     written = quote(query, safe="&=+;%#?/~'[]{}")
     assert answered(f"{path}?{written}")[0] in (0, 101, 400)
 

@@ -46,7 +46,7 @@ BY_NAME = {
     ("path", "query"), [(path, query) for path, queries in BY_NAME.items() for query in queries.split()]
 )
 def test_by_its_name(path: str, query: str) -> None:
-    """Of several parameters the last one is wrong."""
+    """The 400 begins with the name of the wrong parameter; of several, that is the last."""
     name = query.rpartition("&")[2].partition("=")[0]
     assert refusal(f"{path}?{query}").startswith(f"{name}: ")
 
@@ -54,7 +54,7 @@ def test_by_its_name(path: str, query: str) -> None:
 @pytest.mark.parametrize("name", ["subprotocol", "extension"])
 @pytest.mark.parametrize("value", ["x" * 257, "a%0d%0aX:+y", "a%00", "%C3%A9"])
 def test_what_no_header_holds(name: str, value: str) -> None:
-    """A value that cannot stand in a header, or is too long."""
+    """A value that no header can hold, or that is too long."""
     assert f"{name}: " in refusal(f"/handshake?{name}={value}")
 
 

@@ -132,7 +132,7 @@ async def _exchange(connection: ClientConnection, case: Case, messages: list[Any
 
 
 async def _take(connection: ClientConnection, messages: list[Any], milliseconds: int) -> None:
-    """Take what comes within a time, and no error where nothing does."""
+    """Take the messages of a time, which may be none."""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(milliseconds / 1000):
             while True:
