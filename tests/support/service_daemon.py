@@ -81,16 +81,6 @@ class Manager:
             if state in said:
                 return said
 
-    def heard(self) -> bool:
-        """Whether it has said anything that was not asked for yet."""
-        self._hears.setblocking(False)
-        try:
-            return bool(self._hears.recv(4096))
-        except BlockingIOError:
-            return False
-        finally:
-            self._hears.settimeout(PATIENCE)
-
     def stop(self) -> int:
         """End it as systemd does; returns its exit code."""
         assert self.process is not None
