@@ -8,6 +8,7 @@ import os
 import secrets
 import stat
 from collections.abc import Mapping
+from contextlib import ExitStack
 from math import ceil
 from pathlib import Path
 from types import MappingProxyType
@@ -137,19 +138,17 @@ class Docroot(Resource):
         return Found(path, is_folder=False) if stat.S_ISREG(mode) and path.endswith(self._only or "") else None
 
     def _send_file(self, request: Any, path: str) -> int:
-        file, status = open_file(path)
-        try:
+        with ExitStack() as stack:
+            file, status = open_file(path)
+            stack.enter_context(file)
             if self._policy:
                 request.setHeader(b"content-security-policy", self._policy)
             parts = announce(request, path, status, self._limits.max_ranges)
             if parts:
                 request.registerProducer(FileProducer(request, file, parts, path), False)
-                return NOT_DONE_YET
-        except BaseException:
-            file.close()
-            raise
-        file.close()
-        request.finish()  # returning b"" would announce a length of 0, which is not the file's
+                stack.pop_all()  # the producer closes the file
+            else:
+                request.finish()  # returning b"" would announce a length of 0, which is not the file's
         return NOT_DONE_YET
 
     def _send_listing(self, listings: Listings, request: Any, path: str, segments: list[bytes]) -> int:
