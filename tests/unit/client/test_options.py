@@ -16,12 +16,10 @@ def plan(*arguments: str) -> PingPlan:
 
 def test_defaults() -> None:
     made = plan()
-    assert made.target.url == "ws://localhost:8080/"
-    assert made.target.subprotocols == ("echo",)
+    assert (made.target.url, made.target.subprotocols) == ("ws://localhost:8080/", ("echo",))
     assert (made.count, made.size, made.fragment, made.clients, made.delay) == (10, 64, 4000, 1, 1.0)
-    assert (made.is_binary, made.use_pings, made.reconnect, made.target.timeout, made.wait) == (
-        False, False, False, 10.0, 10.0,
-    )  # fmt: skip
+    assert (made.is_binary, made.use_pings, made.reconnect) == (False, False, False)
+    assert (made.target.timeout, made.wait) == (10.0, 10.0)
 
 
 @pytest.mark.parametrize(
