@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
+from collections.abc import Callable
 from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
@@ -60,26 +61,24 @@ async def echo(visit: Visit) -> None:
 
 async def assemble(visit: Visit) -> None:
     """A message in fragments comes back as one frame."""
-    async with _open(visit, "echo-assemble") as socket:
-        while not visit.over:
-            message = _message(visit, LIMIT)
-            await socket.send(_fragments(visit, message))
-            frames = [frame async for frame in socket.recv_streaming(decode=False)]
-            _compare(_encoded(message), b"".join(frames), len(frames) == 1)
-            visit.world.tally.note(2, 2 * len(message))
-            await visit.think(1.5)
-    _closed_well(socket)
+    await _reframed(visit, "echo-assemble", _fragments, lambda size: [size])
 
 
 async def fragment(visit: Visit) -> None:
     """A message comes back as two frames, the first half and the rest."""
-    async with _open(visit, "echo-fragment") as socket:
+    await _reframed(visit, "echo-fragment", lambda _, message: message, lambda size: [size // 2, -(-size // 2)])
+
+
+async def _reframed(
+    visit: Visit, name: str, sent: Callable[[Visit, Message], Any], sizes: Callable[[int], list[int]]
+) -> None:
+    async with _open(visit, name) as socket:
         while not visit.over:
             message = _message(visit, LIMIT)
-            await socket.send(message)
+            await socket.send(sent(visit, message))
             frames = [frame async for frame in socket.recv_streaming(decode=False)]
             whole = _encoded(message)
-            _compare(whole, b"".join(frames), [len(each) for each in frames] == [len(whole) // 2, -(-len(whole) // 2)])
+            _compare(whole, b"".join(frames), list(map(len, frames)) == sizes(len(whole)))
             visit.world.tally.note(2, 2 * len(message))
             await visit.think(1.5)
     _closed_well(socket)

@@ -56,9 +56,6 @@ async def due(seconds: float, what: str) -> AsyncIterator[None]:
         raise Unexpected(f"not {what} within {seconds:g} s and {SLACK:g} more") from None
 
 
-# -- those that do not read, or not in time ---------------------------------------------------------------------------
-
-
 async def flooder(visit: Visit) -> None:
     """Floods and reads nothing: aborted after the stall time, which begins when all buffers are full."""
     tls, flood = visit.rng.random() < 0.4, visit.rng.choice(_floods())
@@ -107,9 +104,6 @@ async def mute(visit: Visit) -> None:
     visit.outcome(f"{code}, then cut", "1002, then cut")
 
 
-# -- those that never get as far as a request -------------------------------------------------------------------------
-
-
 async def slow_headers(visit: Visit) -> None:
     """Sends its headers byte by byte: 408 when they are not complete in time."""
 
@@ -148,9 +142,6 @@ async def idle_http(visit: Visit) -> None:
         async with due(visit.world.ini.getfloat("server", "idle_timeout"), "ended for being idle"):
             await peer.to_end()
     visit.outcome(f"{status}, then ended", "200, then ended")
-
-
-# -- those that go without a word -------------------------------------------------------------------------------------
 
 
 async def mid_frame(visit: Visit) -> None:
@@ -197,9 +188,6 @@ async def abandoned_download(visit: Visit) -> None:
         visit.outcome(await peer.status(), "200")
         if visit.rng.random() < 0.5:
             peer.reset()
-
-
-# -- those that break the rules ---------------------------------------------------------------------------------------
 
 
 async def invalid_frames(visit: Visit) -> None:
