@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import re
@@ -132,11 +133,9 @@ def test_promise_17_a_tls_handshake_that_fails(faulty: Start, way: Callable[[soc
         for _ in range(20):
             with socket.create_connection(("127.0.0.1", daemon.tls_port), timeout=PATIENCE) as client:
                 way(client)
-                try:
+                with contextlib.suppress(ConnectionResetError):
                     while client.fileno() >= 0 and client.recv(4096):
                         pass
-                except ConnectionResetError:
-                    pass
         inside.echo(HELLO)
         assert len(log_lines(daemon)) - lines <= 1
         assert_serves(daemon, tls=True)

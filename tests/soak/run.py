@@ -18,6 +18,7 @@ from tests.soak.watched import Sample, WatchedDaemon
 from tests.soak.web import make_docroot
 from tests.soak.world import SLACK, World
 from tests.support.patience import PATIENCE
+from tests.support.serving import descriptors
 
 DRAIN = 120.0
 """Seconds for the last clients to leave: longer than every deadline of the daemon."""
@@ -111,10 +112,10 @@ async def _load(world: World, connections: int, seconds: float) -> tuple[list[Sa
     return samples, lag
 
 
-async def _settle(world: World, descriptors: int) -> None:
-    """Wait until the daemon has at most `descriptors` open, or the deadlines have passed."""
+async def _settle(world: World, most: int) -> None:
+    """Wait until the daemon has at most `most` descriptors open, or the deadlines have passed."""
     until = time.monotonic() + world.seconds("close_timeout") + SLACK
-    while world.daemon.descriptors() > descriptors and time.monotonic() < until:
+    while descriptors(world.daemon) > most and time.monotonic() < until:
         await asyncio.sleep(0.1)
 
 

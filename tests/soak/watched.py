@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.daemon import ROOT, Daemon
+from tests.support.serving import descriptors
 
 KEPT = 50
 """How many unexpected log lines are kept for display; the rest is counted."""
@@ -81,11 +82,7 @@ class WatchedDaemon(Daemon):
         if self.process.poll() is not None:
             raise DaemonGone("\n".join([f"the daemon is gone, with {self.process.returncode}", *self.odd]))
         ran, waited, _ = Path(f"/proc/{self.process.pid}/schedstat").read_text().split()
-        return Sample(at, self.rss(), self.descriptors(), int(ran) / 1e9, int(waited) / 1e9)
-
-    def descriptors(self) -> int:
-        """Return how many descriptors are open."""
-        return len(os.listdir(f"/proc/{self.process.pid}/fd"))
+        return Sample(at, self.rss(), descriptors(self), int(ran) / 1e9, int(waited) / 1e9)
 
 
 def _with_census(folder: Path) -> dict[str, str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 import random
-import ssl
 import time
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Iterator
@@ -17,6 +16,7 @@ from tests.soak.cut import CutWatch
 from tests.soak.ledger import Ledger
 from tests.soak.watched import WatchedDaemon
 from tests.support.patience import PATIENCE
+from tests.support.raw import untrusting
 
 SLACK = PATIENCE / 2
 """Seconds that something may be later than promised, as the machine is busy."""
@@ -68,9 +68,7 @@ class World:
     stopping: bool = False
 
     def __post_init__(self) -> None:
-        self.tls = ssl.create_default_context()  # for a certificate that the daemon made itself
-        self.tls.check_hostname = False
-        self.tls.verify_mode = ssl.CERT_NONE
+        self.tls = untrusting()
         source = random.Random(self.seed)
         self.noise = source.randbytes(2 << 20)
         words = ["one", "zwei", "trois", "čtyři", "пять", "六", "seven", "acht", "neuf", "deset", ""]

@@ -151,6 +151,12 @@ class _FaultyFile:
     def __init__(self, injector: _Injector, file: Any, path: str) -> None:
         self._injector, self._file, self._path = injector, file, path
 
+    def __enter__(self) -> _FaultyFile:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
     def read(self, size: int = -1) -> Any:
         self._injector.check("read", lambda: self._path)
         return self._file.read(size)

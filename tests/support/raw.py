@@ -43,7 +43,7 @@ class RawClient:
             plain.close()
             raise
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.socket: socket.socket = _untrusting().wrap_socket(plain) if tls else plain
+        self.socket: socket.socket = untrusting().wrap_socket(plain) if tls else plain
         self._rest = b""
         self._frames: deque[Frame] = deque()
         self.handshake = b""
@@ -187,7 +187,7 @@ class RawClient:
 
 
 @functools.cache
-def _untrusting() -> ssl.SSLContext:
+def untrusting() -> ssl.SSLContext:
     """A context for a certificate that the daemon made itself."""
     context = ssl.create_default_context()
     context.check_hostname = False
