@@ -201,7 +201,9 @@ def _value(section: type[Any], name: str, text: str, base: Path) -> Any:
     known = options_of(section)
     if name in known:
         return known[name].metadata["kind"].parse(text.strip(), base)
-    if issubclass(section, WebSocketSettings) and name in options_of(WebSocketSettings):
+    if issubclass(section, WebSocketSettings) and (withdrawn := options_of(WebSocketSettings).get(name)) is not None:
+        if text.strip() == withdrawn.metadata["kind"].show(getattr(section, name)):
+            return getattr(section, name)  # as conf/ws.ini said it before the option was withdrawn
         raise ValueError("does not apply to this subprotocol; remove it")
     raise ValueError(f"unknown option{nearest(name, known)}")
 
@@ -212,7 +214,8 @@ def _assemble(values: Mapping[str, Mapping[str, Any]], subprotocols: Mapping[str
     for name, settings in subprotocols.items():
         same = options_of(WebSocketSettings).items() & options_of(settings).items()
         inherited = {key: general[key] for key, _ in same if key in general}
-        each[name] = settings(**{**inherited, **values.get(SUBPROTOCOL + name, {})})
+        own = {key: value for key, value in values.get(SUBPROTOCOL + name, {}).items() if key in options_of(settings)}
+        each[name] = settings(**{**inherited, **own})
     sections = {name: section(**values.get(name, {})) for name, section in SECTIONS.items()}
     return Settings(**sections, subprotocols=MappingProxyType(each))
 

@@ -101,6 +101,12 @@ def test_a_subprotocols_section_wins_over_its_own_default_over_websocket_over_th
     assert settings.size == 3
 
 
+def test_a_withdrawn_option_may_keep_its_value() -> None:
+    """conf/ws.ini had `message_limit = 0` for the subprotocols that stream; a copy of it still starts the daemon."""
+    settings = read("[subprotocol:echo]\nmessage_limit = 0\n[websocket]\nmessage_limit = 1k\n").require()
+    assert settings.subprotocols["echo"].message_limit == 0
+
+
 def test_a_subprotocols_section_says_nothing_about_the_others() -> None:
     settings = read("[websocket]\nmessage_limit=1k\n[subprotocol:echo-assemble]\nmessage_limit=2k").require()
     limits = {name: each.message_limit for name, each in settings.subprotocols.items()}

@@ -32,7 +32,7 @@ SECTIONS = "known are server, tls, websocket, behaviours, limits, admin, log, su
             "2: [subprotocol:echo-assemble] limit: unknown option; did you mean message_limit?"]),
         ("[subprotocol:echo]\nmessage_limit=1k\n", [
             "2: [subprotocol:echo] message_limit: does not apply to this subprotocol; remove it"]),
-        ("[subprotocol:log]\nmessage_limit=x\n[subprotocol:sink]\nmessage_limit=0", [
+        ("[subprotocol:log]\nmessage_limit=x\n[subprotocol:sink]\nmessage_limit=1", [
             "2: [subprotocol:log] message_limit: does not apply to this subprotocol; remove it",
             "4: [subprotocol:sink] message_limit: does not apply to this subprotocol; remove it"]),
         ("[server]\nport = http", [f"2: [server] port: 'http' is not a whole number; {PORT}"]),
