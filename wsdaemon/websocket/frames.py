@@ -168,9 +168,9 @@ def is_begun(data: bytes, *, masked: bool, limit: int) -> bool:
         return True
     if not header.is_shortest or header.length > limit or len(data) >= header.size + header.length:
         return False
-    start = data[header.size :]
-    if data[0] == _WHOLE_BINARY or not start:
+    if data[0] == _WHOLE_BINARY or len(data) <= header.size:
         return True
+    start = data[header.size :]
     return may_be_text(apply_mask(start, data[header.size - 4 : header.size]) if masked else start)
 
 
