@@ -11,6 +11,7 @@ import hypothesis
 import pytest
 
 from tests.support.daemon import CHROMIUM_FLAGS, TRACING, Daemon, find_browser
+from tests.support.http_client import failures
 from tests.support.patience import PATIENCE
 
 LONGEST = ("test_conformance", "test_promise_18_soak", "test_promise_05_small_frames", "test_cases", "test_behaviours")
@@ -35,6 +36,12 @@ def traced_where_marked(request: pytest.FixtureRequest, monkeypatch: pytest.Monk
     if request.node.get_closest_marker("traced"):
         for name, value in TRACING.items():
             monkeypatch.setenv(name, value)
+
+
+@pytest.fixture(autouse=True)
+def no_earlier_failures() -> None:
+    """Forget the tracebacks that earlier tests had logged: tests run in any order."""
+    failures()
 
 
 @pytest.fixture

@@ -167,12 +167,13 @@ class Deflate(PerMessageDeflate):
         if self._in_control:
             return None
         engine = self._decompressor if self._inbound_compressed else None
+        has_ended = engine is None or engine.eof
         ended = super().frame_inbound_complete(proto, fin)
-        if fin and engine is not None and not engine.eof:
-            # Only where a block has ended can an empty last one be read.
-            probe = engine.copy()
+        if fin and engine is not None and not has_ended:
+            # The tail that is added to a message holds nothing of it, and only behind a block can an empty last one be.
+            probe = engine if engine.eof else engine.copy()
             try:
-                rest = probe.decompress(b"\x03\x00")
+                rest = b"" if probe.eof else probe.decompress(b"\x03\x00")
             except zlib.error:
                 rest = b"wrong"
             if ended or rest or not probe.eof:

@@ -9,7 +9,6 @@ from twisted.internet.error import ConnectionDone
 from twisted.python.failure import Failure
 
 from tests.support.eager import Listening, reactor
-from tests.support.http_client import failures
 from wsdaemon.websocket.readers import Readers
 
 
@@ -20,7 +19,6 @@ def listening(request: pytest.FixtureRequest) -> Iterator[Listening]:
     listening = Listening(readers)
     yield listening
     listening.close()
-    failures()
     if readers is not None:
         assert readers not in reactor.getReaders(), "the reactor is let go of with the last connection"
         readers.connectionLost(Failure(ConnectionDone()))

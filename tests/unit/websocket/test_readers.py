@@ -115,7 +115,6 @@ def test_another_ends_it(listening: Listening, how: str) -> None:
     if listening.readers is None and how == "loseConnection":
         how = "abortConnection"  # Twisted's own reactor reads once more from one that is to end
     pairs = [listening.connect() for _ in range(5)]
-    failures()
 
     def first(data: bytes) -> None:
         for _, served in pairs:
