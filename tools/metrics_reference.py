@@ -6,11 +6,9 @@ import json
 from itertools import chain
 from typing import Any
 
-from wsdaemon.admin.snapshot import Watched
-from wsdaemon.observe.lag import LoopLag
+from wsdaemon.admin.snapshot import DECLARING, Watched
 from wsdaemon.observe.metric import Metric
-from wsdaemon.observe.tally import Cause, Tally
-from wsdaemon.observe.traffic import Traffic
+from wsdaemon.observe.tally import Cause
 
 _SUFFIXES = {"counter": "_total", "gauge": "", "histogram": "_bucket", "info": "_info"}
 _SELECTED = '{job=~"$job", instance=~"$instance"}'
@@ -19,7 +17,7 @@ _END = "\n  ]\n}\n"
 
 def declared() -> tuple[Metric[Any], ...]:
     """Return all metrics, those of `Watched.sources()`."""
-    return *Watched.METRICS, *Traffic.METRICS, *Tally.METRICS, *LoopLag.METRICS
+    return *Watched.METRICS, *(metric for each in DECLARING for metric in each.METRICS)
 
 
 def sample_name(metric: Metric[Any]) -> str:

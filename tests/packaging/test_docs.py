@@ -16,7 +16,6 @@ from wsdaemon.config import read_file
 from wsdaemon.load.command import LOAD
 from wsdaemon.routing.registry import _own, settings_classes
 from wsdaemon.settings import Settings
-from wsdaemon.websocket import closing
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 KNOWN = settings_classes(_own())  # wsdaemon's own, whatever else is installed
@@ -79,11 +78,3 @@ def test_modules_exist(page: Path) -> None:
     there = [each.as_posix() for folder in FOLDERS for each in (ROOT / folder).rglob("*.py")]
     for name in re.findall(r"`([a-z_./]*[a-z_]+\.py)`", page.read_text()):
         assert [each for each in there if each.endswith(f"/{name}")], name
-
-
-def test_the_closing_table_is_current() -> None:
-    """docs/architecture.md shows each row of the table that the code follows, and no other."""
-    rows = re.findall(r"^([A-Z]+) +([A-Z_]+) +([A-Z]+) ", (ROOT / "docs" / "architecture.md").read_text(), re.MULTILINE)
-    states = {name: getattr(closing, name) for name in ("CONNECTING", "OPEN", "CLOSING", "CLOSED")}
-    shown = {(states[state], closing.Event[event]): states[following] for state, event, following in rows}
-    assert (len(rows), shown) == (len(closing.NEXT), closing.NEXT)

@@ -12,6 +12,8 @@ from typing import Any, ClassVar
 from wsdaemon.observe.lag import LoopLag
 from wsdaemon.observe.log import shorten
 from wsdaemon.observe.metric import Measured, Metric
+from wsdaemon.observe.tally import Tally
+from wsdaemon.observe.traffic import Traffic
 from wsdaemon.site.site import Site
 from wsdaemon.websocket.hub import Hub, Member
 from wsdaemon.websocket.transport import carried
@@ -21,6 +23,9 @@ EVERY = 1.0
 """Interval between two snapshots for the page, in seconds."""
 
 _BEGAN = time.monotonic()
+
+DECLARING: tuple[type[Measured], ...] = (Traffic, Tally, LoopLag)
+"""The classes that declare metrics, beside `Watched`."""
 
 
 class Watched:
@@ -47,7 +52,7 @@ class Watched:
         self._made: tuple[float, dict[str, Any]] | None = None
 
     def sources(self) -> tuple[Measured, ...]:
-        """Return all objects that declare metrics."""
+        """Return all objects that declare metrics: this one, and one of each class of `DECLARING`."""
         return self, self.hub.traffic, self.hub.tally, self.lag
 
     def connections(self) -> Counter[tuple[str, str]]:

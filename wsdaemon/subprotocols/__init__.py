@@ -1,5 +1,5 @@
 """Subprotocols, one class in one file each. A new file here is found without being listed.
 
-To add one, subclass `wsdaemon.subprotocol.Connection` and set its `names`, in a module here or in a package of your
-own, which registers the class under the entry-point group `wsdaemon.subprotocols`.
+To add one, subclass `Connection` (`wsdaemon.websocket.connection`) in a module here and set its `names`. A package of
+your own imports it from `wsdaemon.subprotocol` and registers its class as an entry point of `wsdaemon.subprotocols`.
 """
