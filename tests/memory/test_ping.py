@@ -177,3 +177,11 @@ def test_a_client_that_is_lost_before_the_others_are_open(monkeypatch: pytest.Mo
     result = run.finish()
     assert (exit_code(result), result.counts.answered) == (1, 3)
     assert [(end.client, end.code) for end in result.closed_early] == [(1, 1011)]
+
+
+def test_a_closed_standard_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What would go there goes to standard output (`wsping … 2>&-`), and the run goes on."""
+    monkeypatch.setattr("sys.stderr", None)
+    out = io.StringIO()
+    Printer(out, lambda: None, with_progress=True).error("the server closed early")
+    assert out.getvalue() == "the server closed early\n"

@@ -36,12 +36,13 @@ class Printer:
 
     def error(self, text: str) -> None:
         """Print a line on standard error, above the progress line if there is one."""
-        if self.has_progress and sys.stderr.isatty():
+        stream = sys.stderr or self._stream  # where standard error is closed, Python has none
+        if self.has_progress and stream.isatty():
             self.line(text, "yellow")
             return
         try:
-            sys.stderr.write(text + "\n")
-            sys.stderr.flush()
+            stream.write(text + "\n")
+            stream.flush()
         except OSError:
             self._broken()
 

@@ -71,18 +71,20 @@ class SharedTimer(Generic[_Each]):
 
     def cancel(self, each: _Each) -> None:
         """Have `each` wait no more; nothing happens where it does not wait."""
-        if self.waiting.pop(each, None) is not None and not self.waiting and self._call is not None:
+        if self.waiting.pop(each, None) is None or self.waiting:
+            return
+        if self._call is not None and self._call.active():
             self._call.cancel()
             self._call = None
 
     def _look(self) -> None:
-        self._call = None
         latest = self._clock.seconds() - self.seconds + _PRECISION
         over = [each for each, since in self.waiting.items() if since <= latest]
         for each in over:
             del self.waiting[each]
         if over:
-            self._expired(over)
-        if self.waiting and self._call is None:
+            self._expired(over)  # whoever starts again meanwhile sets no timer: the next one is for the longest wait
+        self._call = None
+        if self.waiting:
             wait = next(iter(self.waiting.values())) + self.seconds - self._clock.seconds()
             self._call = self._clock.callLater(max(0.0, wait), self._look)

@@ -11,17 +11,17 @@ from wsdaemon.websocket.outbox import Sender
 class KeepAlive:
     """Keep-alive of one connection. Only the pong that answers the ping counts, no other input (RFC 6455 5.5.2)."""
 
-    __slots__ = ("_connection", "_frame", "_payload")
+    __slots__ = ("_frame", "_payload", "connection")
 
     def __init__(self, connection: Sender) -> None:
-        self._connection = connection
+        self.connection = connection
         self._payload: bytes | None = None
         self._frame: object = None  # the frame that was arriving when the ping went out
 
     def start(self) -> None:
         """Wait until the next ping is due."""
         self._payload = None
-        hub, interval = self._connection.hub, self._connection.settings.ping_interval
+        hub, interval = self.connection.hub, self.connection.settings.ping_interval
         if interval:
             if interval not in hub.ping_timers:
                 hub.ping_timers[interval] = SharedTimer(hub.clock, interval, _ask_all)
@@ -29,9 +29,8 @@ class KeepAlive:
 
     def stop(self) -> None:
         """Neither send pings nor wait for a pong."""
-        self._payload = None
-        self._connection.deadlines.cancel("pong")
-        timer = self._connection.hub.ping_timers.get(self._connection.settings.ping_interval)
+        self.connection.deadlines.cancel("pong")
+        timer = self.connection.hub.ping_timers.get(self.connection.settings.ping_interval)
         if timer is not None:
             timer.cancel(self)
 
@@ -39,13 +38,15 @@ class KeepAlive:
         """Take a pong; says whether it answers the ping."""
         if payload != self._payload:
             return False
-        self._connection.deadlines.cancel("pong")
-        self.start()
+        self.connection.deadlines.cancel("pong")
+        self._payload = None
+        if self.connection.closing.is_open:
+            self.start()
         return True
 
     def ask(self) -> None:
         """Send a ping: it is due."""
-        connection = self._connection
+        connection = self.connection
         if connection.outbox.is_behind:
             self.start()  # the peer does not read, which has its own deadline
             return
@@ -56,12 +57,12 @@ class KeepAlive:
         self._wait()
 
     def _wait(self) -> None:
-        connection = self._connection
+        connection = self.connection
         connection.heard = False
         connection.deadlines.set("pong", connection.settings.ping_timeout + connection.ping_takes, self._missing)
 
     def _missing(self) -> None:
-        connection, outbox = self._connection, self._connection.outbox
+        connection, outbox = self.connection, self.connection.outbox
         if self._payload is None and (outbox.is_paused or not outbox.frame_left):
             self.ask()  # now a ping can go out, or the peer has other deadlines
             return
@@ -74,4 +75,7 @@ class KeepAlive:
 
 def _ask_all(due: list[KeepAlive]) -> None:
     for each in due:
-        each.ask()
+        try:
+            each.ask()
+        except Exception:  # whatever a subprotocol raises ends its own connection
+            each.connection.crashed()

@@ -53,6 +53,9 @@ class Sender(Protocol):
     def read_on(self) -> bool:
         """Process held input; False where there is none."""
 
+    def crashed(self) -> None:
+        """End the connection because of the exception that is being handled."""
+
     def writable(self) -> None:
         """Go on after everything queued was sent."""
 

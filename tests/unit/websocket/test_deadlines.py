@@ -69,6 +69,14 @@ def test_who_is_told_may_start_again(heard: Heard) -> None:
     assert heard.told == [(10, ["a"]), (20, ["a"]), (30, ["a"])]
 
 
+def test_who_starts_again_does_not_delay_the_others(heard: Heard) -> None:
+    """Each that is told and begins anew leaves the others' time as it was."""
+    heard.again = "a"
+    heard.at(a=0, b=1, c=9.5)
+    heard.clock.pump([0.5, 1, 8.5, 0.5])
+    assert heard.told == [(10, ["a"]), (11, ["b"]), (19.5, ["c"])]
+
+
 def test_other_seconds_hold_for_those_who_wait_already(heard: Heard) -> None:
     """A reload changes how long; a shorter wait holds from the next look on."""
     heard.at(a=0, b=5)
