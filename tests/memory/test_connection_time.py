@@ -92,6 +92,15 @@ class TestDeadlines:
             peer.send(Frame(PONG, ping.payload))
         assert not peer.is_ended()
 
+    def test_a_ping_that_raises(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """It ends its own connection, with 1011; the pings of others are sent."""
+        site = MemorySite()
+        wrong, right, other = (site.open("/log") for _ in range(3))
+        monkeypatch.setattr(wrong.transport.protocol, "send_ping", lambda payload: 1 / 0)
+        site.clock.advance(30)
+        assert close_code(wrong.frames()[-1]) == 1011
+        assert [frame.opcode for peer in (right, other) for frame in peer.frames()] == [PING, PING]
+
     def test_no_pings_when_switched_off(self) -> None:
         """ping_interval = 0 sends none and drops nobody."""
         site = MemorySite("[websocket]\nping_interval = 0")
