@@ -22,6 +22,7 @@ function make({ url, offers, deflate, maxSize, follows, origin }) {
     origin: origin || undefined,
     followRedirects: follows,
     maxPayload: maxSize ?? 0,
+    maxPendingAutoPongs: 0, // by default, a client that is too busy for a flood of pings cuts the connection
   });
 }
 
