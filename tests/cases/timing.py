@@ -30,7 +30,7 @@ CASES = [
     Case("/echo?pong_delay=60000", replies(HERE, pongs=[]), sends=_PINGED),
     Case("/echo?pong_delay=150", replies(HERE, pongs=["p"]), sends=_PINGED, no_sooner=("enough", 140),
          websockets=None, chromium=None),  # they do not tell of pongs
-    Case("/echo?pongs=30", replies(pongs=["unasked"] * 5), sends=(), no_sooner=("enough", 140),
+    Case("/echo?pongs=30", replies(pongs=AtLeast(["unasked"] * 5)), sends=(), no_sooner=("enough", 140),
          websockets=None, chromium=None),
     Case("/echo?ping_rate=1000&pongs=10&delay=100",
          replies(HERE, pings=AtLeast(["flood"] * 20), pongs=AtLeast(["unasked"] * 5))),
