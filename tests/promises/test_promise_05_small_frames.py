@@ -35,6 +35,7 @@ def test_promise_5_fragments(daemon: Callable[..., Daemon], figure: Figure, path
     served = daemon(ini="[websocket]\nping_interval = 0\nmessage_timeout = 0\n")
     ended: list[Frame] = []
     with RawClient(served, path) as client:
+        client.socket.settimeout(None)  # nothing is assembled before the last fragment, and a busy machine is slow
         reader = threading.Thread(
             target=lambda: ended.extend(each for each in client.frames() if each.fin), daemon=True
         )
