@@ -119,6 +119,7 @@ def browser() -> Iterator[Any]:
     expect.set_options(timeout=1000 * PATIENCE)
     with sync_playwright() as playwright:
         launched = playwright.chromium.launch(executable_path=path, args=CHROMIUM_FLAGS)
+        launched.on("context", lambda context: context.set_default_timeout(1000 * PATIENCE))
         yield launched
         launched.close()
 

@@ -75,7 +75,7 @@ class TestRestarts:
             def restart() -> int:
                 with progress:
                     enough = len(right) + 20
-                    assert progress.wait_for(lambda: len(right) >= enough, 30)
+                    assert progress.wait_for(lambda: len(right) >= enough, PATIENCE)
                 return manager.restart()
 
             threads = [threading.Thread(target=load) for _ in range(4)]

@@ -8,6 +8,7 @@ import pytest
 
 from tests.support.daemon import Daemon
 from tests.support.memory import MemorySite
+from tests.support.patience import PATIENCE
 from tests.support.scenarios import ALL_NAMES, SCENARIOS, Scenario
 from tests.support.wire import PING, PONG, Frame, request, take_frames
 
@@ -36,7 +37,7 @@ def test_in_memory(scenario: Scenario, piece: int) -> None:
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=str)
 def test_over_a_socket(scenario: Scenario, server: Daemon) -> None:
     """The same frames come over a real socket, and a connection that closes ends with FIN, not with a reset."""
-    with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE) as connection:
         connection.sendall(request(subprotocols=scenario.name) + b"".join(frame.masked() for frame in scenario.sends))
         if not closes(scenario):
             connection.sendall(MARKER.masked())

@@ -97,7 +97,7 @@ def test_large_numbers_fit(daemon: Callable[..., Daemon], terminal: Terminal) ->
     """Tens of thousands of messages, many clients: no line is over 80 columns, so none is broken."""
     own = daemon()
     terminal.start(WSPING, "-p", str(own.port), "-c", "20000", "-d", "0", "-C", "4", "-q")
-    lines = of_the_run(terminal.wait_for("^exit=0$", 60))
+    lines = of_the_run(terminal.wait_for("^exit=0$", 3 * PATIENCE))
     assert len(lines) == 6
     assert lines[1] == "80000/80000 frames sent/recv, 80000/80000 mesg sent/recv, 0 lost"
 
@@ -120,7 +120,7 @@ def test_ctrl_c_while_connecting(terminal: Terminal) -> None:
         terminal.start(WSPING, f"ws://127.0.0.1:{port}/", "--reconnect", "--timeout", "0.6")
         terminal.wait_for("^connecting again in 1 s$")
         terminal.type("C-c")
-        terminal.wait_for("^exit=130$", 5)
+        terminal.wait_for("^exit=130$")
 
 
 def test_colours_only_where_wanted(terminal: Terminal) -> None:

@@ -11,7 +11,7 @@ from urllib.parse import urljoin, urlsplit
 import pytest
 
 from tests.promises.conftest import PLAIN_AND_TLS
-from tests.support.daemon import ROOT, WITH_TLS, Daemon
+from tests.support.daemon import ROOT, WITH_TLS, Daemon, Start
 from tests.support.http_client import Response, request, take_response
 from tests.support.patience import wait_until
 from tests.support.raw import RawClient
@@ -22,8 +22,6 @@ VERSION = re.compile(r"twisted|autobahn|python|openssl|wsdaemon|\b\d+\.\d+(\.\d+
 INI = f"""{WITH_TLS}
 [server]
 docroot = {{folder}}
-[websocket]
-handshake_timeout = 0.3
 [subprotocol:echo]
 allowed_origins = https://example.org
 """
@@ -70,6 +68,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+@pytest.fixture(scope="module")
+def hasty(served: Start) -> Daemon:
+    """A daemon that soon responds with 408; to the other requests it would do so on a busy machine."""
+    return served(f"{WITH_TLS}[websocket]\nhandshake_timeout = 0.3\n")
+
+
 def ask(server: Daemon, data: bytes, *, tls: bool = False) -> Response:
     """Return the response to a request."""
     with RawClient(server, None, tls=tls) as client:
@@ -108,10 +112,10 @@ def assert_strict(policy: str | None) -> None:
 
 @PLAIN_AND_TLS
 @pytest.mark.parametrize("kind", KINDS)
-def test_promise_14_headers(server: Daemon, kind: str, tls: bool) -> None:
+def test_promise_14_headers(server: Daemon, hasty: Daemon, kind: str, tls: bool) -> None:
     """Every response forbids sniffing and tells no version; generated pages have a strict policy."""
     status, data = KINDS[kind]
-    response = ask(server, data, tls=tls)
+    response = ask(hasty if status == 408 else server, data, tls=tls)
     assert response.status == status
     if status != 101:
         assert response.all("x-content-type-options") == ["nosniff"]

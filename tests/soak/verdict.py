@@ -105,6 +105,7 @@ def figures(run: Run) -> dict[str, float]:
         "descriptors_before": run.before.descriptors,
         "descriptors_after": run.after.descriptors,
         "memory_growth": run.growth,
+        "lag": run.lag,
         "blocks_growth": run.census_after.blocks - run.census_before.blocks,
     }
 

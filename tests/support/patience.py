@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from tests.support.daemon import Daemon
 
-PATIENCE = 60.0 * float(os.environ.get("WSDAEMON_TESTS_TIMEOUT_FACTOR", "1"))
+PATIENCE = 180.0 * float(os.environ.get("WSDAEMON_TESTS_TIMEOUT_FACTOR", "1"))
 """Seconds to wait for what must happen; a test that waits so long has failed."""
 
 
