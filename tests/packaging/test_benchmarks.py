@@ -234,14 +234,20 @@ def test_wrong_replies_are_errors(wsload: Path) -> None:
 
 @pytest.mark.usefixtures("wsload")
 def test_whole_way(tmp_path: Path) -> None:
-    """Server, generator, results, chart and comparison work together, plain, with TLS, deflate and files."""
+    """Server, generator, results, chart and comparison work together, plain, with TLS, deflate and files.
+
+    Where the machine is too busy for an answer in so short a time, each shape is measured for longer.
+    """
     shapes = "echo-100x1,tls-100x1,deflate-16x4-1k,broadcast,handshakes,files"
     file = tmp_path / "now.json"
-    command = [
-        sys.executable, "-m", "benchmarks", "--servers=wsdaemon", f"--shapes={shapes}", "--rounds=1", "--seconds=0.3",
-        "--warm-up=0.1", f"--json={file}", f"--baseline={tmp_path / 'none.json'}",
-    ]  # fmt: skip
-    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=300)
+    for seconds in (0.3, 3, 10):
+        command = [
+            sys.executable, "-m", "benchmarks", "--servers=wsdaemon", f"--shapes={shapes}", "--rounds=1",
+            f"--seconds={seconds}", "--warm-up=0.1", f"--json={file}", f"--baseline={tmp_path / 'none.json'}",
+        ]  # fmt: skip
+        done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=300)
+        if "nothing came back" not in done.stderr:
+            break
     assert done.returncode == 0, done.stderr
     found = load(file)
     assert {name: list(row) for name, row in found.cells.items()} == {name: [OWN] for name in shapes.split(",")}
