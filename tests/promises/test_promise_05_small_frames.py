@@ -47,7 +47,7 @@ def test_promise_5_fragments(daemon: Callable[..., Daemon], figure: Figure, path
             client.send(chunk)
             worst = max(worst, served.rss())
         client.send(Frame(CONTINUATION, b"end").masked() + Frame(CLOSE).masked())
-        reader.join(10 * PATIENCE)
+        reader.join(3 * PATIENCE)
         figure(5, f"growth by a million fragments, {path}", (worst - before) / 1e6, "MB", 8)
     last = Frame(CONTINUATION, b"end") if path == "/echo" else Frame(TEXT, b"x" * (MILLION // 20) + b"end")
     assert ended == [last, Frame(CLOSE)]

@@ -28,10 +28,10 @@ def test_promise_18_short_soak(tmp_path: Path, figure: Figure) -> None:
         ran = subprocess.run(
             command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=3 * PATIENCE
         )
-        measured = json.loads(figures.read_text())
-        if ran.returncode == 0 or measured["lag"] < deadlines / 4:
+        if ran.returncode == 0 or not figures.exists() or json.loads(figures.read_text())["lag"] < deadlines / 4:
             break
     assert ran.returncode == 0, ran.stdout
+    measured = json.loads(figures.read_text())
     figure(18, f"errors of {measured['connections']} connections", measured["errors"], "", 0)
     left = measured["descriptors_after"] - measured["descriptors_before"]
     figure(18, "descriptors left after the short soak", left, "", 0)
