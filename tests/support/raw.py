@@ -63,8 +63,11 @@ class RawClient:
         self.socket.close()
 
     def send(self, data: bytes | Frame) -> None:
-        """Send bytes, or a masked frame."""
-        self.socket.sendall(data.masked() if isinstance(data, Frame) else data)
+        """Send bytes, or a masked frame. Raises `ConnectionError` once the daemon has cut the stream, also with TLS."""
+        try:
+            self.socket.sendall(data.masked() if isinstance(data, Frame) else data)
+        except ssl.SSLEOFError as error:  # Python's word for it where TLS meets the end within a write
+            raise ConnectionResetError(*error.args) from error
 
     def send_while_reading(self, data: bytes | Frame) -> None:
         """Send bytes, or a masked frame, as the daemon takes them, whenever something is read.
