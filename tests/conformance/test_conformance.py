@@ -8,17 +8,23 @@ import json
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.support.daemon import ROOT, WITH_TLS, Daemon
+from tests.support.patience import PATIENCE
 
 CHECK_SERVER = ROOT.parent / "shared" / "tools" / "autobahn-testsuite" / "check-server"
 Judge = Callable[..., dict[str, str]]
 GOOD = {"OK", "INFORMATIONAL"}
 QUICK = [f"{group}.*" for group in (1, 2, 3, 4, 5, 6, 7, 9, 10)]
+# The suite gives a server 1 s to answer its Close and to end TCP; a machine that is busy enough needs more.
+PATIENT = {"openHandshakeTimeout": PATIENCE, "closeHandshakeTimeout": PATIENCE, "serverConnectionDropTimeout": PATIENCE}
+OUT_OF_TIME = {"KLE", "TIE"}  # in a case's log: its own second was over, and it ended the connection
 
 INI = f"""{WITH_TLS}
 [subprotocol:echo-assemble]
@@ -51,31 +57,49 @@ def judge(wstest: Path, tmp_path: Path, tell: Callable[[str], None]) -> Judge:
 def run_cases(
     wstest: Path, folder: Path, tell: Callable[[str], None], url: str, *, cases: list[str], protocols: list[str]
 ) -> dict[str, str]:
-    spec = folder / "spec.json"
+    ran, bad = run_once(wstest, folder, url, cases=cases, protocols=protocols)
+    late = [case for case, report in bad.items() if OUT_OF_TIME & {entry[0] for entry in report["wirelog"]}]
+    if late:  # a case can't be given more than its second: it gets a second that no other case shares
+        _, still_bad = run_once(wstest, folder, url, cases=late, protocols=protocols)
+        bad = {case: report for case, report in bad.items() if case not in late} | still_bad
+    groups = "groups 1 to 10" if cases == QUICK else ", ".join(cases)
+    tell(f"Autobahn test suite, {groups}: {ran - len(bad)} passed, {len(bad)} failed at {url}")
+    return {case: describe(report) for case, report in bad.items()}
+
+
+def describe(report: dict[str, Any]) -> str:
+    behavior = f"{report['behavior']} ({report['result']})"
+    return f"{behavior}, close {report['behaviorClose']} ({report['resultClose']}; {report['wasNotCleanReason']})"
+
+
+def run_once(
+    wstest: Path, folder: Path, url: str, *, cases: list[str], protocols: list[str]
+) -> tuple[int, dict[str, dict[str, Any]]]:
+    """The number of cases that ran, and the suite's own reports of those that were not good, by case."""
+    outdir = Path(tempfile.mkdtemp(dir=folder))
+    spec = outdir / "spec.json"
     server = {"agent": "server", "url": url, **({"protocols": protocols} if protocols else {})}
     spec.write_text(
         json.dumps(
             {
-                "outdir": str(folder), "servers": [server], "cases": cases,
+                "outdir": str(outdir), "servers": [server], "cases": cases, "options": PATIENT,
                 "exclude-cases": [], "exclude-agent-cases": {},
             }
         )
     )  # fmt: skip
     done = subprocess.run(
-        [wstest, "-m", "fuzzingclient", "-s", spec], cwd=folder, capture_output=True, text=True, timeout=3000
+        [wstest, "-m", "fuzzingclient", "-s", spec], cwd=outdir, capture_output=True, text=True, timeout=3000
     )
-    index = folder / "index.json"
+    index = outdir / "index.json"
     assert index.exists(), done.stdout + done.stderr
     results = json.loads(index.read_text())["server"]
     assert results
     bad = {
-        case: f"{result['behavior']}, close {result['behaviorClose']}"
+        case: json.loads((outdir / result["reportfile"]).read_text())
         for case, result in results.items()
         if not {result["behavior"], result["behaviorClose"]} <= GOOD
     }
-    groups = "groups 1 to 10" if cases == QUICK else ", ".join(cases)
-    tell(f"Autobahn test suite, {groups}: {len(results) - len(bad)} passed, {len(bad)} failed at {url}")
-    return bad
+    return len(results), bad
 
 
 TARGETS = [
