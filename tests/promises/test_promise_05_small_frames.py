@@ -16,6 +16,7 @@ from tests.support.raw import RawClient
 from tests.support.wire import CLOSE, CONTINUATION, PING, TEXT, Frame
 
 MILLION = 1_000_000
+CHUNK = 10_000
 FLOODS = {  # what to begin with, and what to repeat
     "empty messages": (b"", Frame(TEXT).masked() * 10_000),
     "one-byte messages": (b"", Frame(TEXT, b"x").masked() * 10_000),
@@ -33,24 +34,27 @@ def test_promise_5_fragments(daemon: Callable[..., Daemon], figure: Figure, path
     as long as it takes.
     """
     served = daemon(ini="[websocket]\nping_interval = 0\nmessage_timeout = 0\n")
-    ended: list[Frame] = []
+    first, end, ending = Frame(TEXT, fin=False), Frame(CONTINUATION, b"end"), Frame(CLOSE)
+    turn = [Frame(CONTINUATION, b"x", fin=False)] + [Frame(CONTINUATION, fin=False)] * 19
+    sent = b"".join(each.masked() for each in turn) * (CHUNK // len(turn))
+    received: list[bytes] = []
     with RawClient(served, path) as client:
         client.socket.settimeout(None)  # nothing is assembled before the last fragment, and a busy machine is slow
-        reader = threading.Thread(
-            target=lambda: ended.extend(each for each in client.frames() if each.fin), daemon=True
-        )
+        reader = threading.Thread(target=lambda: received.append(client.read_to_end()), daemon=True)
         reader.start()
         before, worst = served.rss(), 0
-        client.send(Frame(TEXT, fin=False))
-        chunk = (Frame(CONTINUATION, b"x", fin=False).masked() + Frame(CONTINUATION, fin=False).masked() * 19) * 500
-        for _ in range(MILLION // 10_000):
-            client.send(chunk)
+        client.send(first)
+        for _ in range(MILLION // CHUNK):
+            client.send(sent)
             worst = max(worst, served.rss())
-        client.send(Frame(CONTINUATION, b"end").masked() + Frame(CLOSE).masked())
+        client.send(end.masked() + ending.masked())
         reader.join(3 * PATIENCE)
         figure(5, f"growth by a million fragments, {path}", (worst - before) / 1e6, "MB", 8)
-    last = Frame(CONTINUATION, b"end") if path == "/echo" else Frame(TEXT, b"x" * (MILLION // 20) + b"end")
-    assert ended == [last, Frame(CLOSE)]
+    if path == "/echo":
+        right = [first.unmasked(), b"".join(each.unmasked() for each in turn) * (MILLION // len(turn)), end.unmasked()]
+    else:
+        right = [Frame(TEXT, b"x" * (MILLION // len(turn)) + end.payload).unmasked()]
+    assert received == [b"".join([*right, ending.unmasked()])]
 
 
 @pytest.mark.parametrize("path", ["/echo", "/log"])
