@@ -126,6 +126,7 @@ def test_all(server: Daemon, judge: Judge, scheme: str, path: str, protocols: li
 
 def test_compression(server: Daemon, judge: Judge) -> None:
     """A sample of the compression groups: each kind of payload, and each set of parameters."""
-    cases = [f"12.{kind}.{size}" for kind in range(1, 6) for size in (1, 3, 9)]
-    cases += [f"13.{parameters}.{size}" for parameters in range(1, 8) for size in (1, 8)]
+    cases = [f"12.{kind}.{size}" for kind in range(1, 6) for size in (1, 3)]
+    cases += [f"13.{parameters}.{size}" for parameters in range(1, 8) for size in (1, 5)]
+    cases += ["12.2.9", "13.3.8", "13.6.8"]  # messages beyond a window
     assert judge(f"{server.ws}/echo", cases=cases, protocols=[]) == {}
