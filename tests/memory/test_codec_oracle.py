@@ -327,7 +327,7 @@ class ClientCodec(Codec):
 
 
 SETTINGS = settings(
-    max_examples=130, stateful_step_count=14, print_blob=True, report_multiple_bugs=False,
+    max_examples=90, stateful_step_count=14, print_blob=True, report_multiple_bugs=False,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],
 )  # fmt: skip
 

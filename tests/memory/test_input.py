@@ -39,7 +39,7 @@ def octets(frame: Frame, length_form: int) -> bytes:
 streams = st.lists(st.builds(octets, frames, st.sampled_from([0, 0, 0, 0, 0, 1, 2])), max_size=12).map(b"".join)
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(
     stream=streams,
     cuts=st.lists(st.integers(0, 70_000), max_size=6),
