@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import importlib.metadata
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,6 +24,9 @@ ELSEWHERE = ("browser", "conformance", "packaging", "promises")
 # Neither a deadline nor a check of the time that data take: a busy machine makes no test fail.
 hypothesis.settings.register_profile("house", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("house")
+
+# Before each test pytest asks for Twisted's version (its support of Trial), which reads and parses a file each time.
+importlib.metadata.version = functools.cache(importlib.metadata.version)
 
 
 @pytest.hookimpl(trylast=True)
