@@ -59,7 +59,7 @@ def run_cases(
 ) -> dict[str, str]:
     ran, bad = run_once(wstest, folder, url, cases=cases, protocols=protocols)
     late = [case for case, report in bad.items() if OUT_OF_TIME & {entry[0] for entry in report["wirelog"]}]
-    if late:  # a case can't be given more than its second: it gets a second that no other case shares
+    if late:  # a case's own second can't be made longer: each gets another
         _, still_bad = run_once(wstest, folder, url, cases=late, protocols=protocols)
         bad = {case: report for case, report in bad.items() if case not in late} | still_bad
     groups = "groups 1 to 10" if cases == QUICK else ", ".join(cases)

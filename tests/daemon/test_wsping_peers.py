@@ -61,7 +61,7 @@ class TestPeers:
     @pytest.mark.parametrize("is_secure", [False, True], ids=["plain", "tls"])
     @pytest.mark.parametrize("kind", ["websockets", "aiohttp", "node"])
     def test_right(self, certificates: Path, kind: str, is_secure: bool) -> None:
-        """Text and binary, small, fragmented and large, compressed, and pings; over TLS what it may cut otherwise."""
+        """Text and binary, small, fragmented and large, compressed, and pings; over TLS, several records too."""
         files = (certificates / "server.pem", certificates / "server.key") if is_secure else ()
         with any_peer(kind, *files) as port:
             url = f"wss://localhost:{port}/" if is_secure else f"ws://localhost:{port}/"
